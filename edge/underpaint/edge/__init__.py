@@ -1,0 +1,1 @@
+"""The artist's machine: drafts at once, privately and free."""

@@ -1,0 +1,1 @@
+"""The control plane: prices, decides, reserves, promotes, accounts."""

@@ -1,0 +1,1 @@
+"""What the tiers share: words, limits, errors, and how they travel."""

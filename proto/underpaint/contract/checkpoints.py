@@ -1,0 +1,135 @@
+"""Model directories: refused before loading if missing, half-written or unsafe.
+
+Nothing here imports torch: a bad directory is reported in milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from underpaint.contract.errors import InvalidModel
+
+# Formats that run code when loaded, and code itself.
+UNSAFE_SUFFIXES: Final = frozenset(
+    {".py", ".pyc", ".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle", ".so", ".h5", ".msgpack"}
+)
+T = TypeVar("T")
+CARD: Final = "underpaint.json"
+_WEIGHTLESS: Final = ("tokenizer", "scheduler", "feature_extractor", "image_processor")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """How a pipeline likes to be called, from `underpaint.json` in its directory.
+
+    Other pipelines have none; `None` leaves the choice to the pipeline.
+    """
+
+    name: str
+    native_size: int | None = None  # pixels a side
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    strength: float | None = None
+    call: Mapping[str, Any] = field(default_factory=dict)  # further keyword arguments
+
+
+def check_directory(directory: Path) -> None:
+    """Checks that a diffusers directory is whole and holds data only.
+
+    Raises:
+        InvalidModel: names the file that is missing, cut short or unsafe.
+    """
+    if not directory.is_dir():
+        raise InvalidModel(f"there is no model directory {directory}; give a diffusers directory")
+    for path in sorted(directory.rglob("*")):
+        if path.suffix.lower() in UNSAFE_SUFFIXES:
+            raise InvalidModel(
+                f"{path} can run code when loaded; save the pipeline again with "
+                "safe_serialization=True and remove this file"
+            )
+    index = _read_json(directory / "model_index.json")
+    if "_class_name" not in index:
+        raise InvalidModel(f"{directory / 'model_index.json'} names no pipeline class")
+    for component, source in index.items():
+        if component.startswith("_") or not isinstance(source, list) or source[0] is None:
+            continue
+        folder = directory / component
+        if not folder.is_dir():
+            raise InvalidModel(f"{folder} is missing: the model directory is half-written")
+        if not component.startswith(_WEIGHTLESS):
+            _check_weights(folder)
+
+
+def read_card(directory: Path) -> ModelCard:
+    """The card of a model directory; one without a card gets its folder's name.
+
+    Raises:
+        InvalidModel: the card is not JSON or has fields of other kinds.
+    """
+    path = directory / CARD
+    if not path.exists():
+        return ModelCard(name=directory.name)
+    card = _read_json(path)
+    try:
+        return ModelCard(
+            name=str(card["name"]),
+            native_size=_optional(card, "native_size", int),
+            num_inference_steps=_optional(card, "num_inference_steps", int),
+            guidance_scale=_optional(card, "guidance_scale", float),
+            strength=_optional(card, "strength", float),
+            call=dict(card.get("call", {})),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidModel(f"{path} is no model card: {error!r}") from None
+
+
+def _optional(card: Mapping[str, Any], key: str, kind: Callable[[Any], T]) -> T | None:
+    value = card.get(key)
+    return None if value is None else kind(value)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InvalidModel(f"{path} is missing: not a whole diffusers directory") from None
+    except (OSError, ValueError) as error:
+        raise InvalidModel(f"{path} cannot be read: {error}") from None
+    if not isinstance(value, dict):
+        raise InvalidModel(f"{path} holds no JSON object")
+    return value
+
+
+def _check_weights(folder: Path) -> None:
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise InvalidModel(f"{folder} holds no .safetensors weights: half-written, or pickled")
+    for path in files:
+        _check_safetensors(path)
+    for index in folder.glob("*.safetensors.index.json"):
+        for name in set(_read_json(index).get("weight_map", {}).values()):
+            if not (folder / name).exists():
+                raise InvalidModel(f"{folder / name} is missing: {index.name} names it")
+
+
+def _check_safetensors(path: Path) -> None:
+    """The header says where the last tensor ends; a file of another length was cut."""
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > min(size, 100 * 2**20):
+                raise ValueError("its header is longer than the file")
+            header = json.loads(file.read(length))
+            end = max(
+                (t["data_offsets"][1] for n, t in header.items() if n != "__metadata__"), default=0
+            )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+        raise InvalidModel(f"{path} is corrupt: {error}; fetch it again") from None
+    if 8 + length + end != size:
+        raise InvalidModel(f"{path} has {size:,} bytes, not {8 + length + end:,}: fetch it again")

@@ -1,0 +1,25 @@
+"""The longest each RPC may take, in seconds: a client's default and a server's cap."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DEADLINES: Final[dict[str, float]] = {
+    "/underpaint.v1.EdgeService/MakeDrafts": 600,
+    "/underpaint.v1.EdgeService/GetDraft": 30,
+    "/underpaint.v1.EdgeService/ListDrafts": 30,
+    "/underpaint.v1.EdgeService/DeleteDraft": 30,
+    "/underpaint.v1.EdgeService/GetNode": 30,
+    "/underpaint.v1.OrchestratorService/Quote": 30,
+    "/underpaint.v1.OrchestratorService/Promote": 120,
+    "/underpaint.v1.OrchestratorService/Watch": 3_600,
+    "/underpaint.v1.OrchestratorService/Cancel": 30,
+    "/underpaint.v1.OrchestratorService/GetPromotion": 30,
+    "/underpaint.v1.OrchestratorService/ListPromotions": 30,
+    "/underpaint.v1.OrchestratorService/GetArtifact": 120,
+    "/underpaint.v1.OrchestratorService/SetBudget": 30,
+    "/underpaint.v1.OrchestratorService/ListBudgets": 30,
+    "/underpaint.v1.OrchestratorService/GetSpend": 60,
+    "/underpaint.v1.CloudService/Generate": 1_800,
+    "/underpaint.v1.CloudService/ListEngines": 30,
+}

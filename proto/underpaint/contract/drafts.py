@@ -1,0 +1,52 @@
+"""Drafts, and how much of one may leave the device it was made on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from underpaint.contract.errors import PrivacyViolation
+from underpaint.contract.generation import GenerationRequest
+from underpaint.contract.pictures import Digest
+
+
+class Privacy(Enum):
+    """How much of a draft may leave."""
+
+    DEVICE = "device"  # nothing
+    STRUCTURE = "structure"  # the prompt and an edge map, not the picture
+    FULL = "full"  # the picture, if its artist promotes it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A picture made on the edge and the request that made it; its bytes are stored apart."""
+
+    id: str
+    digest: Digest
+    request: GenerationRequest
+    privacy: Privacy
+    model: str
+    elapsed_ms: int
+    created_at: datetime
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitImage:
+    """A draft that may leave its device, with its picture: the only thing that is ever sent.
+
+    Clients take this type, never a `Draft`, so a draft that must stay cannot be sent
+    by mistake. Raises PrivacyViolation when made from a draft that must stay.
+    """
+
+    draft: Draft
+    picture: bytes
+
+    def __post_init__(self) -> None:
+        if self.draft.privacy is not Privacy.FULL:
+            raise PrivacyViolation(
+                f"draft {self.draft.id} has privacy '{self.draft.privacy.value}': its picture "
+                "stays on this device; draft again with privacy 'full' to promote it"
+            )

@@ -1,0 +1,111 @@
+"""What an engine is asked for and what it answers, the same on both tiers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from underpaint.contract.errors import InvalidRequest
+
+MAX_PROMPT: Final = 1_000  # characters
+MIN_SIDE: Final = 64  # pixels
+MAX_SIDE: Final = 2_048  # pixels
+SIDE_MULTIPLE: Final = 8  # pixels; what the autoencoders divide by
+MAX_STEPS: Final = 150
+MAX_GUIDANCE: Final = 30.0
+MAX_SEED: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """A picture to be made; refuses to exist with values no engine takes.
+
+    Names and meanings are diffusers', save that `num_inference_steps` counts the
+    steps that are really run (see `scheduler_steps`).
+
+    Raises:
+        InvalidRequest: a field is out of range.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    seed: int
+    width: int
+    height: int
+    num_inference_steps: int
+    guidance_scale: float
+    strength: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.prompt.strip():
+            raise InvalidRequest("the prompt is empty; say what to draw")
+        for name in ("prompt", "negative_prompt"):
+            length = len(getattr(self, name))
+            if length > MAX_PROMPT:
+                raise InvalidRequest(
+                    f"{name} has {length} characters; at most {MAX_PROMPT} are taken"
+                )
+        if not 0 <= self.seed <= MAX_SEED:
+            raise InvalidRequest(f"seed {self.seed} is out of range; use 0 to 2^63 - 1")
+        for name in ("width", "height"):
+            side = getattr(self, name)
+            if side % SIDE_MULTIPLE or not MIN_SIDE <= side <= MAX_SIDE:
+                raise InvalidRequest(
+                    f"{name} {side} does not fit; use a multiple of {SIDE_MULTIPLE} "
+                    f"from {MIN_SIDE} to {MAX_SIDE} pixels"
+                )
+        if not 1 <= self.num_inference_steps <= MAX_STEPS:
+            raise InvalidRequest(
+                f"num_inference_steps {self.num_inference_steps} is out of range; "
+                f"use 1 to {MAX_STEPS}"
+            )
+        # "not a <= x <= b" also refuses NaN.
+        if not 0 <= self.guidance_scale <= MAX_GUIDANCE:
+            raise InvalidRequest(
+                f"guidance_scale {self.guidance_scale} is out of range; use 0 to {MAX_GUIDANCE:g}"
+            )
+        if self.strength is not None and not 0 < self.strength <= 1:
+            raise InvalidRequest(
+                f"strength {self.strength} is out of range; use above 0 (keep the draft) "
+                "to 1 (ignore it)"
+            )
+
+    @property
+    def megapixels(self) -> float:
+        """Size of the result in millions of pixels."""
+        return self.width * self.height / 1e6
+
+
+def scheduler_steps(num_inference_steps: int, strength: float) -> int:
+    """Steps to ask an image-to-image scheduler for, so that the given number is run.
+
+    diffusers runs int(requested * strength) of the requested steps, which is 0 for
+    few-step models at low strength; asking for ceil(steps / strength) runs `steps`.
+    """
+    requested = math.ceil(num_inference_steps / strength)
+    while int(requested * strength) < num_inference_steps:  # float rounding, as in 7 / 0.07
+        requested += 1
+    return requested
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a generation stands."""
+
+    step: int
+    steps: int
+    stage: str
+    preview: bytes = b""  # a small JPEG, or nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationResult:
+    """A finished picture: encoded bytes and what it took."""
+
+    picture: bytes
+    width: int
+    height: int
+    model: str
+    upscaler: str = ""
+    gpu_seconds: float

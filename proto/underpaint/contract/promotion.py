@@ -1,0 +1,175 @@
+"""Quotes, promotions and what becomes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from underpaint.contract.drafts import Privacy
+from underpaint.contract.generation import GenerationRequest
+from underpaint.contract.pictures import Digest
+
+SCOPE_KINDS: Final = ("organisation", "team", "project", "user")
+
+
+class PromotionState(Enum):
+    """Where a promotion stands. The last three are final."""
+
+    RESERVED = "reserved"  # paid for up to the quote, waiting for an engine
+    RUNNING = "running"  # an engine has it
+    SETTLED = "settled"  # done and charged
+    RELEASED = "released"  # failed or cancelled; the money is back
+    EXPIRED = "expired"  # never finished; the money is back
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing follows."""
+        return self not in (PromotionState.RESERVED, PromotionState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Whose money it is."""
+
+    organisation: str = "default"
+    team: str = "default"
+    project: str = "default"
+    user: str = "default"
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Such as "project:catalogue", widest first."""
+        return tuple(f"{kind}:{getattr(self, kind)}" for kind in SCOPE_KINDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionRequest:
+    """What is to be polished: everything that price and policy may look at."""
+
+    request: GenerationRequest
+    init_image: Digest
+    init_width: int
+    init_height: int
+    privacy: Privacy
+    account: Account
+    engine: str = ""  # empty lets policy choose
+    draft_id: str = ""
+    draft_model: str = ""
+    draft_seed: int = 0
+    draft_count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleVerdict:
+    """One rule of the policy and what it said."""
+
+    rule: str
+    matched: bool
+    decided: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteLine:
+    """One summand of a quote."""
+
+    what: str
+    usd_micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """A priced upper bound: the promotion is never charged more."""
+
+    id: str
+    engine: str
+    max_usd_micros: int
+    price_table_version: str
+    expires_at: datetime
+    verdicts: tuple[RuleVerdict, ...]
+    lines: tuple[QuoteLine, ...]
+    cloud_only_usd_micros: int
+    request: GenerationRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """Where an artifact comes from."""
+
+    draft_sha256: str
+    draft_id: str
+    draft_model: str
+    draft_seed: int
+    engine: str
+    model: str
+    upscaler: str
+    request: GenerationRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The settled outcome."""
+
+    quoted_usd_micros: int
+    charged_usd_micros: int
+    cloud_only_usd_micros: int
+    price_table_version: str
+    gpu_seconds: float
+    settled_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """The record of one promotion."""
+
+    id: str
+    state: PromotionState
+    promotion: PromotionRequest
+    quote: Quote
+    created_at: datetime
+    updated_at: datetime
+    attempts: int = 0
+    reason: str = ""
+    artifact: Digest | None = None
+    lineage: Lineage | None = None
+    receipt: Receipt | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionEvent:
+    """One thing that happened to a promotion; ids grow."""
+
+    id: str
+    at: datetime
+    state: PromotionState
+    step: int = 0
+    steps: int = 0
+    preview: bytes = b""  # a small JPEG, or nothing
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """A limit on one scope, and what of it is gone."""
+
+    scope: str
+    limit_usd_micros: int
+    spent_usd_micros: int = 0
+    reserved_usd_micros: int = 0
+
+    @property
+    def left_usd_micros(self) -> int:
+        """What may still be reserved."""
+        return self.limit_usd_micros - self.spent_usd_micros - self.reserved_usd_micros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendLine:
+    """Spend of one scope, beside what all-cloud would have cost."""
+
+    scope: str
+    promotions: int
+    charged_usd_micros: int
+    cloud_only_usd_micros: int

@@ -1,0 +1,81 @@
+"""One table between domain errors and gRPC status codes.
+
+The class name travels in google.rpc.ErrorInfo, so that a client raises the very
+error the server raised.
+"""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+from underpaint.contract import errors
+from underpaint.contract.errors import UnderpaintError
+
+DOMAIN: Final = "underpaint"
+
+CODES: Final[dict[type[UnderpaintError], grpc.StatusCode]] = {
+    errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.InvalidModel: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.DraftNotFound: grpc.StatusCode.NOT_FOUND,
+    errors.PromotionNotFound: grpc.StatusCode.NOT_FOUND,
+    errors.ArtifactNotFound: grpc.StatusCode.NOT_FOUND,
+    errors.PromotionConflict: grpc.StatusCode.ALREADY_EXISTS,
+    errors.PolicyRefused: grpc.StatusCode.PERMISSION_DENIED,
+    errors.PrivacyViolation: grpc.StatusCode.PERMISSION_DENIED,
+    errors.BudgetExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.QuoteExpired: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ReservationExpired: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.EngineBusy: grpc.StatusCode.UNAVAILABLE,
+    errors.LedgerUnavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.ServiceUnreachable: grpc.StatusCode.UNAVAILABLE,
+    errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.EngineFailed: grpc.StatusCode.INTERNAL,
+}
+
+# What a bare status means when no ErrorInfo came with it: the library's own
+# refusals, and a Serve proxy's backpressure.
+BARE: Final[dict[grpc.StatusCode, type[UnderpaintError]]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: errors.InvalidRequest,
+    grpc.StatusCode.UNAUTHENTICATED: errors.Unauthenticated,
+    grpc.StatusCode.UNAVAILABLE: errors.ServiceUnreachable,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: errors.EngineBusy,
+    grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
+    grpc.StatusCode.UNIMPLEMENTED: errors.ServiceUnreachable,
+}
+
+_BY_NAME: Final = {error.__name__: error for error in CODES}
+
+
+def to_status(error: UnderpaintError) -> grpc.Status:
+    """The gRPC status of a domain error, its class name in the details."""
+    code = CODES[type(error)]
+    info = any_pb2.Any()
+    info.Pack(error_details_pb2.ErrorInfo(reason=type(error).__name__, domain=DOMAIN))
+    number = code_pb2.Code.Value(code.name)
+    return rpc_status.to_status(status_pb2.Status(code=number, message=str(error), details=[info]))
+
+
+def from_rpc(error: grpc.aio.AioRpcError, service: str) -> UnderpaintError:
+    """The domain error a failed call stands for.
+
+    Args:
+        error: what grpc raised.
+        service: who was called and where, for the message.
+    """
+    message = error.details() or error.code().name
+    rich = rpc_status.from_call(cast(grpc.Call, error))
+    for detail in rich.details if rich else ():
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info) and info.domain == DOMAIN and info.reason in _BY_NAME:
+            return _BY_NAME[info.reason](message)
+    kind = BARE.get(error.code(), errors.EngineFailed)
+    if kind is errors.ServiceUnreachable:
+        return kind(f"{service} is out of reach ({message}); is it running?")
+    if kind is errors.DeadlineExceeded:
+        return kind(f"{service} did not answer in time; try again or allow it longer")
+    return kind(f"{service}: {message}")
