@@ -1,0 +1,45 @@
+# Each target makes the virtual environment it needs; run `make demo` first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SOURCES := proto/underpaint/contract edge orchestrator cloud sdk training benchmarks
+PROTOC := -m grpc_tools.protoc -Iproto
+GENERATE = $(BIN)/python $(PROTOC) --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
+	--python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) \
+	proto/underpaint/v1/*.proto
+
+.PHONY: demo test check bench proto clean
+
+demo: $(READY)
+	$(BIN)/underpaint demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
+	$(BIN)/buf lint proto
+	rm -rf .proto-check && mkdir .proto-check
+	$(call GENERATE,.proto-check)
+	for file in .proto-check/underpaint/v1/*; do \
+		cmp $$file proto/underpaint/v1/$$(basename $$file) || exit 1; done
+	rm -rf .proto-check
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+proto: $(READY)
+	$(call GENERATE,proto)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[all,dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) .proto-check demo-out bench-out
