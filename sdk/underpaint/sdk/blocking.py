@@ -1,0 +1,106 @@
+"""The same client for code without an event loop: one thread runs the loop, callers wait."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from underpaint.sdk.client import AsyncUnderpaint
+from underpaint.sdk.settings import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _waiting(
+    method: Callable[Concatenate[AsyncUnderpaint, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Underpaint, P], T]:
+    def call(self: Underpaint, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._wait(method(self._client, *args, **kwargs))
+
+    call.__doc__ = method.__doc__
+    return call
+
+
+def _iterating(
+    method: Callable[Concatenate[AsyncUnderpaint, P], AsyncGenerator[T, None]],
+) -> Callable[Concatenate[Underpaint, P], Iterator[T]]:
+    def call(self: Underpaint, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        items = method(self._client, *args, **kwargs)
+
+        async def following() -> list[T]:
+            async for item in items:
+                return [item]
+            return []
+
+        try:
+            while found := self._wait(following()):
+                yield found[0]
+        finally:
+            self._wait(_closed(items))
+
+    call.__doc__ = method.__doc__
+    return call
+
+
+async def _closed(items: AsyncGenerator[Any, None]) -> None:
+    await items.aclose()
+
+
+class Underpaint:
+    """`AsyncUnderpaint` method by method, each waiting for its result. Use as a context."""
+
+    def __init__(self, client: AsyncUnderpaint) -> None:
+        """Takes over the client, which nothing else may use from then on."""
+        self._client = client
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="underpaint", daemon=True
+        )
+        self._thread.start()
+
+    @classmethod
+    def from_settings(cls, settings: Settings | None = None) -> Self:
+        """See AsyncUnderpaint.from_settings."""
+        return cls(AsyncUnderpaint.from_settings(settings))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the channels and the thread; a second time does nothing."""
+        if self._loop.is_closed():
+            return
+        self._wait(self._client.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # Ctrl-C in the caller ends the call, not only the wait for it
+            raise
+
+    make_drafts = _iterating(AsyncUnderpaint.make_drafts)
+    get_draft = _waiting(AsyncUnderpaint.get_draft)
+    list_drafts = _waiting(AsyncUnderpaint.list_drafts)
+    delete_draft = _waiting(AsyncUnderpaint.delete_draft)
+    node = _waiting(AsyncUnderpaint.node)
+    quote = _waiting(AsyncUnderpaint.quote)
+    promote = _waiting(AsyncUnderpaint.promote)
+    watch = _iterating(AsyncUnderpaint.watch)
+    cancel = _waiting(AsyncUnderpaint.cancel)
+    get_promotion = _waiting(AsyncUnderpaint.get_promotion)
+    list_promotions = _waiting(AsyncUnderpaint.list_promotions)
+    get_artifact = _waiting(AsyncUnderpaint.get_artifact)
+    set_budget = _waiting(AsyncUnderpaint.set_budget)
+    budgets = _waiting(AsyncUnderpaint.budgets)
+    spend = _waiting(AsyncUnderpaint.spend)

@@ -1,0 +1,192 @@
+"""What every command has in common: options, output, errors and exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Concatenate, Final, ParamSpec, get_type_hints
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from underpaint.contract.errors import InvalidRequest, UnderpaintError
+from underpaint.sdk import exits
+from underpaint.sdk.client import AsyncUnderpaint
+from underpaint.sdk.documents import document
+from underpaint.sdk.settings import Settings
+
+P = ParamSpec("P")
+
+_PANEL: Final = "Where and how"
+# Added to every command; those left out fall back to UNDERPAINT_* and the running `up`.
+COMMON: Final[dict[str, Any]] = {
+    "data_dir": Annotated[
+        Path | None,
+        typer.Option(help="Where `up` keeps everything.", rich_help_panel=_PANEL),
+    ],
+    "edge": Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="The edge node.", rich_help_panel=_PANEL),
+    ],
+    "orchestrator": Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="The orchestrator.", rich_help_panel=_PANEL),
+    ],
+    "token_file": Annotated[
+        Path | None,
+        typer.Option(help="A file with the token.", rich_help_panel=_PANEL),
+    ],
+    "as_json": Annotated[
+        bool,
+        typer.Option("--json", help="JSON on stdout, the rest on stderr.", rich_help_panel=_PANEL),
+    ],
+}
+
+
+class Desk:
+    """One command's surroundings."""
+
+    def __init__(self, settings: Settings, *, as_json: bool) -> None:
+        self.settings = settings
+        self.as_json = as_json
+        # For people. In JSON mode nothing but the document may reach stdout.
+        self.out = Console(quiet=as_json, highlight=False)
+        self.err = Console(stderr=True, highlight=False)
+
+    @cached_property
+    def client(self) -> AsyncUnderpaint:
+        """The client; raises ServiceUnreachable if nothing is running."""
+        return AsyncUnderpaint.from_settings(self.settings)
+
+    @property
+    def pictures(self) -> bool:
+        """Whether pictures can be shown to the one who reads."""
+        return self.out.is_terminal and not self.as_json
+
+    async def close(self) -> None:
+        """Closes the client, if one was made."""
+        if "client" in self.__dict__:
+            await self.client.close()
+
+
+class Ended(Exception):  # not an error of a service: the command has said all there is to say
+    """Ends a command with a code and, in JSON mode, a last document."""
+
+    def __init__(self, code: int, result: object = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.result = result
+
+
+def command(
+    app: typer.Typer, name: str
+) -> Callable[
+    [Callable[Concatenate[Desk, P], Coroutine[Any, Any, object]]],
+    Callable[Concatenate[Desk, P], Coroutine[Any, Any, object]],
+]:
+    """Registers an async function as a command; what it returns is its JSON document."""
+
+    def register(
+        body: Callable[Concatenate[Desk, P], Coroutine[Any, Any, object]],
+    ) -> Callable[Concatenate[Desk, P], Coroutine[Any, Any, object]]:
+        def run(**arguments: Any) -> None:
+            given = {key: arguments.pop(key) for key in COMMON}
+            as_json = bool(given.pop("as_json"))
+            raise typer.Exit(_run(body, given, arguments, as_json=as_json))
+
+        hints = get_type_hints(body, include_extras=True)
+        own = list(inspect.signature(body).parameters.values())[1:]
+        common = [
+            inspect.Parameter(
+                key,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=False if key == "as_json" else None,
+                annotation=annotation,
+            )
+            for key, annotation in COMMON.items()
+        ]
+        run.__doc__ = body.__doc__
+        run.__annotations__ = {p.name: hints[p.name] for p in own} | COMMON
+        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+            + common
+        )
+        app.command(name)(run)
+        return body
+
+    return register
+
+
+def _run(
+    body: Callable[..., Coroutine[Any, Any, object]],
+    given: dict[str, Any],
+    arguments: dict[str, Any],
+    *,
+    as_json: bool,
+) -> int:
+    """Runs a command to its exit code; whatever goes wrong becomes one line."""
+    try:
+        settings = Settings(**{key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        name = ".".join(map(str, error.errors()[0]["loc"]))
+        return _tell(InvalidRequest(f"UNDERPAINT_{name.upper()} is wrong"), as_json=as_json)
+    desk = Desk(settings, as_json=as_json)
+
+    async def work() -> object:
+        try:
+            return await body(desk, **arguments)
+        finally:
+            await desk.close()
+
+    try:
+        result = asyncio.run(work())
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except Ended as end:
+        if as_json and end.result is not None:
+            _print_json(end.result)
+        return end.code
+    except UnderpaintError as error:
+        return _tell(error, as_json=as_json)
+    except BrokenPipeError:
+        # The reader, such as `head`, has gone; nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.FAILED
+    except Exception as error:
+        if settings.debug:
+            desk.err.print_exception()
+        return _tell(error, as_json=as_json)
+    if as_json:
+        _print_json(result)
+    return exits.DONE
+
+
+def _print_json(result: object) -> None:
+    sys.stdout.write(json.dumps(document(result), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _tell(error: Exception, *, as_json: bool) -> int:
+    """One line on stderr, and in JSON mode a document for whoever parses stdout."""
+    if isinstance(error, UnderpaintError):
+        message = str(error)
+        code = exits.exit_code(error)
+    else:
+        message = (
+            f"unforeseen {type(error).__name__}: {error}; "
+            "set UNDERPAINT_DEBUG=1 to see where it came from"
+        )
+        code = exits.FAILED
+    message = " ".join(message.split())
+    # Not through rich, which would wrap the line and read brackets as markup.
+    label = "\x1b[1;31merror:\x1b[0m" if sys.stderr.isatty() else "error:"
+    sys.stderr.write(f"{label} {message}\n")
+    if as_json:
+        _print_json({"error": {"kind": type(error).__name__, "message": message, "exit": code}})
+    return code

@@ -1,0 +1,112 @@
+"""One service at the other end of a channel: its stub, and how each call to it is made."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+import grpc
+from underpaint.contract.chunks import Assembly
+from underpaint.contract.errors import EngineFailed, InvalidRequest, ServiceUnreachable
+from underpaint.contract.pictures import Digest
+from underpaint.contract.rim import call_options, open_channel, translated
+
+StubT = TypeVar("StubT")
+AnswerT = TypeVar("AnswerT")
+
+
+class Peer(Generic[StubT]):
+    """Opens its channel at the first call, in the event loop that makes it."""
+
+    def __init__(
+        self,
+        service: str,
+        address: str,
+        stub: Callable[[grpc.aio.Channel], StubT],
+        *,
+        token: str = "",
+        timeout_s: float | None = None,
+    ) -> None:
+        """`service` is a full name such as "underpaint.v1.EdgeService"."""
+        self.address = address
+        self._service = service
+        self._make_stub = stub
+        self._token = token
+        self._timeout_s = timeout_s
+        self._channel: grpc.aio.Channel | None = None
+        self._stub: StubT | None = None
+
+    @property
+    def label(self) -> str:
+        """For messages: who is called, and where."""
+        tier = self._service.rpartition(".")[2].removesuffix("Service").lower()
+        return f"the {tier} at {self.address}" if self.address else f"the {tier}"
+
+    @property
+    def stub(self) -> StubT:
+        """The stub, on an open channel."""
+        if not self.address:
+            raise ServiceUnreachable(f"no address of {self.label} is set; give one")
+        if self._stub is None:
+            self._channel = open_channel(self.address)
+            self._stub = self._make_stub(self._channel)
+        return self._stub
+
+    @contextmanager
+    def call(self, rpc: str) -> Iterator[dict[str, Any]]:
+        """Keyword arguments for one call of the stub, whose errors become domain errors."""
+        with translated(self.label):
+            yield call_options(f"/{self._service}/{rpc}", self._token, self._timeout_s)
+
+    def arrival(self, digest: Digest, limit: int) -> Arrival:
+        """Puts a picture from this peer together."""
+        return Arrival(digest, limit, self.label)
+
+    async def close(self) -> None:
+        """Ends the channel and what still runs on it."""
+        if self._channel is not None:
+            await self._channel.close()
+            self._channel = self._stub = None
+
+
+class Arrival:
+    """A picture on its way in; damage is the sender's failing, not the caller's."""
+
+    def __init__(self, digest: Digest, limit: int, sender: str) -> None:
+        self._sender = sender
+        with self._blamed():
+            self._assembly = Assembly(digest, limit)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all announced bytes are here."""
+        return self._assembly.complete
+
+    def add(self, chunk: bytes) -> None:
+        """Raises EngineFailed if more comes than was announced."""
+        with self._blamed():
+            self._assembly.add(chunk)
+
+    def bytes(self) -> bytes:
+        """Raises EngineFailed if bytes are missing or differ from their SHA-256."""
+        with self._blamed():
+            return self._assembly.bytes()
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        try:
+            yield
+        except InvalidRequest as error:
+            raise EngineFailed(
+                f"{self._sender} sent a damaged picture ({error}); fetch it again"
+            ) from None
+
+
+async def answers(call: grpc.aio.UnaryStreamCall[Any, AnswerT]) -> AsyncGenerator[AnswerT, None]:
+    """A call's answers; a reader that stops early cancels it, which grpc does not do by itself."""
+    try:
+        async for answer in call:
+            yield answer
+    finally:
+        call.cancel()

@@ -1,0 +1,169 @@
+"""What a client asks for; what it leaves open, the services fill in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from underpaint.contract.drafts import InitImage, Privacy
+from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.generation import MIN_SIDE, GenerationRequest
+from underpaint.contract.pictures import decode
+from underpaint.contract.promotion import Account
+from underpaint.contract.wire import PRIVACY_TO_WIRE, digest_to_wire, generation_to_wire
+from underpaint.v1 import common_pb2, edge_pb2, orchestrator_pb2
+
+MAX_DRAFTS: Final = 64
+_LEFT_OPEN: Final = ("width", "height", "num_inference_steps", "guidance_scale")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftRequest:
+    """Drafts of one prompt; None takes the model's own.
+
+    Raises:
+        InvalidRequest: a field is out of range.
+    """
+
+    prompt: str
+    seed: int
+    count: int = 1
+    negative_prompt: str = ""
+    width: int | None = None  # pixels
+    height: int | None = None  # pixels
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    privacy: Privacy = Privacy.FULL
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= MAX_DRAFTS:
+            raise InvalidRequest(f"{self.count} drafts cannot be made; ask for 1 to {MAX_DRAFTS}")
+        self.to_wire()
+
+    def to_wire(self) -> edge_pb2.MakeDraftsRequest:
+        """As it travels."""
+        request = _generation(
+            prompt=self.prompt,
+            negative_prompt=self.negative_prompt,
+            seed=self.seed,
+            width=self.width,
+            height=self.height,
+            num_inference_steps=self.num_inference_steps,
+            guidance_scale=self.guidance_scale,
+            strength=None,
+        )
+        return edge_pb2.MakeDraftsRequest(
+            request=request, count=self.count, privacy=PRIVACY_TO_WIRE[self.privacy]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolishRequest:
+    """How to finish a draft; None takes the draft's prompt and seed, the engine's own for the rest.
+
+    Raises:
+        InvalidRequest: a field is out of range.
+    """
+
+    strength: float  # above 0 (keep the draft) to 1 (ignore it)
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    width: int | None = None  # pixels of the finished picture
+    height: int | None = None  # pixels of the finished picture
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    seed: int | None = None
+    engine: str = ""  # empty lets policy choose
+    account: Account = field(default_factory=Account)
+    draft_count: int = 1  # how many drafts it was chosen from
+
+    def __post_init__(self) -> None:
+        if self.draft_count < 1:
+            raise InvalidRequest(f"a draft is one of at least 1, not of {self.draft_count}")
+        # The draft's own prompt and seed were checked when it was made.
+        self._generation(prompt=self.prompt or "x", negative_prompt="", seed=self.seed or 0)
+
+    def to_wire(self, init_image: InitImage) -> orchestrator_pb2.PromotionRequest:
+        """As it travels, for one draft.
+
+        Raises:
+            InvalidRequest: the picture is not one.
+        """
+        draft = init_image.draft
+        width, height = decode(init_image.picture).size
+        negative_prompt = self.negative_prompt
+        return orchestrator_pb2.PromotionRequest(
+            request=self._generation(
+                prompt=draft.request.prompt if self.prompt is None else self.prompt,
+                negative_prompt=draft.request.negative_prompt
+                if negative_prompt is None
+                else negative_prompt,
+                seed=draft.request.seed if self.seed is None else self.seed,
+            ),
+            init_image=digest_to_wire(draft.digest),
+            init_width=width,
+            init_height=height,
+            privacy=PRIVACY_TO_WIRE[draft.privacy],
+            account=orchestrator_pb2.Account(
+                organisation=self.account.organisation,
+                team=self.account.team,
+                project=self.account.project,
+                user=self.account.user,
+            ),
+            engine=self.engine,
+            draft_id=draft.id,
+            draft_model=draft.model,
+            draft_seed=draft.request.seed,
+            draft_count=self.draft_count,
+        )
+
+    def _generation(
+        self, *, prompt: str, negative_prompt: str, seed: int
+    ) -> common_pb2.GenerationRequest:
+        return _generation(
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            seed=seed,
+            width=self.width,
+            height=self.height,
+            num_inference_steps=self.num_inference_steps,
+            guidance_scale=self.guidance_scale,
+            strength=self.strength,
+        )
+
+
+def _generation(
+    *,
+    prompt: str,
+    negative_prompt: str,
+    seed: int,
+    width: int | None,
+    height: int | None,
+    num_inference_steps: int | None,
+    guidance_scale: float | None,
+    strength: float | None,
+) -> common_pb2.GenerationRequest:
+    """Checked by the contract's own rules before it travels; what is left open travels as zero."""
+    for text in (prompt, negative_prompt):
+        # Arguments that are no UTF-8 reach Python as lone surrogates, which protobuf refuses.
+        if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
+            raise InvalidRequest("the prompt is no valid UTF-8; write it again")
+    if guidance_scale == 0:
+        guidance_scale = 1.0  # both mean no guidance, and zero on the wire means the model's own
+    wire = generation_to_wire(
+        GenerationRequest(
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            seed=seed,
+            width=MIN_SIDE if width is None else width,
+            height=MIN_SIDE if height is None else height,
+            num_inference_steps=1 if num_inference_steps is None else num_inference_steps,
+            guidance_scale=1.0 if guidance_scale is None else guidance_scale,
+            strength=strength,
+        )
+    )
+    given = (width, height, num_inference_steps, guidance_scale)
+    for name, value in zip(_LEFT_OPEN, given, strict=True):
+        if value is None:
+            wire.ClearField(name)
+    return wire
