@@ -1,0 +1,18 @@
+"""All benchmarks, one after another; each prints a table and writes bench-out/NAME.json."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+BENCHMARKS = ("benchmarks.edge", "benchmarks.cloud", "benchmarks.path")
+
+
+def main() -> int:
+    """Runs each in a process of its own, so that none slows the next; 0 if all ran."""
+    codes = [subprocess.run([sys.executable, "-m", name]).returncode for name in BENCHMARKS]
+    return max(codes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
