@@ -1,0 +1,89 @@
+"""`python -m underpaint.orchestrator`: settings in, one running control plane out."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from typing import Any, NoReturn, get_args
+
+from pydantic import ValidationError
+from underpaint.contract.errors import InvalidRequest, LedgerUnavailable
+from underpaint.orchestrator.service import run
+from underpaint.orchestrator.settings import Settings
+
+WRONG_INPUT, OUT_OF_REACH = 2, 4
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs until a signal; returns the exit code."""
+    try:
+        settings = _settings(arguments)
+        logging.basicConfig(
+            level=settings.log_level, format="%(levelname).1s %(name)s: %(message)s"
+        )
+        return asyncio.run(_until_signalled(settings))
+    except ValidationError as error:
+        first = error.errors()[0]
+        return _end(WRONG_INPUT, f"{_flag(str(first['loc'][0]))}: {first['msg'].lower()}")
+    except InvalidRequest as error:
+        return _end(WRONG_INPUT, str(error))
+    except LedgerUnavailable as error:
+        return _end(OUT_OF_REACH, str(error))
+
+
+async def _until_signalled(settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run(settings, stop)
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, not the whole usage."""
+        self.exit(_end(WRONG_INPUT, f"{message}; see --help"))
+
+
+def _settings(arguments: list[str] | None) -> Settings:
+    """Flags over the environment over defaults."""
+    parser = _Parser(
+        prog="python -m underpaint.orchestrator",
+        description="Underpaint's control plane: prices, decides, reserves, promotes, accounts.",
+        epilog="Each flag can be set in the environment: UNDERPAINT_ORCHESTRATOR_LISTEN=HOST:PORT.",
+        allow_abbrev=False,
+    )
+    for name, field in Settings.model_fields.items():
+        told = field.description or ""
+        if field.annotation is bool:
+            parser.add_argument(_flag(name), action="store_true", default=None, help=told)
+            continue
+        default = "" if field.default in (None, "") else f" (default: {field.default})"
+        parser.add_argument(_flag(name), metavar=_metavar(field.annotation), help=told + default)
+    given: dict[str, Any] = {
+        name: value for name, value in vars(parser.parse_args(arguments)).items() if value
+    }
+    return Settings(**given)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _metavar(annotation: Any) -> str:
+    kinds = [annotation, *get_args(annotation)]
+    names = {"Path": "PATH", "int": "N", "float": "N"}
+    return next((names[k.__name__] for k in kinds if getattr(k, "__name__", "") in names), "TEXT")
+
+
+def _end(code: int, message: str) -> int:
+    print(f"underpaint orchestrator: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""YAML documents whose every value knows the line it stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from underpaint.contract.errors import InvalidRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One value of a document; every reading of it that fails names file, line and field."""
+
+    file: Path
+    name: str  # such as "engines.full.per_image_usd_micros"; empty for the whole document
+    node: yaml.Node
+
+    @property
+    def where(self) -> str:
+        """Such as "prices.yaml:12: engines.full"."""
+        place = f"{self.file}:{self.node.start_mark.line + 1}"
+        return f"{place}: {self.name}" if self.name else place
+
+    def wrong(self, problem: str) -> InvalidRequest:
+        """The error to raise about this value."""
+        return InvalidRequest(f"{self.where} {problem}")
+
+    def fields(
+        self, *, required: frozenset[str] = frozenset(), optional: frozenset[str] = frozenset()
+    ) -> dict[str, Entry]:
+        """The fields of a mapping; with neither set given, any names are taken.
+
+        Raises:
+            InvalidRequest: no mapping, or a field is unknown, missing or there twice.
+        """
+        if not isinstance(self.node, yaml.MappingNode):
+            raise self.wrong("must be a mapping of fields")
+        fields: dict[str, Entry] = {}
+        for key, value in self.node.value:
+            name = str(key.value)
+            entry = Entry(file=self.file, name=f"{self.name}.{name}".lstrip("."), node=value)
+            if name in fields:
+                raise Entry(file=self.file, name=entry.name, node=key).wrong("is there twice")
+            known = required | optional
+            if known and name not in known:
+                raise Entry(file=self.file, name=entry.name, node=key).wrong(
+                    f"is unknown; known here: {', '.join(sorted(known))}"
+                )
+            fields[name] = entry
+        missing = sorted(required - fields.keys())
+        if missing:
+            raise self.wrong(f"lacks {', '.join(missing)}")
+        return fields
+
+    def __iter__(self) -> Iterator[Entry]:
+        if not isinstance(self.node, yaml.SequenceNode):
+            raise self.wrong("must be a list")
+        for index, node in enumerate(self.node.value):
+            yield Entry(file=self.file, name=f"{self.name}[{index}]", node=node)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether this is a single value, not a list or mapping."""
+        return isinstance(self.node, yaml.ScalarNode)
+
+    def text(self) -> str:
+        """A single value as it is written, so that 0.10 is never a float on its way.
+
+        Raises:
+            InvalidRequest: empty, null, a list or a mapping.
+        """
+        if not isinstance(self.node, yaml.ScalarNode) or self.node.tag == "tag:yaml.org,2002:null":
+            raise self.wrong("must be a single value")
+        value = str(self.node.value).strip()
+        if not value:
+            raise self.wrong("is empty")
+        return value
+
+    def whole(self, least: int, most: int) -> int:
+        """A whole number in a range.
+
+        Raises:
+            InvalidRequest: anything else.
+        """
+        text = self.text()
+        if not text.isascii() or not text.removeprefix("-").isdigit():
+            raise self.wrong(f"must be a whole number, not {text!r}")
+        number = int(text)
+        if not least <= number <= most:
+            raise self.wrong(f"is {number}; it must be {least} to {most}")
+        return number
+
+    def number(self, least: float, most: float) -> float:
+        """A number in a range.
+
+        Raises:
+            InvalidRequest: anything else.
+        """
+        text = self.text()
+        try:
+            number = float(text)
+        except ValueError:
+            raise self.wrong(f"must be a number, not {text!r}") from None
+        if not least <= number <= most:
+            raise self.wrong(f"is {text}; it must be {least:g} to {most:g}")
+        return number
+
+
+def read(file: Path) -> Entry:
+    """A YAML file as one entry.
+
+    Raises:
+        InvalidRequest: the file cannot be read, is no YAML or is empty.
+    """
+    try:
+        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{file} cannot be read: {error}") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise InvalidRequest(f"{file}:{line}: this is no YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise InvalidRequest(f"{file}: this is no YAML: {error}".replace("\n", " ")) from None
+    if node is None:
+        raise InvalidRequest(f"{file} is empty")
+    return Entry(file=file, name="", node=node)

@@ -1,0 +1,127 @@
+"""Cloud engines as the dispatcher sees them, and the client that reaches them by gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from underpaint.contract import wire
+from underpaint.contract.chunks import Assembly
+from underpaint.contract.errors import EngineFailed, InvalidRequest
+from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
+from underpaint.contract.pictures import Digest
+from underpaint.contract.rim import call_options, open_channel, translated
+from underpaint.orchestrator.artifacts import MAX_BYTES
+from underpaint.v1 import cloud_pb2, cloud_pb2_grpc
+
+_GENERATE: Final = "/underpaint.v1.CloudService/Generate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polish:
+    """One picture to be made from another."""
+
+    promotion_id: str
+    engine: str
+    request: GenerationRequest
+    init_image: bytes
+    init_digest: Digest
+
+
+class Engine(Protocol):
+    """Makes pictures. Cancelling the coroutine stops the work."""
+
+    async def generate(
+        self, polish: Polish, tell: Callable[[Progress], Awaitable[None]], timeout_s: float
+    ) -> GenerationResult:
+        """Makes one picture and tells how far it is.
+
+        Args:
+            polish: what to make.
+            tell: awaited with each progress.
+            timeout_s: seconds until the engine should have answered in full.
+
+        Raises:
+            EngineBusy, ServiceUnreachable: not now; nothing was made.
+            InvalidRequest: the engine will never take it.
+            EngineFailed, DeadlineExceeded: it broke or was too slow.
+        """
+
+
+class CloudEngine:
+    """The engines behind one CloudService."""
+
+    def __init__(self, address: str, token: str = "") -> None:
+        self._address = address
+        self._token = token
+        self._channel = open_channel(address)
+        self._stub = cloud_pb2_grpc.CloudServiceStub(self._channel)
+
+    async def close(self) -> None:
+        """Closes the channel."""
+        await self._channel.close()
+
+    async def generate(
+        self, polish: Polish, tell: Callable[[Progress], Awaitable[None]], timeout_s: float
+    ) -> GenerationResult:
+        """Calls Generate and puts the picture together from its chunks."""
+        request = cloud_pb2.GenerateRequest(
+            promotion_id=polish.promotion_id,
+            engine=polish.engine,
+            request=wire.generation_to_wire(polish.request),
+            init_image_digest=wire.digest_to_wire(polish.init_digest),
+            init_image=polish.init_image,
+        )
+        result: cloud_pb2.GenerationResult | None = None
+        assembly: Assembly | None = None
+        with translated(f"the cloud at {self._address}"):
+            call = self._stub.Generate(request, **call_options(_GENERATE, self._token, timeout_s))
+            try:
+                async for answer in call:
+                    part = answer.WhichOneof("part")
+                    if part == "progress":
+                        await tell(wire.progress_from_wire(answer.progress))
+                    elif part == "result":
+                        result = answer.result
+                        assembly = _assembly(result, polish.request)
+                    elif part == "chunk" and assembly is not None:
+                        _add(assembly, answer.chunk.data)
+            finally:
+                call.cancel()  # an abandoned call would go on drawing
+        if result is None or assembly is None:
+            raise EngineFailed(f"the engine {polish.engine} ended without a picture")
+        return GenerationResult(
+            picture=_whole(assembly),
+            width=result.width,
+            height=result.height,
+            model=result.model,
+            upscaler=result.upscaler,
+            gpu_seconds=result.gpu_seconds,
+        )
+
+
+def _assembly(result: cloud_pb2.GenerationResult, request: GenerationRequest) -> Assembly:
+    if (result.width, result.height) != (request.width, request.height):
+        raise EngineFailed(
+            f"the engine made {result.width} x {result.height} instead of "
+            f"{request.width} x {request.height}"
+        )
+    try:
+        return Assembly(wire.digest_from_wire(result.digest), MAX_BYTES)
+    except InvalidRequest as error:
+        raise EngineFailed(f"the engine's result cannot be used: {error}") from None
+
+
+def _add(assembly: Assembly, data: bytes) -> None:
+    try:
+        assembly.add(data)
+    except InvalidRequest:
+        raise EngineFailed("the engine sent more bytes than it announced") from None
+
+
+def _whole(assembly: Assembly) -> bytes:
+    try:
+        return assembly.bytes()
+    except InvalidRequest:
+        raise EngineFailed("the engine's picture came damaged or cut short") from None

@@ -1,0 +1,263 @@
+"""The one seam to durable state: money, promotions, the work queue and events.
+
+`RedisLedger` is the real one, `MemoryLedger` its twin for tests; one suite runs on both.
+Every method is atomic, and every promotion's money resolves exactly once: settled,
+released or expired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from underpaint.contract.errors import (
+    BudgetExceeded,
+    PromotionConflict,
+    PromotionNotFound,
+    QuoteExpired,
+)
+from underpaint.contract.generation import Progress
+from underpaint.contract.money import format_usd
+from underpaint.contract.pictures import Digest
+from underpaint.contract.promotion import (
+    Budget,
+    Promotion,
+    PromotionEvent,
+    PromotionRequest,
+    Quote,
+    SpendLine,
+)
+from underpaint.orchestrator.pricing import EnginePrice
+
+# The topic that rings when there is work to take; other topics are promotion ids.
+WORK = "work"
+
+
+class LeaseLost(Exception):
+    """Another worker has the promotion, or it has ended: the result must be discarded."""
+
+
+class Overcharge(Exception):
+    """A charge above the reservation: refused, and a fault of this program."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenQuote:
+    """A quote as it is kept: bound to one content, with the prices it was made from."""
+
+    quote: Quote
+    price: EnginePrice
+    content: str  # digest of the PromotionRequest, defaults filled in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What an engine made, recorded before the artifact is stored and the money settled."""
+
+    digest: Digest
+    model: str
+    upscaler: str
+    gpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to work on a promotion, until the fence moves on."""
+
+    promotion: Promotion
+    price: EnginePrice
+    fence: int  # compared in every write; a later lease has a higher one
+    entry: str  # in the work queue
+    refusals: int = 0  # times the engine was busy so far
+    outcome: Outcome | None = None  # of an earlier lease that ended before settling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """One movement of money; the balances are the sum of them."""
+
+    id: str
+    kind: Literal["reserve", "settle", "release", "expire"]
+    promotion_id: str
+    scopes: tuple[str, ...]
+    reserved_usd_micros: int  # signed
+    spent_usd_micros: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some promotions, newest first, and where the next page begins."""
+
+    promotions: tuple[Promotion, ...]
+    next_token: str = ""
+
+
+class Ledger(Protocol):
+    """Durable state. Any method may raise LedgerUnavailable: then nothing is known to be done."""
+
+    async def open(self) -> None:
+        """Connects. Raises LedgerUnavailable if that fails."""
+
+    async def close(self) -> None:
+        """Lets go of connections."""
+
+    def listen(self, topic: str) -> AbstractContextManager[asyncio.Event]:
+        """An event set when something about the topic may have changed.
+
+        A hint that may be lost: wait on it with a timeout, then look.
+        """
+
+    # Quotes
+
+    async def keep_quote(self, open_quote: OpenQuote, lifetime_s: float) -> None:
+        """Keeps a quote until its lifetime is over."""
+
+    async def find_quote(self, quote_id: str) -> OpenQuote | None:
+        """The quote, if it is still open."""
+
+    # Promotions
+
+    async def promote(
+        self,
+        promotion_id: str,
+        content: str,
+        request: PromotionRequest,
+        open_quote: OpenQuote,
+        reservation_s: float,
+    ) -> Promotion:
+        """Reserves the quote in every scope and enqueues the work, in one step.
+
+        The same id and content answers with what is stored, whatever became of quote and
+        budget since.
+
+        Args:
+            promotion_id: the idempotency key.
+            content: digest of `request`.
+            request: what is to be polished, defaults filled in.
+            open_quote: for the same content; it must still be kept.
+            reservation_s: seconds until an unfinished promotion expires.
+
+        Raises:
+            PromotionConflict: the id is taken by other content.
+            QuoteExpired: the quote is gone or for other content.
+            BudgetExceeded: a scope with a budget has no room, or none has a budget.
+        """
+
+    async def cancel(self, promotion_id: str) -> Promotion:
+        """Releases what waits, asks the worker of what runs to stop, leaves what is final.
+
+        Raises:
+            PromotionNotFound: no such promotion.
+        """
+
+    async def get(self, promotion_id: str) -> Promotion:
+        """One promotion. Raises PromotionNotFound."""
+
+    async def page(self, size: int, token: str) -> Page:
+        """Newest first, from a token of the page before or "" on."""
+
+    async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
+        """Up to `most` events after an event id ("" for the first); none if there is none."""
+
+    # Money
+
+    async def set_budget(self, scope: str, limit_usd_micros: int) -> Budget:
+        """Limits what a scope may ever spend; what it has spent so far counts."""
+
+    async def seed_budget(self, scope: str, limit_usd_micros: int) -> bool:
+        """The same, if no scope has a budget yet; says whether it did."""
+
+    async def budgets(self) -> Sequence[Budget]:
+        """Every scope that has a limit, by name."""
+
+    async def spend(self) -> Sequence[SpendLine]:
+        """What each scope was charged, by name."""
+
+    async def entries(self, after: str, most: int) -> Sequence[LedgerEntry]:
+        """Movements of money in order, after an entry id."""
+
+    # Work under a lease. LeaseLost if the lease's fence is not the latest.
+
+    async def take(self, worker: str, most: int) -> Sequence[Lease]:
+        """Leases of waiting promotions and of those whose lease has lapsed."""
+
+    async def renew(self, lease: Lease) -> bool:
+        """Prolongs a lease; says whether the promotion was cancelled meanwhile."""
+
+    async def cancelled(self, lease: Lease) -> bool:
+        """Whether the promotion was cancelled; changes nothing."""
+
+    async def progress(self, lease: Lease, progress: Progress) -> None:
+        """Appends an event."""
+
+    async def record(self, lease: Lease, outcome: Outcome) -> None:
+        """Records what an engine made, so that a successor settles instead of repeating."""
+
+    async def settle(self, lease: Lease, charged_usd_micros: int, cloud_only: int) -> Promotion:
+        """Charges, returns the rest of the reservation and ends the promotion.
+
+        Raises:
+            Overcharge: above the reservation; nothing is changed.
+        """
+
+    async def release(self, lease: Lease, reason: str) -> Promotion:
+        """Returns the whole reservation and ends the promotion."""
+
+    async def retry(self, lease: Lease, delay_s: float, reason: str, *, counts: bool) -> None:
+        """Puts the promotion back to wait; `counts` says whether it was an attempt."""
+
+    async def expire_due(self, most: int) -> int:
+        """Expires promotions whose reservation is over; says how many."""
+
+
+def not_found(promotion_id: str) -> PromotionNotFound:
+    """The error for an unknown promotion."""
+    return PromotionNotFound(
+        f"there is no promotion {promotion_id}; list them with `underpaint promotions`"
+    )
+
+
+def taken(promotion_id: str) -> PromotionConflict:
+    """The error for a promotion id that stands for other content."""
+    return PromotionConflict(
+        f"promotion id {promotion_id} is taken by other content; choose a new id"
+    )
+
+
+def expired(quote_id: str) -> QuoteExpired:
+    """The error for a quote that is gone or for other content."""
+    return QuoteExpired(f"quote {quote_id[:80]!r} is unknown or has expired; ask for a new one")
+
+
+def no_room(budget: Budget, wanted_usd_micros: int) -> BudgetExceeded:
+    """The error for a budget that is too small."""
+    return BudgetExceeded(
+        f"{budget.scope} has {format_usd(max(0, budget.left_usd_micros))} left of "
+        f"{format_usd(budget.limit_usd_micros)} and this needs {format_usd(wanted_usd_micros)}; "
+        f"raise it with `underpaint budget set {budget.scope} DOLLARS`"
+    )
+
+
+def no_budget(scopes: Sequence[str]) -> BudgetExceeded:
+    """The error for an account of which no level has a budget."""
+    project = next((scope for scope in scopes if scope.startswith("project:")), scopes[0])
+    return BudgetExceeded(
+        f"none of {', '.join(scopes)} has a budget; "
+        f"set one with `underpaint budget set {project} 5`"
+    )
+
+
+def fold(entries: Sequence[LedgerEntry]) -> Mapping[str, tuple[int, int]]:
+    """Reserved and spent micro-dollars of each scope, as the movements add up."""
+    balances: dict[str, tuple[int, int]] = {}
+    for entry in entries:
+        for scope in entry.scopes:
+            reserved, spent = balances.get(scope, (0, 0))
+            balances[scope] = (
+                reserved + entry.reserved_usd_micros,
+                spent + entry.spent_usd_micros,
+            )
+    return balances

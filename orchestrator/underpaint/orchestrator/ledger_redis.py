@@ -1,0 +1,398 @@
+"""The ledger in Redis: one Lua script for each thing that changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from importlib import resources
+from typing import Any, Final
+
+from redis import exceptions
+from underpaint.contract.errors import LedgerUnavailable
+from underpaint.contract.generation import Progress
+from underpaint.contract.money import format_usd
+from underpaint.contract.promotion import (
+    Budget,
+    Promotion,
+    PromotionEvent,
+    PromotionRequest,
+    SpendLine,
+)
+from underpaint.orchestrator import records, redis_link
+from underpaint.orchestrator.bell import Bell
+from underpaint.orchestrator.ledger import (
+    Lease,
+    LeaseLost,
+    LedgerEntry,
+    OpenQuote,
+    Outcome,
+    Overcharge,
+    Page,
+    expired,
+    no_budget,
+    no_room,
+    not_found,
+    taken,
+)
+
+log = logging.getLogger(__name__)
+
+SCRIPTS: Final = (
+    "reserve",
+    "take",
+    "renew",
+    "progress",
+    "record",
+    "settle",
+    "release",
+    "retry",
+    "cancel",
+    "expire",
+    "limit",
+)
+GROUP: Final = "dispatchers"
+# One name for all: fences tell workers apart, and names would pile up in the group.
+CONSUMER: Final = "dispatcher"
+
+
+class RedisLedger:
+    """Money, promotions, the work queue and events, under one hash tag."""
+
+    def __init__(self, url: str, *, lease_s: float, root: str = "{underpaint}") -> None:
+        """Makes clients; nothing is connected yet.
+
+        Args:
+            url: redis://, rediss:// or unix://.
+            lease_s: seconds without a heartbeat after which work is given to another.
+            root: a hash tag; all keys begin with it.
+
+        Raises:
+            InvalidRequest: the URL is malformed.
+        """
+        # redis-py's types leave open whether answers are text; ours are bytes.
+        self._redis: Any = redis_link.connect(url)
+        self._news: Any = redis_link.connect(url, blocking=True)
+        self._lease_ms = int(lease_s * 1000)
+        self._root = root
+        self._bell = Bell()
+        self._listening: asyncio.Task[None] | None = None
+        lua = resources.files(__package__) / "lua"
+        common = (lua / "common.lua").read_text()
+        self._scripts = {
+            name: self._redis.register_script(common + (lua / f"{name}.lua").read_text())
+            for name in SCRIPTS
+        }
+
+    async def open(self) -> None:
+        """Checks that Redis answers, makes the work queue, begins to listen for news."""
+        with redis_link.translated():
+            await self._redis.ping()
+            with suppress(exceptions.ResponseError):  # BUSYGROUP: it is there already
+                await self._redis.xgroup_create(self._key("work"), GROUP, id="0", mkstream=True)
+            await self._redis.xinfo_groups(self._key("work"))
+        if self._listening is None:
+            self._listening = asyncio.create_task(self._listen(), name="ledger news")
+
+    async def close(self) -> None:
+        """Lets go of connections."""
+        if self._listening is not None:
+            self._listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._listening
+        await self._news.aclose()
+        await self._redis.aclose()
+
+    def listen(self, topic: str) -> AbstractContextManager[asyncio.Event]:
+        """An event set when the topic has news."""
+        return self._bell.listen(topic)
+
+    async def keep_quote(self, open_quote: OpenQuote, lifetime_s: float) -> None:
+        """Keeps a quote for its lifetime, by the server's clock."""
+        key = self._key("quote", open_quote.quote.id)
+        fields: dict[str, str | bytes] = {
+            "content": open_quote.content,
+            "max": str(open_quote.quote.max_usd_micros),
+            "quote": records.QUOTE.dump_json(open_quote.quote),
+            "price": records.PRICE.dump_json(open_quote.price),
+        }
+        with redis_link.translated():
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                pipeline.hset(key, mapping=fields)
+                pipeline.pexpire(key, int(lifetime_s * 1000))
+                await pipeline.execute()
+
+    async def find_quote(self, quote_id: str) -> OpenQuote | None:
+        """The quote, if it is still open."""
+        fields = await self._hash("quote", quote_id)
+        if not fields:
+            return None
+        return OpenQuote(
+            quote=records.QUOTE.validate_json(fields[b"quote"]),
+            price=records.PRICE.validate_json(fields[b"price"]),
+            content=fields[b"content"].decode(),
+        )
+
+    async def promote(
+        self,
+        promotion_id: str,
+        content: str,
+        request: PromotionRequest,
+        open_quote: OpenQuote,
+        reservation_s: float,
+    ) -> Promotion:
+        """Reserves and enqueues in one script."""
+        quote = open_quote.quote
+        scopes = request.account.scopes
+        verdict, *answer = await self._run(
+            "reserve",
+            promotion_id,
+            content,
+            records.REQUEST.dump_json(request),
+            quote.id,
+            records.PRICE.dump_json(open_quote.price),
+            records.QUOTE.dump_json(quote),
+            int(reservation_s * 1000),
+            " ".join(scopes),
+            f"{format_usd(quote.max_usd_micros)} is reserved; waiting for an engine",
+        )
+        if verdict == b"conflict":
+            raise taken(promotion_id)
+        if verdict == b"expired":
+            raise expired(quote.id)
+        if verdict == b"full":
+            scope, limit, spent, reserved = (field.decode() for field in answer)
+            full = Budget(
+                scope=scope,
+                limit_usd_micros=int(limit),
+                spent_usd_micros=int(spent),
+                reserved_usd_micros=int(reserved),
+            )
+            raise no_room(full, quote.max_usd_micros)
+        if verdict == b"unlimited":
+            raise no_budget(scopes)
+        return _promotion(answer[0])
+
+    async def cancel(self, promotion_id: str) -> Promotion:
+        """Releases what waits; asks the worker of what runs to stop."""
+        verdict, *answer = await self._run("cancel", promotion_id)
+        if verdict == b"unknown":
+            raise not_found(promotion_id)
+        return _promotion(answer[0])
+
+    async def get(self, promotion_id: str) -> Promotion:
+        """One promotion."""
+        fields = await self._hash("promotion", promotion_id)
+        if not fields:
+            raise not_found(promotion_id)
+        return records.promotion_from(fields)
+
+    async def page(self, size: int, token: str) -> Page:
+        """Newest first."""
+        newest = f"({token}" if token else "+inf"
+        with redis_link.translated():
+            rows = await self._redis.zrevrangebyscore(
+                self._key("promotions"), newest, "-inf", start=0, num=size, withscores=True
+            )
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for promotion_id, _ in rows:
+                    pipeline.hgetall(self._key("promotion", promotion_id.decode()))
+                stored = await pipeline.execute()
+        next_token = str(int(rows[-1][1])) if len(rows) == size else ""
+        return Page(
+            promotions=tuple(records.promotion_from(fields) for fields in stored),
+            next_token=next_token,
+        )
+
+    async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
+        """Up to `most` events after an event id."""
+        oldest = f"({after}" if after else "-"
+        with redis_link.translated():
+            rows = await self._redis.xrange(
+                self._key("events", promotion_id), min=oldest, max="+", count=most
+            )
+        if rows:
+            return [records.event_from(event_id, fields) for event_id, fields in rows]
+        fields = await self._hash("promotion", promotion_id)
+        if not fields:
+            raise not_found(promotion_id)
+        last = records.last_event_from(fields)
+        # Long finished: its events are gone, but how it ended is not.
+        return [last] if last.state.final and _order(last.id) > _order(after) else []
+
+    async def set_budget(self, scope: str, limit_usd_micros: int) -> Budget:
+        """Limits what a scope may ever spend."""
+        _, spent, reserved = await self._run("limit", scope, str(limit_usd_micros), "0")
+        return Budget(
+            scope=scope,
+            limit_usd_micros=limit_usd_micros,
+            spent_usd_micros=int(spent),
+            reserved_usd_micros=int(reserved),
+        )
+
+    async def seed_budget(self, scope: str, limit_usd_micros: int) -> bool:
+        """The same, if no scope has a budget yet."""
+        verdict, *_ = await self._run("limit", scope, str(limit_usd_micros), "1")
+        return bool(verdict == b"set")
+
+    async def budgets(self) -> Sequence[Budget]:
+        """Every scope that has a limit, by name."""
+        return [
+            Budget(
+                scope=scope,
+                limit_usd_micros=int(fields[b"limit"]),
+                spent_usd_micros=int(fields.get(b"spent", 0)),
+                reserved_usd_micros=int(fields.get(b"reserved", 0)),
+            )
+            async for scope, fields in self._scopes()
+            if b"limit" in fields
+        ]
+
+    async def spend(self) -> Sequence[SpendLine]:
+        """What each scope was charged, by name."""
+        return [
+            SpendLine(
+                scope=scope,
+                promotions=int(fields.get(b"promotions", 0)),
+                charged_usd_micros=int(fields.get(b"spent", 0)),
+                cloud_only_usd_micros=int(fields.get(b"cloud_only", 0)),
+            )
+            async for scope, fields in self._scopes()
+            if b"promotions" in fields
+        ]
+
+    async def entries(self, after: str, most: int) -> Sequence[LedgerEntry]:
+        """Movements of money in order."""
+        with redis_link.translated():
+            rows = await self._redis.xrange(
+                self._key("ledger"), min=f"({after}" if after else "-", max="+", count=most
+            )
+        return [records.entry_from(entry_id, fields) for entry_id, fields in rows]
+
+    async def take(self, worker: str, most: int) -> Sequence[Lease]:
+        """Leases of lapsed, due and new work, in this order."""
+        leased = await self._run("take", CONSUMER, worker, self._lease_ms, most)
+        return [records.lease_from(entry, _pairs(stored)) for entry, stored in leased]
+
+    async def renew(self, lease: Lease) -> bool:
+        """Prolongs a lease; says whether the promotion was cancelled."""
+        (cancelled,) = await self._held("renew", lease, CONSUMER)
+        return bool(cancelled == b"1")
+
+    async def cancelled(self, lease: Lease) -> bool:
+        """Whether the promotion was cancelled."""
+        with redis_link.translated():
+            fence, cancel = await self._redis.hmget(
+                self._key("promotion", lease.promotion.id), ["fence", "cancel"]
+            )
+        if fence is None or int(fence) != lease.fence:
+            raise LeaseLost(lease.promotion.id)
+        return bool(cancel == b"1")
+
+    async def progress(self, lease: Lease, progress: Progress) -> None:
+        """Appends an event."""
+        await self._held(
+            "progress",
+            lease,
+            None,
+            progress.stage,
+            str(progress.step),
+            str(progress.steps),
+            progress.preview,
+        )
+
+    async def record(self, lease: Lease, outcome: Outcome) -> None:
+        """Records what an engine made."""
+        await self._held("record", lease, None, records.OUTCOME.dump_json(outcome))
+
+    async def settle(self, lease: Lease, charged_usd_micros: int, cloud_only: int) -> Promotion:
+        """Charges and ends the promotion."""
+        (stored,) = await self._held(
+            "settle",
+            lease,
+            None,
+            str(charged_usd_micros),
+            str(cloud_only),
+            f"finished; {format_usd(charged_usd_micros)} is charged",
+        )
+        return _promotion(stored)
+
+    async def release(self, lease: Lease, reason: str) -> Promotion:
+        """Returns the reservation and ends the promotion."""
+        (stored,) = await self._held("release", lease, None, reason)
+        return _promotion(stored)
+
+    async def retry(self, lease: Lease, delay_s: float, reason: str, *, counts: bool) -> None:
+        """Puts the promotion back to wait."""
+        delay_ms = str(int(delay_s * 1000))
+        await self._held("retry", lease, None, delay_ms, reason, "1" if counts else "0")
+
+    async def expire_due(self, most: int) -> int:
+        """Expires promotions whose reservation is over."""
+        return int(await self._run("expire", most, "it was not finished in its time"))
+
+    def _key(self, *parts: str) -> str:
+        return ":".join((self._root, *parts))
+
+    async def _run(self, script: str, *arguments: str | bytes | int) -> Any:
+        with redis_link.translated():
+            return await self._scripts[script](keys=[self._root], args=list(arguments))
+
+    async def _held(
+        self, script: str, lease: Lease, before: str | None, *arguments: str | bytes
+    ) -> list[Any]:
+        """Runs a script under a lease; the lease is refused there if its fence is stale."""
+        head = () if before is None else (before,)
+        answer: list[Any]
+        verdict, *answer = await self._run(
+            script, *head, lease.promotion.id, str(lease.fence), *arguments
+        )
+        if verdict == b"lost":
+            raise LeaseLost(lease.promotion.id)
+        if verdict == b"overcharge":
+            raise Overcharge(f"{lease.promotion.id}: {answer[0].decode()} is reserved")
+        return answer
+
+    async def _hash(self, kind: str, name: str) -> dict[bytes, bytes]:
+        with redis_link.translated():
+            fields: dict[bytes, bytes] = await self._redis.hgetall(self._key(kind, name))
+        return fields
+
+    async def _scopes(self) -> AsyncIterator[tuple[str, dict[bytes, bytes]]]:
+        with redis_link.translated():
+            scopes = sorted(await self._redis.smembers(self._key("scopes")))
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for scope in scopes:
+                    pipeline.hgetall(self._key("scope", scope.decode()))
+                stored = await pipeline.execute()
+        for scope, fields in zip(scopes, stored, strict=True):
+            yield scope.decode(), fields
+
+    async def _listen(self) -> None:
+        """Rings the bell of this process for what scripts publish; never gives up."""
+        while True:
+            try:
+                with redis_link.translated():
+                    async with self._news.pubsub() as subscription:
+                        await subscription.subscribe(self._key("bell"))
+                        self._bell.ring_all()
+                        async for message in subscription.listen():
+                            if message["type"] == "message":
+                                self._bell.ring(message["data"].decode())
+            except LedgerUnavailable as error:
+                log.warning("no news for now: %s", error)
+                await asyncio.sleep(0.5)
+
+
+def _pairs(flat: list[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _promotion(flat: list[bytes]) -> Promotion:
+    return records.promotion_from(_pairs(flat))
+
+
+def _order(event_id: str) -> tuple[int, int]:
+    at, _, number = event_id.partition("-")
+    return int(at or 0), int(number or 0)

@@ -1,0 +1,19 @@
+-- Charges at most the reservation, gives back the rest, ends the promotion.
+-- ARGV: id, fence, charged, cloud only, message
+local id, fence, charged, cloud_only, message = unpack(ARGV, 1, 5)
+local promotion = leased(id, fence)
+if not promotion then return {'lost'} end
+if not promotion.outcome then
+  return redis.error_reply('UNRECORDED ' .. id .. ' has no outcome to settle')
+end
+if tonumber(charged) > tonumber(promotion.max) or tonumber(charged) < 0 then
+  return {'overcharge', promotion.max}
+end
+local wrong = resolve(id, promotion, 'settle', 'settled', charged, message)
+if wrong then return wrong end
+redis.call('HSET', promotion_key(id), 'charged', charged, 'cloud_only', cloud_only)
+for _, scope in ipairs(scopes_of(promotion.scopes)) do
+  redis.call('HINCRBY', scope_key(scope), 'promotions', 1)
+  redis.call('HINCRBY', scope_key(scope), 'cloud_only', cloud_only)
+end
+return {'held', stored(id)}

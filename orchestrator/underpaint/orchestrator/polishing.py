@@ -1,0 +1,241 @@
+"""One promotion under a lease, from its draft to the settled artifact."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+
+from underpaint.contract.errors import (
+    ArtifactNotFound,
+    DeadlineExceeded,
+    EngineBusy,
+    EngineFailed,
+    LedgerUnavailable,
+    ServiceUnreachable,
+    UnderpaintError,
+)
+from underpaint.contract.generation import GenerationResult, Progress
+from underpaint.contract.pictures import Digest
+from underpaint.orchestrator import pricing
+from underpaint.orchestrator.artifacts import Artifacts, media_type
+from underpaint.orchestrator.bell import heard
+from underpaint.orchestrator.engine import Engine, Polish
+from underpaint.orchestrator.ledger import Lease, LeaseLost, Ledger, Outcome
+
+log = logging.getLogger(__name__)
+
+SLACK_S: Final = 30.0  # beyond the GPU seconds: the way there and back
+LONGEST_BACKOFF_S: Final = 15.0
+MAX_PREVIEW_BYTES: Final = 128 * 1024
+MAX_PREVIEWS: Final = 24  # of one attempt; the rest is told without a picture
+PREVIEW_EVERY_S: Final = 0.1
+STORE_AGAIN_S: Final = 2.0
+CANCEL_LOOK_S: Final = 0.4  # news of a cancel may be lost; looking is not
+
+
+class _Cancelled(Exception):
+    """The artist wants it no more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polisher:
+    """What it takes to carry a promotion through."""
+
+    ledger: Ledger
+    artifacts: Artifacts
+    engine: Engine
+    lease_s: float
+    max_attempts: int
+    first_backoff_s: float = 0.5
+
+    async def carry(self, lease: Lease) -> None:
+        """Takes a leased promotion to its end, or back to the queue.
+
+        Cancelling this hands the promotion back. When the ledger is out of reach the
+        lease lapses and a later one continues; nothing is settled twice.
+        """
+        promotion_id = lease.promotion.id
+        try:
+            outcome = await self._while_held(lease, self._made(lease))
+            await asyncio.shield(self._settle(lease, outcome))
+            log.info("promotion %s is settled", promotion_id)
+        except _Cancelled:
+            await self.ledger.release(lease, "cancelled")
+            log.info("promotion %s is cancelled", promotion_id)
+        except LeaseLost:
+            log.warning("promotion %s went to another worker or has ended", promotion_id)
+        except LedgerUnavailable as error:
+            log.warning("promotion %s waits for its lease to lapse: %s", promotion_id, error)
+
+    async def hand_back(self, lease: Lease) -> None:
+        """Lets another worker have the promotion at once."""
+        try:
+            await self.ledger.retry(lease, 0, "this worker stops; another takes over", counts=False)
+        except (LeaseLost, LedgerUnavailable):
+            log.info("promotion %s is not ours to hand back", lease.promotion.id)
+
+    async def _made(self, lease: Lease) -> Outcome | None:
+        """The outcome with its artifact stored; None if the promotion waits or has ended."""
+        found = await self._found(lease)
+        if found:
+            return found
+        if lease.promotion.attempts > self.max_attempts:
+            await self.ledger.release(
+                lease, f"given up: {self.max_attempts} attempts ended without an answer"
+            )
+            return None
+        try:
+            result = await self._generate(lease)
+            # A measurement that is no duration must fail here, not when settling.
+            pricing.charge(lease.price, lease.promotion.quote.request, result.gpu_seconds, 0)
+        except (EngineBusy, ServiceUnreachable) as error:
+            delay = min(self.first_backoff_s * 2 ** min(lease.refusals, 10), LONGEST_BACKOFF_S)
+            await self.ledger.retry(
+                lease, delay, f"{error}; trying again in {delay:g} s", counts=False
+            )
+            return None
+        except (EngineFailed, DeadlineExceeded) as error:
+            await self._failed(lease, error)
+            return None
+        except LedgerUnavailable:
+            raise
+        except UnderpaintError as error:
+            await self.ledger.release(lease, str(error))
+            return None
+        digest = Digest.of(result.picture, media_type(result.picture))
+        outcome = Outcome(
+            digest=digest,
+            model=result.model,
+            upscaler=result.upscaler,
+            gpu_seconds=result.gpu_seconds,
+        )
+        # The record first: once the artifact is there, a successor can settle it.
+        await self.ledger.record(lease, outcome)
+        await self._store(result.picture, digest)
+        return outcome
+
+    async def _found(self, lease: Lease) -> Outcome | None:
+        """What an earlier worker made and stored, if it stopped just before settling."""
+        if lease.outcome is None:
+            return None
+        try:
+            return lease.outcome if await self.artifacts.has(lease.outcome.digest) else None
+        except ServiceUnreachable as error:
+            log.warning("promotion %s may be made again: %s", lease.promotion.id, error)
+            return None
+
+    async def _generate(self, lease: Lease) -> GenerationResult:
+        promotion = lease.promotion
+        draft = promotion.promotion.init_image
+        try:
+            init_image, _ = await self.artifacts.get(draft.sha256)
+        except ArtifactNotFound:
+            raise EngineFailed("the draft's picture is gone from the artifact store") from None
+        polish = Polish(
+            promotion_id=promotion.id,
+            engine=promotion.quote.engine,
+            request=promotion.quote.request,
+            init_image=init_image,
+            init_digest=draft,
+        )
+        timeout_s = lease.price.max_gpu_seconds + SLACK_S
+        return await self.engine.generate(polish, self._teller(lease), timeout_s)
+
+    def _teller(self, lease: Lease) -> Callable[[Progress], Coroutine[Any, Any, None]]:
+        """Turns progress into events; previews come seldom enough to keep all of them."""
+        previews, last = 0, float("-inf")
+
+        async def tell(progress: Progress) -> None:
+            nonlocal previews, last
+            preview = progress.preview
+            if preview and (
+                len(preview) > MAX_PREVIEW_BYTES
+                or previews >= MAX_PREVIEWS
+                or time.monotonic() < last + PREVIEW_EVERY_S
+            ):
+                preview = b""
+            if preview:
+                previews, last = previews + 1, time.monotonic()
+            told = Progress(
+                step=progress.step, steps=progress.steps, stage=progress.stage, preview=preview
+            )
+            await self.ledger.progress(lease, told)
+
+        return tell
+
+    async def _store(self, picture: bytes, digest: Digest) -> None:
+        """Stores the artifact; a full disk is waited out, for the picture is already paid for."""
+        while True:
+            try:
+                await self.artifacts.put(picture, digest)
+                return
+            except ServiceUnreachable as error:
+                log.error("%s; trying again in %g s", error, STORE_AGAIN_S)
+                await asyncio.sleep(STORE_AGAIN_S)
+
+    async def _settle(self, lease: Lease, outcome: Outcome | None) -> None:
+        if outcome is None:
+            return
+        promotion = lease.promotion
+        quote = promotion.quote
+        charged = pricing.charge(
+            lease.price, quote.request, outcome.gpu_seconds, quote.max_usd_micros
+        )
+        cloud_only = pricing.cloud_only(charged, promotion.promotion.draft_count)
+        await self.ledger.settle(lease, charged, cloud_only)
+
+    async def _failed(self, lease: Lease, error: UnderpaintError) -> None:
+        attempts = lease.promotion.attempts
+        if attempts >= self.max_attempts:
+            await self.ledger.release(lease, f"given up after {attempts} attempts: {error}")
+            return
+        delay = min(self.first_backoff_s * 2**attempts, LONGEST_BACKOFF_S)
+        await self.ledger.retry(
+            lease, delay, f"attempt {attempts} failed ({error}); trying again", counts=True
+        )
+
+    async def _while_held(
+        self, lease: Lease, work: Coroutine[Any, Any, Outcome | None]
+    ) -> Outcome | None:
+        """Runs work for as long as the lease is held and nobody cancels."""
+        working = asyncio.create_task(work, name=f"polish {lease.promotion.id}")
+        holding = asyncio.create_task(self._hold(lease), name=f"lease of {lease.promotion.id}")
+        try:
+            await asyncio.wait({working, holding}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            holding.result()  # raises why it is held no more
+            return None
+        finally:
+            for each in (working, holding):
+                each.cancel()
+            await asyncio.gather(working, holding, return_exceptions=True)
+
+    async def _hold(self, lease: Lease) -> None:
+        """Renews the lease until it is lost or the promotion is cancelled.
+
+        Raises:
+            LeaseLost: another worker has it.
+            _Cancelled: the artist wants it no more.
+        """
+        last_renewed = time.monotonic()
+        with self.ledger.listen(lease.promotion.id) as news:
+            while True:
+                news.clear()
+                try:
+                    if time.monotonic() >= last_renewed + self.lease_s / 3:
+                        last_renewed = time.monotonic()
+                        cancelled = await self.ledger.renew(lease)
+                    else:
+                        cancelled = await self.ledger.cancelled(lease)
+                except LedgerUnavailable as error:
+                    # The work goes on: whether the lease was lost is decided by its fence.
+                    log.warning("the lease of %s is not renewed: %s", lease.promotion.id, error)
+                    cancelled = False
+                if cancelled:
+                    raise _Cancelled
+                await heard(news, CANCEL_LOOK_S)

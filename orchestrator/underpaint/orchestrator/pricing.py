@@ -1,0 +1,196 @@
+"""What a promotion costs: pure arithmetic over a versioned price table.
+
+Money is whole micro-dollars; every division rounds up, so that the sum of the lines is
+what is charged and a price is never lost to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from pathlib import Path
+from typing import Final
+
+from underpaint.contract.errors import EngineFailed, InvalidRequest
+from underpaint.contract.generation import (
+    MAX_GUIDANCE,
+    MAX_SIDE,
+    MAX_STEPS,
+    MIN_SIDE,
+    SIDE_MULTIPLE,
+    GenerationRequest,
+)
+from underpaint.contract.money import MAX_USD_MICROS, check_usd_micros
+from underpaint.contract.promotion import QuoteLine
+from underpaint.contract.wire import Defaults
+from underpaint.orchestrator.documents import Entry, read
+from underpaint.orchestrator.names import ENGINE
+
+MAX_GPU_SECONDS: Final = 1_700  # below the longest call a CloudService takes
+_PRICES: Final = frozenset(
+    {"per_gpu_second_usd_micros", "per_image_usd_micros", "per_megapixel_step_usd_micros"}
+)
+_REQUIRED: Final = _PRICES | {
+    "max_gpu_seconds",
+    "num_inference_steps",
+    "guidance_scale",
+    "width",
+    "height",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnginePrice:
+    """What one engine costs, in micro-dollars, and what it does when not told otherwise."""
+
+    per_gpu_second_usd_micros: int
+    per_image_usd_micros: int
+    per_megapixel_step_usd_micros: int
+    max_gpu_seconds: int
+    num_inference_steps: int
+    guidance_scale: float
+    width: int  # pixels
+    height: int  # pixels
+
+    @property
+    def defaults(self) -> Defaults:
+        """What stands in for a zero on the wire."""
+        return Defaults(
+            width=self.width,
+            height=self.height,
+            num_inference_steps=self.num_inference_steps,
+            guidance_scale=self.guidance_scale,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceTable:
+    """The prices of all engines, under a version."""
+
+    version: str
+    engines: Mapping[str, EnginePrice]
+
+    def engine(self, name: str) -> EnginePrice:
+        """The price of an engine; what has no price is refused, never free.
+
+        Raises:
+            InvalidRequest: the table does not name it.
+        """
+        if name not in self.engines:
+            raise InvalidRequest(
+                f"engine {name!r} is unknown or has no price; "
+                f"priced engines: {', '.join(sorted(self.engines))}"
+            )
+        return self.engines[name]
+
+
+def upper_bound(price: EnginePrice, request: GenerationRequest) -> tuple[QuoteLine, ...]:
+    """Lines whose sum is the most that this request can be charged.
+
+    Raises:
+        InvalidRequest: the sum is above what the ledger can hold.
+    """
+    seconds = price.max_gpu_seconds
+    lines = _lines(price, request, f"at most {seconds} GPU-seconds", Decimal(seconds))
+    check_usd_micros(total(lines))
+    return lines
+
+
+def charge(
+    price: EnginePrice, request: GenerationRequest, gpu_seconds: float, quoted_usd_micros: int
+) -> int:
+    """Micro-dollars to charge for what was measured, never above the quote.
+
+    Args:
+        price: as quoted.
+        request: as quoted.
+        gpu_seconds: seconds the accelerator was held, as the engine measured them.
+        quoted_usd_micros: the upper bound.
+
+    Raises:
+        EngineFailed: the measurement is no duration.
+    """
+    measured = Decimal(repr(gpu_seconds))
+    if not measured.is_finite() or measured < 0:
+        raise EngineFailed(f"the engine measured {gpu_seconds!r} GPU-seconds, which is no duration")
+    lines = _lines(price, request, f"{gpu_seconds:g} GPU-seconds", measured)
+    return min(total(lines), quoted_usd_micros)
+
+
+def cloud_only(render_usd_micros: int, draft_count: int) -> int:
+    """Micro-dollars that the drafts and the polish would cost as full cloud renders.
+
+    A draft drawn in the cloud is taken to cost what the polish does: the same engine,
+    size, steps and seconds. So (draft_count + 1) x the polish; with the quote's bound as
+    the polish it is a bound, with the charge it is what stands on the receipt. A render
+    from pure noise runs no fewer steps than a polish, so this does not flatter the edge.
+
+    Raises:
+        InvalidRequest: above what the ledger can hold.
+    """
+    return check_usd_micros(render_usd_micros * (draft_count + 1))
+
+
+def total(lines: tuple[QuoteLine, ...]) -> int:
+    """The sum of lines in micro-dollars."""
+    return sum(line.usd_micros for line in lines)
+
+
+def load(file: Path) -> PriceTable:
+    """Reads and checks a price table.
+
+    Raises:
+        InvalidRequest: names the line and the field.
+    """
+    document = read(file)
+    fields = document.fields(required=frozenset({"version", "engines"}))
+    engines: dict[str, EnginePrice] = {}
+    for name, entry in fields["engines"].fields().items():
+        if not ENGINE.fullmatch(name):
+            raise entry.wrong("is no name for an engine; use letters, digits, - _ . /")
+        engines[name] = _engine(entry)
+    if not engines:
+        raise fields["engines"].wrong("names no engine")
+    return PriceTable(version=fields["version"].text(), engines=engines)
+
+
+def _engine(entry: Entry) -> EnginePrice:
+    fields = entry.fields(required=_REQUIRED)
+    prices = {name: fields[name].whole(0, MAX_USD_MICROS) for name in _PRICES}
+    if not any(prices.values()):
+        raise entry.wrong("costs nothing: at least one of its prices must be above 0")
+    sides = {name: fields[name].whole(MIN_SIDE, MAX_SIDE) for name in ("width", "height")}
+    for name, side in sides.items():
+        if side % SIDE_MULTIPLE:
+            raise fields[name].wrong(f"is {side}; it must be a multiple of {SIDE_MULTIPLE}")
+    return EnginePrice(
+        per_gpu_second_usd_micros=prices["per_gpu_second_usd_micros"],
+        per_image_usd_micros=prices["per_image_usd_micros"],
+        per_megapixel_step_usd_micros=prices["per_megapixel_step_usd_micros"],
+        max_gpu_seconds=fields["max_gpu_seconds"].whole(1, MAX_GPU_SECONDS),
+        num_inference_steps=fields["num_inference_steps"].whole(1, MAX_STEPS),
+        guidance_scale=fields["guidance_scale"].number(0, MAX_GUIDANCE),
+        width=sides["width"],
+        height=sides["height"],
+    )
+
+
+def _lines(
+    price: EnginePrice, request: GenerationRequest, held: str, gpu_seconds: Decimal
+) -> tuple[QuoteLine, ...]:
+    steps = request.num_inference_steps
+    pixel_steps = request.width * request.height * steps
+    by_time = (gpu_seconds * price.per_gpu_second_usd_micros).to_integral_value(ROUND_CEILING)
+    return tuple(
+        line
+        for line in (
+            QuoteLine(what="1 picture", usd_micros=price.per_image_usd_micros),
+            QuoteLine(
+                what=f"{steps} steps x {request.megapixels:.3f} megapixels",
+                usd_micros=-(-pixel_steps * price.per_megapixel_step_usd_micros // 1_000_000),
+            ),
+            QuoteLine(what=held, usd_micros=int(by_time)),
+        )
+        if line.usd_micros
+    )

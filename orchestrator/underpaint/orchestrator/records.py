@@ -1,0 +1,153 @@
+"""Domain values as JSON and back, and as the fields of a stored promotion."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from pydantic import TypeAdapter
+from underpaint.contract.promotion import (
+    Lineage,
+    Promotion,
+    PromotionEvent,
+    PromotionRequest,
+    PromotionState,
+    Quote,
+    Receipt,
+)
+from underpaint.orchestrator.ledger import Lease, LedgerEntry, Outcome
+from underpaint.orchestrator.pricing import EnginePrice
+
+REQUEST: Final = TypeAdapter(PromotionRequest)
+QUOTE: Final = TypeAdapter(Quote)
+PRICE: Final = TypeAdapter(EnginePrice)
+OUTCOME: Final = TypeAdapter(Outcome)
+_KIND: Final = TypeAdapter(LedgerEntry)
+
+Fields = Mapping[bytes, bytes]
+
+
+def content_of(request: PromotionRequest) -> str:
+    """The digest that tells whether two promotions are the same."""
+    return hashlib.sha256(REQUEST.dump_json(request)).hexdigest()
+
+
+def finished(
+    request: PromotionRequest,
+    quote: Quote,
+    outcome: Outcome,
+    charged_usd_micros: int,
+    cloud_only_usd_micros: int,
+    settled_at: datetime,
+) -> tuple[Lineage, Receipt]:
+    """Where a settled artifact comes from and what it cost."""
+    lineage = Lineage(
+        draft_sha256=request.init_image.sha256,
+        draft_id=request.draft_id,
+        draft_model=request.draft_model,
+        draft_seed=request.draft_seed,
+        engine=quote.engine,
+        model=outcome.model,
+        upscaler=outcome.upscaler,
+        request=request.request,
+    )
+    receipt = Receipt(
+        quoted_usd_micros=quote.max_usd_micros,
+        charged_usd_micros=charged_usd_micros,
+        cloud_only_usd_micros=cloud_only_usd_micros,
+        price_table_version=quote.price_table_version,
+        gpu_seconds=outcome.gpu_seconds,
+        settled_at=settled_at,
+    )
+    return lineage, receipt
+
+
+def promotion_from(fields: Fields) -> Promotion:
+    """A promotion from its hash."""
+    request = REQUEST.validate_json(fields[b"request"])
+    quote = QUOTE.validate_json(fields[b"quote"])
+    state = PromotionState(fields[b"state"].decode())
+    updated_at = moment(int(fields[b"updated"]))
+    artifact, lineage, receipt = None, None, None
+    if state is PromotionState.SETTLED:
+        outcome = OUTCOME.validate_json(fields[b"outcome"])
+        artifact = outcome.digest
+        lineage, receipt = finished(
+            request,
+            quote,
+            outcome,
+            int(fields[b"charged"]),
+            int(fields[b"cloud_only"]),
+            updated_at,
+        )
+    return Promotion(
+        id=fields[b"id"].decode(),
+        state=state,
+        promotion=request,
+        quote=quote,
+        created_at=moment(int(fields[b"created"])),
+        updated_at=updated_at,
+        attempts=int(fields[b"attempts"]),
+        reason=fields[b"reason"].decode(),
+        artifact=artifact,
+        lineage=lineage,
+        receipt=receipt,
+    )
+
+
+def lease_from(entry: bytes, fields: Fields) -> Lease:
+    """A lease from a promotion's hash and its entry in the work queue."""
+    outcome = fields.get(b"outcome")
+    return Lease(
+        promotion=promotion_from(fields),
+        price=PRICE.validate_json(fields[b"price"]),
+        fence=int(fields[b"fence"]),
+        entry=entry.decode(),
+        refusals=int(fields[b"refusals"]),
+        outcome=OUTCOME.validate_json(outcome) if outcome else None,
+    )
+
+
+def event_from(event_id: bytes, fields: Fields) -> PromotionEvent:
+    """An event from its stream entry."""
+    return PromotionEvent(
+        id=event_id.decode(),
+        at=moment(int(event_id.partition(b"-")[0])),
+        state=PromotionState(fields[b"state"].decode()),
+        step=int(fields[b"step"]),
+        steps=int(fields[b"steps"]),
+        preview=fields[b"preview"],
+        message=fields[b"message"].decode(),
+    )
+
+
+def last_event_from(fields: Fields) -> PromotionEvent:
+    """The final event of a promotion whose other events are no longer kept."""
+    event_id = fields[b"last_event"].decode()
+    return PromotionEvent(
+        id=event_id,
+        at=moment(int(fields[b"updated"])),
+        state=PromotionState(fields[b"state"].decode()),
+        message=fields[b"reason"].decode(),
+    )
+
+
+def entry_from(entry_id: bytes, fields: Fields) -> LedgerEntry:
+    """A movement of money from its stream entry."""
+    return _KIND.validate_python(
+        {
+            "id": entry_id.decode(),
+            "kind": fields[b"kind"].decode(),
+            "promotion_id": fields[b"promotion"].decode(),
+            "scopes": tuple(fields[b"scopes"].decode().split()),
+            "reserved_usd_micros": int(fields[b"reserved"]),
+            "spent_usd_micros": int(fields[b"spent"]),
+        }
+    )
+
+
+def moment(ms: int) -> datetime:
+    """An aware time from milliseconds since 1970."""
+    return datetime.fromtimestamp(ms / 1000, UTC)

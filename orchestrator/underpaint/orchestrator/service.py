@@ -1,0 +1,98 @@
+"""Puts a control plane together, runs it, and takes it apart again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from underpaint.contract.errors import LedgerUnavailable
+from underpaint.contract.money import format_usd
+from underpaint.contract.rim import read_token, start_server
+from underpaint.orchestrator import policy, pricing
+from underpaint.orchestrator.artifacts import Artifacts
+from underpaint.orchestrator.desk import Desk
+from underpaint.orchestrator.dispatcher import Dispatcher
+from underpaint.orchestrator.engine import CloudEngine
+from underpaint.orchestrator.ledger import Ledger
+from underpaint.orchestrator.ledger_redis import RedisLedger
+from underpaint.orchestrator.polishing import Polisher
+from underpaint.orchestrator.servicer import SERVICE, Servicer
+from underpaint.orchestrator.settings import Settings
+from underpaint.v1 import orchestrator_pb2_grpc
+
+log = logging.getLogger(__name__)
+
+SEEDED_SCOPE: Final = "organisation:default"
+_CALLS_END_S: Final = 1.0  # what open calls may take when the server stops
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serves until `stop` is set, then stops gracefully.
+
+    Raises:
+        InvalidRequest: a setting, a file or the address does not do.
+        LedgerUnavailable: Redis cannot be reached at the start.
+    """
+    prices = pricing.load(settings.prices)
+    rules = policy.load(settings.policy, prices.engines)
+    token = read_token(settings.token_file)
+    cloud_token = read_token(settings.cloud_token_file)
+    budget = settings.default_budget_usd_micros
+    artifacts = Artifacts(settings.artifacts)
+    ledger = RedisLedger(settings.redis_url, lease_s=settings.lease_s)
+    engine = CloudEngine(settings.cloud, cloud_token)
+    desk = Desk(
+        ledger=ledger,
+        artifacts=artifacts,
+        prices=prices,
+        rules=rules,
+        quote_lifetime_s=settings.quote_lifetime_s,
+        reservation_s=settings.reservation_s,
+    )
+    polisher = Polisher(
+        ledger=ledger,
+        artifacts=artifacts,
+        engine=engine,
+        lease_s=settings.lease_s,
+        max_attempts=settings.max_attempts,
+    )
+    dispatcher = Dispatcher(polisher, settings.concurrency)
+    try:
+        await _open(ledger, settings.redis_wait_s)
+        if budget and await ledger.seed_budget(SEEDED_SCOPE, budget):
+            log.info("%s may spend %s", SEEDED_SCOPE, format_usd(budget))
+        server, port = await start_server(
+            settings.listen,
+            lambda server: orchestrator_pb2_grpc.add_OrchestratorServiceServicer_to_server(
+                Servicer(desk), server
+            ),
+            [SERVICE],
+            token=token,
+            reflect=settings.reflection,
+        )
+        dispatcher.start()
+        host = settings.listen.rpartition(":")[0]
+        print(f"underpaint orchestrator listening on {host}:{port}", flush=True)
+        try:
+            await stop.wait()
+        finally:
+            log.info("stopping")
+            await server.stop(_CALLS_END_S)
+            await dispatcher.stop(settings.grace_s)
+    finally:
+        await engine.close()
+        await ledger.close()
+
+
+async def _open(ledger: Ledger, wait_s: float) -> None:
+    """Connects; a Redis that was started just now gets a moment."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + wait_s
+    while True:
+        try:
+            return await ledger.open()
+        except LedgerUnavailable:
+            if loop.time() >= until:
+                raise
+            await asyncio.sleep(0.1)

@@ -1,0 +1,194 @@
+"""OrchestratorService: messages in, domain values through, messages out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+from typing_extensions import override
+from underpaint.contract import pictures, wire
+from underpaint.contract.chunks import Assembly, split
+from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.money import check_usd_micros
+from underpaint.contract.promotion import Promotion, PromotionRequest
+from underpaint.orchestrator.bell import heard
+from underpaint.orchestrator.desk import Desk
+from underpaint.orchestrator.names import check_event_id, check_promotion_id, check_scope
+from underpaint.v1 import common_pb2, orchestrator_pb2_grpc
+from underpaint.v1 import orchestrator_pb2 as pb
+
+SERVICE: Final = "underpaint.v1.OrchestratorService"
+# Few at a time: what a slow reader has not taken stays in the ledger.
+EVENTS_AT_ONCE: Final = 4
+WATCH_LOOK_S: Final = 1.0
+CANCEL_WAIT_S: Final = 5.0
+DEFAULT_PAGE: Final = 50
+MAX_PAGE: Final = 1_000
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fill:
+    """A PromotionRequest as sent; called with defaults, it is complete."""
+
+    sent: pb.PromotionRequest
+
+    def __call__(self, defaults: wire.Defaults) -> PromotionRequest:
+        return wire.promotion_request_from_wire(self.sent, defaults)
+
+
+class Servicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
+    """The rim of the control plane."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._ledger = desk.ledger
+
+    @override
+    async def Quote(self, request: pb.QuoteRequest, context: Context) -> pb.QuoteResponse:
+        """Prices a promotion."""
+        promotion = request.promotion
+        quote = await self._desk.quote(promotion.engine, _Fill(promotion))
+        return pb.QuoteResponse(quote=wire.quote_to_wire(quote))
+
+    @override
+    async def Promote(
+        self, request_iterator: AsyncIterator[pb.PromoteRequest], context: Context
+    ) -> pb.PromoteResponse:
+        """Takes the head and the picture, then reserves and enqueues."""
+        head, picture = await _receive(request_iterator)
+        promotion = await self._desk.promote(
+            head.promotion_id, head.quote_id, _Fill(head.promotion), picture
+        )
+        return pb.PromoteResponse(promotion=wire.promotion_to_wire(promotion))
+
+    @override
+    async def Watch(
+        self, request: pb.WatchRequest, context: Context
+    ) -> AsyncIterator[pb.WatchResponse]:
+        """Events after the last one seen, until the final one."""
+        promotion_id = check_promotion_id(request.promotion_id)
+        after = check_event_id(request.after_event_id)
+        with self._ledger.listen(promotion_id) as news:
+            while True:
+                news.clear()
+                events = await self._ledger.events(promotion_id, after, EVENTS_AT_ONCE)
+                for event in events:
+                    yield pb.WatchResponse(event=wire.event_to_wire(event))
+                    after = event.id
+                    if event.state.final:
+                        return
+                if not events:
+                    if (await self._ledger.get(promotion_id)).state.final and not (
+                        await self._ledger.events(promotion_id, after, 1)
+                    ):
+                        return  # resumed behind the final event
+                    await heard(news, WATCH_LOOK_S)
+
+    @override
+    async def Cancel(self, request: pb.CancelRequest, context: Context) -> pb.CancelResponse:
+        """Stops a promotion; waits a little for running work to end."""
+        promotion_id = check_promotion_id(request.promotion_id)
+        promotion = await self._ledger.cancel(promotion_id)
+        if not promotion.state.final:
+            promotion = await self._ended(promotion_id)
+        return pb.CancelResponse(promotion=wire.promotion_to_wire(promotion))
+
+    @override
+    async def GetPromotion(
+        self, request: pb.GetPromotionRequest, context: Context
+    ) -> pb.GetPromotionResponse:
+        """One promotion."""
+        promotion = await self._ledger.get(check_promotion_id(request.promotion_id))
+        return pb.GetPromotionResponse(promotion=wire.promotion_to_wire(promotion))
+
+    @override
+    async def ListPromotions(
+        self, request: pb.ListPromotionsRequest, context: Context
+    ) -> pb.ListPromotionsResponse:
+        """Newest first."""
+        size = request.page_size or DEFAULT_PAGE
+        if size > MAX_PAGE:
+            raise InvalidRequest(f"page_size {size} is above {MAX_PAGE}")
+        token = request.page_token
+        if token and not (token.isascii() and token.isdigit() and len(token) < 16):
+            raise InvalidRequest("the page token is none of ours; begin again without one")
+        page = await self._ledger.page(size, token)
+        return pb.ListPromotionsResponse(
+            promotions=[wire.promotion_to_wire(promotion) for promotion in page.promotions],
+            next_page_token=page.next_token,
+        )
+
+    @override
+    async def GetArtifact(
+        self, request: pb.GetArtifactRequest, context: Context
+    ) -> AsyncIterator[pb.GetArtifactResponse]:
+        """The digest, then the bytes."""
+        named = wire.digest_from_wire(common_pb2.Digest(sha256=request.sha256))
+        data, digest = await self._desk.artifacts.get(named.sha256)
+        yield pb.GetArtifactResponse(digest=wire.digest_to_wire(digest))
+        for chunk in split(data):
+            yield pb.GetArtifactResponse(chunk=common_pb2.Chunk(data=chunk))
+
+    @override
+    async def SetBudget(
+        self, request: pb.SetBudgetRequest, context: Context
+    ) -> pb.SetBudgetResponse:
+        """Limits a scope."""
+        limit = check_usd_micros(request.limit_usd_micros)
+        budget = await self._ledger.set_budget(check_scope(request.scope), limit)
+        return pb.SetBudgetResponse(budget=wire.budget_to_wire(budget))
+
+    @override
+    async def ListBudgets(
+        self, request: pb.ListBudgetsRequest, context: Context
+    ) -> pb.ListBudgetsResponse:
+        """Every limited scope."""
+        budgets = await self._ledger.budgets()
+        return pb.ListBudgetsResponse(budgets=[wire.budget_to_wire(each) for each in budgets])
+
+    @override
+    async def GetSpend(self, request: pb.GetSpendRequest, context: Context) -> pb.GetSpendResponse:
+        """What was charged, of one scope or of all."""
+        scope = check_scope(request.scope) if request.scope else ""
+        lines = await self._ledger.spend()
+        return pb.GetSpendResponse(
+            lines=[wire.spend_to_wire(each) for each in lines if not scope or each.scope == scope]
+        )
+
+    async def _ended(self, promotion_id: str) -> Promotion:
+        """The promotion once it is final, or as it stands after a while."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + CANCEL_WAIT_S
+        with self._ledger.listen(promotion_id) as news:
+            while True:
+                news.clear()
+                promotion = await self._ledger.get(promotion_id)
+                if promotion.state.final or loop.time() >= until:
+                    return promotion
+                await heard(news, min(WATCH_LOOK_S, until - loop.time()))
+
+
+async def _receive(messages: AsyncIterator[pb.PromoteRequest]) -> tuple[pb.PromoteHead, bytes]:
+    """The head and the whole picture, its bytes checked against their digest."""
+    head: pb.PromoteHead | None = None
+    assembly: Assembly | None = None
+    async for message in messages:
+        if message.WhichOneof("part") == "head":
+            if head is not None:
+                raise InvalidRequest("a second head came; send one head, then chunks")
+            head = message.head
+            check_promotion_id(head.promotion_id)
+            digest = wire.digest_from_wire(head.promotion.init_image)
+            assembly = Assembly(digest, pictures.MAX_BYTES)
+        elif assembly is None:
+            raise InvalidRequest("a chunk came before the head; send the head first")
+        else:
+            assembly.add(message.chunk.data)
+    if head is None or assembly is None:
+        raise InvalidRequest("no head came; send the head, then chunks")
+    return head, assembly.bytes()

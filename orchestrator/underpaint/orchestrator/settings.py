@@ -1,0 +1,82 @@
+"""Everything an orchestrator can be told, built once in `__main__`."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from underpaint.contract.money import parse_usd
+
+HERE: Final = Path(str(resources.files(__package__)))
+_ADDRESS: Final = r"^\S+:\d{1,5}$"
+
+
+class Settings(BaseSettings):
+    """From UNDERPAINT_ORCHESTRATOR_* in the environment; flags of the same names win."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="UNDERPAINT_ORCHESTRATOR_", frozen=True, extra="forbid"
+    )
+
+    listen: Annotated[str, Field(pattern=_ADDRESS, description="HOST:PORT to serve gRPC on")] = (
+        "127.0.0.1:50061"
+    )
+    redis_url: Annotated[
+        str, Field(description="Redis >= 7.2 or Valkey: redis://HOST:PORT/0 or unix:///PATH")
+    ] = "redis://127.0.0.1:6379/0"
+    cloud: Annotated[str, Field(pattern=_ADDRESS, description="HOST:PORT of the CloudService")] = (
+        "127.0.0.1:9000"
+    )
+    data_dir: Annotated[Path, Field(description="where artifacts are kept, unless a URL says so")]
+    artifacts_url: Annotated[
+        str, Field(description="any fsspec URL for artifacts, such as s3://BUCKET/artifacts")
+    ] = ""
+    prices: Annotated[Path, Field(description="price table, YAML")] = HERE / "prices.yaml"
+    policy: Annotated[Path, Field(description="policy, YAML")] = HERE / "policy.yaml"
+    token_file: Annotated[
+        Path | None, Field(description="file with the token that callers must bring")
+    ] = None
+    cloud_token_file: Annotated[
+        Path | None, Field(description="file with the token to bring to the cloud")
+    ] = None
+    reflection: Annotated[bool, Field(description="let callers list the services")] = False
+    default_budget_usd: Annotated[
+        str, Field(description="dollars for organisation:default if no budget exists; 0 sets none")
+    ] = "10"
+    lease_s: Annotated[
+        float, Field(ge=0.5, le=600, description="seconds without a heartbeat that end a lease")
+    ] = 10.0
+    max_attempts: Annotated[
+        int, Field(ge=1, le=20, description="attempts at a promotion before it is released")
+    ] = 3
+    quote_lifetime_s: Annotated[
+        float, Field(ge=1, le=86_400, description="seconds a quote may be promoted")
+    ] = 600.0
+    reservation_s: Annotated[
+        float, Field(ge=1, le=30 * 86_400, description="seconds until unfinished work expires")
+    ] = 86_400.0
+    concurrency: Annotated[
+        int, Field(ge=0, le=1_000, description="promotions at work at once; 0 only takes orders")
+    ] = 4
+    grace_s: Annotated[
+        float, Field(ge=0, le=600, description="seconds running work may take when stopped")
+    ] = 5.0
+    redis_wait_s: Annotated[
+        float, Field(ge=0, le=600, description="seconds to wait for Redis at the start")
+    ] = 5.0
+    log_level: Annotated[
+        str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="how much to log")
+    ] = "INFO"
+
+    @property
+    def artifacts(self) -> str:
+        """Where artifacts are kept."""
+        return self.artifacts_url or str(self.data_dir / "artifacts")
+
+    @property
+    def default_budget_usd_micros(self) -> int:
+        """Micro-dollars. Raises InvalidRequest if it is no sum."""
+        return parse_usd(self.default_budget_usd)
