@@ -63,9 +63,12 @@ def _settings(arguments: list[str] | None) -> Settings:
             parser.add_argument(_flag(name), action="store_true", default=None, help=told)
             continue
         default = "" if field.default in (None, "") else f" (default: {field.default})"
+        default = " (required)" if field.is_required() else default
         parser.add_argument(_flag(name), metavar=_metavar(field.annotation), help=told + default)
     given: dict[str, Any] = {
-        name: value for name, value in vars(parser.parse_args(arguments)).items() if value
+        name: value
+        for name, value in vars(parser.parse_args(arguments)).items()
+        if value is not None
     }
     return Settings(**given)
 

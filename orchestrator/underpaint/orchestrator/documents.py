@@ -22,7 +22,7 @@ class Entry:
     def where(self) -> str:
         """Such as "prices.yaml:12: engines.full"."""
         place = f"{self.file}:{self.node.start_mark.line + 1}"
-        return f"{place}: {self.name}" if self.name else place
+        return f"{place}: {self.name}" if self.name else f"{place}: the document"
 
     def wrong(self, problem: str) -> InvalidRequest:
         """The error to raise about this value."""

@@ -1,0 +1,414 @@
+"""The ledger in this process's memory: the twin of `RedisLedger`, for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+from underpaint.contract.generation import Progress
+from underpaint.contract.money import format_usd
+from underpaint.contract.promotion import (
+    Budget,
+    Promotion,
+    PromotionEvent,
+    PromotionRequest,
+    PromotionState,
+    SpendLine,
+)
+from underpaint.orchestrator.bell import Bell
+from underpaint.orchestrator.ledger import (
+    WORK,
+    Lease,
+    LeaseLost,
+    LedgerEntry,
+    OpenQuote,
+    Outcome,
+    Overcharge,
+    Page,
+    expired,
+    no_budget,
+    no_room,
+    not_found,
+    taken,
+)
+from underpaint.orchestrator.pricing import EnginePrice
+from underpaint.orchestrator.records import finished
+
+
+@dataclass(slots=True)
+class _Record:
+    promotion: Promotion
+    content: str
+    price: EnginePrice
+    number: int
+    expires_at: float
+    entry: str = ""
+    fence: int = 0
+    refusals: int = 0
+    cancelled: bool = False
+    outcome: Outcome | None = None
+    lapses_at: float = 0.0  # of the lease, while running
+    waits_until: float = 0.0  # of the backoff, while reserved
+    events: list[PromotionEvent] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Scope:
+    limit: int | None = None
+    reserved: int = 0
+    spent: int = 0
+    promotions: int = 0
+    cloud_only: int = 0
+
+
+class MemoryLedger:
+    """Money, promotions, work and events; gone with the process."""
+
+    def __init__(
+        self, *, lease_s: float = 10.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._lease_s = lease_s
+        self._clock = clock
+        self._bell = Bell()
+        self._quotes: dict[str, tuple[OpenQuote, float]] = {}
+        self._records: dict[str, _Record] = {}
+        self._scopes: dict[str, _Scope] = {}
+        self._entries: list[LedgerEntry] = []
+        self._last_id = 0
+
+    async def open(self) -> None:
+        """Nothing to connect."""
+
+    async def close(self) -> None:
+        """Nothing to let go."""
+
+    def listen(self, topic: str) -> AbstractContextManager[asyncio.Event]:
+        """An event set when the topic has news."""
+        return self._bell.listen(topic)
+
+    async def keep_quote(self, open_quote: OpenQuote, lifetime_s: float) -> None:
+        """Keeps a quote for its lifetime."""
+        self._quotes[open_quote.quote.id] = (open_quote, self._clock() + lifetime_s)
+
+    async def find_quote(self, quote_id: str) -> OpenQuote | None:
+        """The quote, if it is still open."""
+        kept = self._quotes.get(quote_id)
+        return kept[0] if kept and self._clock() < kept[1] else None
+
+    async def promote(
+        self,
+        promotion_id: str,
+        content: str,
+        request: PromotionRequest,
+        open_quote: OpenQuote,
+        reservation_s: float,
+    ) -> Promotion:
+        """Reserves and enqueues."""
+        before = self._records.get(promotion_id)
+        if before:
+            if before.content != content:
+                raise taken(promotion_id)
+            return before.promotion
+        quote = open_quote.quote
+        kept = await self.find_quote(quote.id)
+        if kept is None or kept.content != content:
+            raise expired(quote.id)
+        scopes = request.account.scopes
+        budgets = [each for each in await self.budgets() if each.scope in scopes]
+        if not budgets:
+            raise no_budget(scopes)
+        for budget in sorted(budgets, key=lambda each: scopes.index(each.scope)):
+            if quote.max_usd_micros > budget.left_usd_micros:
+                raise no_room(budget, quote.max_usd_micros)
+        now = _now()
+        record = _Record(
+            promotion=Promotion(
+                id=promotion_id,
+                state=PromotionState.RESERVED,
+                promotion=request,
+                quote=quote,
+                created_at=now,
+                updated_at=now,
+            ),
+            content=content,
+            price=open_quote.price,
+            number=len(self._records) + 1,
+            expires_at=self._clock() + reservation_s,
+        )
+        self._records[promotion_id] = record
+        self._move("reserve", record, quote.max_usd_micros, 0)
+        self._event(
+            record, f"{format_usd(quote.max_usd_micros)} is reserved; waiting for an engine"
+        )
+        self._enqueue(record)
+        return record.promotion
+
+    async def cancel(self, promotion_id: str) -> Promotion:
+        """Releases what waits; asks the worker of what runs to stop."""
+        record = self._record(promotion_id)
+        if record.promotion.state is PromotionState.RESERVED:
+            self._resolve(record, "release", PromotionState.RELEASED, 0, "cancelled")
+        elif record.promotion.state is PromotionState.RUNNING:
+            record.cancelled = True
+            self._bell.ring(promotion_id)
+        return record.promotion
+
+    async def get(self, promotion_id: str) -> Promotion:
+        """One promotion."""
+        return self._record(promotion_id).promotion
+
+    async def page(self, size: int, token: str) -> Page:
+        """Newest first."""
+        newest = int(token) if token else len(self._records) + 1
+        older = [each for each in reversed(self._records.values()) if each.number < newest][:size]
+        return Page(
+            promotions=tuple(each.promotion for each in older),
+            next_token=str(older[-1].number) if len(older) == size else "",
+        )
+
+    async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
+        """Up to `most` events after an event id."""
+        seen = int(after.partition("-")[0]) if after else 0
+        events = self._record(promotion_id).events
+        return [each for each in events if int(each.id.partition("-")[0]) > seen][:most]
+
+    async def set_budget(self, scope: str, limit_usd_micros: int) -> Budget:
+        """Limits what a scope may ever spend."""
+        kept = self._scopes.setdefault(scope, _Scope())
+        kept.limit = limit_usd_micros
+        return Budget(
+            scope=scope,
+            limit_usd_micros=limit_usd_micros,
+            spent_usd_micros=kept.spent,
+            reserved_usd_micros=kept.reserved,
+        )
+
+    async def seed_budget(self, scope: str, limit_usd_micros: int) -> bool:
+        """The same, if no scope has a budget yet."""
+        if await self.budgets():
+            return False
+        await self.set_budget(scope, limit_usd_micros)
+        return True
+
+    async def budgets(self) -> Sequence[Budget]:
+        """Every scope that has a limit, by name."""
+        return [
+            Budget(
+                scope=scope,
+                limit_usd_micros=kept.limit,
+                spent_usd_micros=kept.spent,
+                reserved_usd_micros=kept.reserved,
+            )
+            for scope, kept in sorted(self._scopes.items())
+            if kept.limit is not None
+        ]
+
+    async def spend(self) -> Sequence[SpendLine]:
+        """What each scope was charged, by name."""
+        return [
+            SpendLine(
+                scope=scope,
+                promotions=kept.promotions,
+                charged_usd_micros=kept.spent,
+                cloud_only_usd_micros=kept.cloud_only,
+            )
+            for scope, kept in sorted(self._scopes.items())
+            if kept.promotions
+        ]
+
+    async def entries(self, after: str, most: int) -> Sequence[LedgerEntry]:
+        """Movements of money in order."""
+        seen = int(after.partition("-")[0]) if after else 0
+        return [each for each in self._entries if int(each.id.partition("-")[0]) > seen][:most]
+
+    async def take(self, worker: str, most: int) -> Sequence[Lease]:
+        """Leases of lapsed, due and new work."""
+        leases: list[Lease] = []
+        now = self._clock()
+        for record in self._records.values():
+            state = record.promotion.state
+            lapsed = state is PromotionState.RUNNING and record.lapses_at <= now
+            waiting = state is PromotionState.RESERVED and record.waits_until <= now
+            if len(leases) == most or not (lapsed or waiting):
+                continue
+            if record.cancelled:
+                self._resolve(record, "release", PromotionState.RELEASED, 0, "cancelled")
+                continue
+            record.fence += 1
+            record.lapses_at = now + self._lease_s
+            self._change(
+                record, state=PromotionState.RUNNING, attempts=record.promotion.attempts + 1
+            )
+            self._event(record, "an engine has been asked")
+            leases.append(
+                Lease(
+                    promotion=record.promotion,
+                    price=record.price,
+                    fence=record.fence,
+                    entry=record.entry,
+                    refusals=record.refusals,
+                    outcome=record.outcome,
+                )
+            )
+        return leases
+
+    async def renew(self, lease: Lease) -> bool:
+        """Prolongs a lease."""
+        record = self._held(lease)
+        record.lapses_at = self._clock() + self._lease_s
+        return record.cancelled
+
+    async def cancelled(self, lease: Lease) -> bool:
+        """Whether the promotion was cancelled."""
+        return self._held(lease).cancelled
+
+    async def progress(self, lease: Lease, progress: Progress) -> None:
+        """Appends an event."""
+        self._event(self._held(lease), progress.stage, progress)
+
+    async def record(self, lease: Lease, outcome: Outcome) -> None:
+        """Records what an engine made."""
+        self._held(lease).outcome = outcome
+
+    async def settle(self, lease: Lease, charged_usd_micros: int, cloud_only: int) -> Promotion:
+        """Charges and ends the promotion."""
+        record = self._held(lease)
+        promotion = record.promotion
+        if record.outcome is None:
+            raise ValueError(f"{promotion.id} has no outcome to settle")
+        if not 0 <= charged_usd_micros <= promotion.quote.max_usd_micros:
+            raise Overcharge(f"{promotion.id}: {promotion.quote.max_usd_micros} is reserved")
+        message = f"finished; {format_usd(charged_usd_micros)} is charged"
+        self._resolve(record, "settle", PromotionState.SETTLED, charged_usd_micros, message)
+        lineage, receipt = finished(
+            promotion.promotion,
+            promotion.quote,
+            record.outcome,
+            charged_usd_micros,
+            cloud_only,
+            record.promotion.updated_at,
+        )
+        record.promotion = replace(
+            record.promotion, artifact=record.outcome.digest, lineage=lineage, receipt=receipt
+        )
+        for scope in promotion.promotion.account.scopes:
+            self._scopes[scope].promotions += 1
+            self._scopes[scope].cloud_only += cloud_only
+        return record.promotion
+
+    async def release(self, lease: Lease, reason: str) -> Promotion:
+        """Returns the reservation and ends the promotion."""
+        record = self._held(lease)
+        self._resolve(record, "release", PromotionState.RELEASED, 0, reason)
+        return record.promotion
+
+    async def retry(self, lease: Lease, delay_s: float, reason: str, *, counts: bool) -> None:
+        """Puts the promotion back to wait."""
+        record = self._held(lease)
+        if record.cancelled:
+            self._resolve(record, "release", PromotionState.RELEASED, 0, "cancelled")
+            return
+        record.fence += 1
+        record.waits_until = self._clock() + delay_s
+        record.refusals += 0 if counts else 1
+        attempts = record.promotion.attempts - (0 if counts else 1)
+        self._change(record, state=PromotionState.RESERVED, attempts=attempts)
+        self._event(record, reason)
+        self._enqueue(record)
+
+    async def expire_due(self, most: int) -> int:
+        """Expires promotions whose reservation is over."""
+        due = [
+            record
+            for record in self._records.values()
+            if not record.promotion.state.final and record.expires_at <= self._clock()
+        ][:most]
+        for record in due:
+            self._resolve(
+                record, "expire", PromotionState.EXPIRED, 0, "it was not finished in its time"
+            )
+        return len(due)
+
+    def _record(self, promotion_id: str) -> _Record:
+        if promotion_id not in self._records:
+            raise not_found(promotion_id)
+        return self._records[promotion_id]
+
+    def _held(self, lease: Lease) -> _Record:
+        record = self._record(lease.promotion.id)
+        if record.promotion.state is not PromotionState.RUNNING or record.fence != lease.fence:
+            raise LeaseLost(lease.promotion.id)
+        return record
+
+    def _change(self, record: _Record, *, state: PromotionState, attempts: int) -> None:
+        record.promotion = replace(
+            record.promotion, state=state, attempts=attempts, updated_at=_now()
+        )
+
+    def _resolve(
+        self,
+        record: _Record,
+        kind: Literal["settle", "release", "expire"],
+        state: PromotionState,
+        charged: int,
+        message: str,
+    ) -> None:
+        self._change(record, state=state, attempts=record.promotion.attempts)
+        reason = "" if state is PromotionState.SETTLED else message
+        record.promotion = replace(record.promotion, reason=reason)
+        self._move(kind, record, -record.promotion.quote.max_usd_micros, charged)
+        self._event(record, message)
+
+    def _move(
+        self,
+        kind: Literal["reserve", "settle", "release", "expire"],
+        record: _Record,
+        reserved: int,
+        spent: int,
+    ) -> None:
+        scopes = record.promotion.promotion.account.scopes
+        for scope in scopes:
+            kept = self._scopes.setdefault(scope, _Scope())
+            kept.reserved += reserved
+            kept.spent += spent
+        self._entries.append(
+            LedgerEntry(
+                id=self._next_id(),
+                kind=kind,
+                promotion_id=record.promotion.id,
+                scopes=scopes,
+                reserved_usd_micros=reserved,
+                spent_usd_micros=spent,
+            )
+        )
+
+    def _event(self, record: _Record, message: str, progress: Progress | None = None) -> None:
+        record.events.append(
+            PromotionEvent(
+                id=self._next_id(),
+                at=_now(),
+                state=record.promotion.state,
+                step=progress.step if progress else 0,
+                steps=progress.steps if progress else 0,
+                preview=progress.preview if progress else b"",
+                message=message,
+            )
+        )
+        self._bell.ring(record.promotion.id)
+
+    def _enqueue(self, record: _Record) -> None:
+        record.entry = self._next_id()
+        self._bell.ring(WORK)
+
+    def _next_id(self) -> str:
+        self._last_id += 1
+        return f"{self._last_id}-0"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
