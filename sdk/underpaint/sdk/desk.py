@@ -84,43 +84,35 @@ class Ended(Exception):  # not an error of a service: the command has said all t
         self.result = result
 
 
-def command(
-    app: typer.Typer, name: str
-) -> Callable[
-    [Callable[Concatenate[Desk, P], Coroutine[Any, Any, object]]],
-    Callable[Concatenate[Desk, P], Coroutine[Any, Any, object]],
-]:
-    """Registers an async function as a command; what it returns is its JSON document."""
+def add_command(
+    app: typer.Typer,
+    name: str,
+    body: Callable[Concatenate[Desk, P], Coroutine[Any, Any, object]],
+) -> None:
+    """Makes an async function a command; what it returns is its JSON document."""
 
-    def register(
-        body: Callable[Concatenate[Desk, P], Coroutine[Any, Any, object]],
-    ) -> Callable[Concatenate[Desk, P], Coroutine[Any, Any, object]]:
-        def run(**arguments: Any) -> None:
-            given = {key: arguments.pop(key) for key in COMMON}
-            as_json = bool(given.pop("as_json"))
-            raise typer.Exit(_run(body, given, arguments, as_json=as_json))
+    def run(**arguments: Any) -> None:
+        given = {key: arguments.pop(key) for key in COMMON}
+        as_json = bool(given.pop("as_json"))
+        raise typer.Exit(_run(body, given, arguments, as_json=as_json))
 
-        hints = get_type_hints(body, include_extras=True)
-        own = list(inspect.signature(body).parameters.values())[1:]
-        common = [
-            inspect.Parameter(
-                key,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=False if key == "as_json" else None,
-                annotation=annotation,
-            )
-            for key, annotation in COMMON.items()
-        ]
-        run.__doc__ = body.__doc__
-        run.__annotations__ = {p.name: hints[p.name] for p in own} | COMMON
-        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-            + common
+    hints = get_type_hints(body, include_extras=True)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    own = [
+        parameter.replace(annotation=hints[parameter.name], kind=keyword)
+        for parameter in list(inspect.signature(body).parameters.values())[1:]
+    ]
+    common = [
+        inspect.Parameter(
+            key, keyword, default=False if key == "as_json" else None, annotation=annotation
         )
-        app.command(name)(run)
-        return body
-
-    return register
+        for key, annotation in COMMON.items()
+    ]
+    run.__doc__ = body.__doc__
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in own + common}
+    # Typer reads a command's options from its signature.
+    run.__signature__ = inspect.Signature(own + common)  # type: ignore[attr-defined]
+    app.command(name)(run)
 
 
 def _run(

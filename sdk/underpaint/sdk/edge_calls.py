@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from underpaint.contract.drafts import Draft
@@ -14,7 +14,10 @@ from underpaint.contract.wire import draft_from_wire
 from underpaint.sdk.peer import Arrival, Peer, answers
 from underpaint.sdk.requests import DraftRequest
 from underpaint.v1 import edge_pb2
-from underpaint.v1.edge_pb2_grpc import EdgeServiceAsyncStub
+
+if TYPE_CHECKING:
+    # Generated for type checkers only.
+    from underpaint.v1.edge_pb2_grpc import EdgeServiceAsyncStub
 
 
 class EdgeCalls:

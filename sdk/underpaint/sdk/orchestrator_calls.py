@@ -7,7 +7,7 @@ import logging
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from underpaint.contract.chunks import split
 from underpaint.contract.drafts import InitImage
@@ -25,7 +25,10 @@ from underpaint.contract.wire import (
 from underpaint.sdk.peer import Peer, answers
 from underpaint.sdk.requests import PolishRequest
 from underpaint.v1 import common_pb2, orchestrator_pb2
-from underpaint.v1.orchestrator_pb2_grpc import OrchestratorServiceAsyncStub
+
+if TYPE_CHECKING:
+    # Generated for type checkers only.
+    from underpaint.v1.orchestrator_pb2_grpc import OrchestratorServiceAsyncStub
 
 log = logging.getLogger(__name__)
 

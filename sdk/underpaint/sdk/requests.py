@@ -81,7 +81,11 @@ class PolishRequest:
         if self.draft_count < 1:
             raise InvalidRequest(f"a draft is one of at least 1, not of {self.draft_count}")
         # The draft's own prompt and seed were checked when it was made.
-        self._generation(prompt=self.prompt or "x", negative_prompt="", seed=self.seed or 0)
+        self._generation(
+            prompt="x" if self.prompt is None else self.prompt,
+            negative_prompt=self.negative_prompt or "",
+            seed=self.seed or 0,
+        )
 
     def to_wire(self, init_image: InitImage) -> orchestrator_pb2.PromotionRequest:
         """As it travels, for one draft.

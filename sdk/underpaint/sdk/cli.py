@@ -1,0 +1,41 @@
+"""The `underpaint` command line: what there is, and under which name."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from underpaint.sdk import accounting, drafting, exits, promoting
+from underpaint.sdk.desk import add_command
+
+app = typer.Typer(
+    name="underpaint",
+    help="Sketch on the edge, finish in the cloud.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+budget = typer.Typer(help="Limit spending, and see what is left.", no_args_is_help=True)
+
+add_command(app, "draft", drafting.draft)
+add_command(app, "drafts", drafting.drafts)
+add_command(app, "show", drafting.show)
+add_command(app, "quote", promoting.quote)
+add_command(app, "promote", promoting.promote)
+add_command(app, "watch", promoting.watch)
+add_command(app, "cancel", promoting.cancel)
+add_command(app, "promotions", promoting.promotions)
+app.add_typer(budget, name="budget")
+add_command(budget, "set", accounting.budget_set)
+add_command(budget, "show", accounting.budget_show)
+add_command(app, "spend", accounting.spend)
+
+
+def main() -> None:
+    """The entry point; Ctrl-C ends it without a word."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(exits.INTERRUPTED)

@@ -1,0 +1,306 @@
+"""Commands about promotions: quote, promote, watch, cancel, list."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+from underpaint.contract.drafts import Draft, InitImage
+from underpaint.contract.errors import EngineFailed, InvalidRequest
+from underpaint.contract.money import format_usd
+from underpaint.contract.promotion import SCOPE_KINDS, Account, Promotion, PromotionState, Quote
+from underpaint.sdk import exits, terminal
+from underpaint.sdk.desk import Desk, Ended
+from underpaint.sdk.documents import document
+from underpaint.sdk.drafting import SHORT, make_directory, save
+from underpaint.sdk.following import follow
+from underpaint.sdk.requests import PolishRequest
+
+DraftArgument = Annotated[str, typer.Argument(metavar="DRAFT", help="Its id or the beginning.")]
+Strength = Annotated[
+    float, typer.Option(help="How far it may go from the draft: above 0, at most 1.")
+]
+Steps = Annotated[int | None, typer.Option(help="Denoising steps that are run.")]
+Guidance = Annotated[float | None, typer.Option(help="1 is no guidance.")]
+Size = Annotated[
+    str | None, typer.Option(metavar="PIXELS", help="Of the result: 1024 or 1024x768.")
+]
+PolishPrompt = Annotated[str | None, typer.Option("--prompt", help="Instead of the draft's.")]
+Engine = Annotated[str, typer.Option(help="Instead of policy's choice.")]
+Scopes = Annotated[
+    list[str] | None,
+    typer.Option("--scope", metavar="KIND:NAME", help="Who pays, such as project:catalogue."),
+]
+
+_STATE_STYLES = {
+    PromotionState.SETTLED: "green",
+    PromotionState.RUNNING: "cyan",
+    PromotionState.RELEASED: "yellow",
+    PromotionState.EXPIRED: "yellow",
+}
+
+
+async def quote(
+    desk: Desk,
+    draft: DraftArgument,
+    strength: Strength = 0.6,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    size: Size = None,
+    prompt: PolishPrompt = None,
+    engine: Engine = "",
+    scope: Scopes = None,
+) -> object:
+    """Say what finishing a draft would cost at most, where, and why there. Spends nothing."""
+    polish = _polish(strength, steps, guidance, size, prompt, engine, scope)
+    one, picture = await desk.client.get_draft(draft)
+    init_image = InitImage(draft=one, picture=picture)
+    polish = replace(polish, draft_count=await _siblings(desk, one))
+    offer = await desk.client.quote(init_image, polish)
+    print_quote(desk, offer)
+    return offer
+
+
+async def promote(
+    desk: Desk,
+    draft: DraftArgument,
+    strength: Strength = 0.6,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the quote unasked.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until it is done.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Save the picture here; waits for it.")] = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    size: Size = None,
+    prompt: PolishPrompt = None,
+    engine: Engine = "",
+    scope: Scopes = None,
+    promotion_id: Annotated[
+        str, typer.Option(help="To repeat an earlier attempt without paying twice.")
+    ] = "",
+) -> object:
+    """Finish a draft in the cloud: quote, confirm, reserve the money, send the draft."""
+    if not yes and (desk.as_json or not sys.stdin.isatty()):
+        raise InvalidRequest(
+            "promoting costs money and there is no terminal to confirm it; "
+            "look at `underpaint quote` and add --yes"
+        )
+    polish = _polish(strength, steps, guidance, size, prompt, engine, scope)
+    if out is not None:
+        # Found out before anything is paid.
+        make_directory(out.parent)
+        if out.is_dir():
+            raise InvalidRequest(f"{out} is a directory; name a file, such as {out / 'final.png'}")
+    one, picture = await desk.client.get_draft(draft)
+    init_image = InitImage(draft=one, picture=picture)
+    polish = replace(polish, draft_count=await _siblings(desk, one))
+    offer = await desk.client.quote(init_image, polish)
+    print_quote(desk, offer)
+    if not yes and not typer.confirm(f"Promote for at most {format_usd(offer.max_usd_micros)}?"):
+        desk.err.print("not promoted; nothing was spent")
+        raise Ended(exits.FAILED)
+    promotion_id = promotion_id or uuid.uuid4().hex
+    promotion = await desk.client.promote(
+        init_image, polish, quote_id=offer.id, promotion_id=promotion_id
+    )
+    desk.out.print(f"promotion [bold]{promotion.id}[/] is {promotion.state.value}")
+    if not wait and out is None:
+        desk.out.print(f"[dim]follow it with[/] underpaint watch {promotion.id}")
+        return promotion
+    return await finish(desk, promotion.id, out or Path(f"underpaint-{promotion.id[:SHORT]}.png"))
+
+
+async def watch(
+    desk: Desk,
+    promotion_id: Annotated[str, typer.Argument(metavar="ID", help="A promotion.")],
+    after: Annotated[str, typer.Option(help="The last event seen.")] = "",
+    previews: Annotated[Path | None, typer.Option(help="Save previews in this directory.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Save the finished picture here.")] = None,
+) -> object:
+    """Follow a promotion to its end."""
+    if previews is not None:
+        make_directory(previews)
+    return await finish(desk, promotion_id, out, after=after, previews=previews)
+
+
+async def cancel(
+    desk: Desk,
+    promotion_id: Annotated[str, typer.Argument(metavar="ID", help="A promotion.")],
+) -> object:
+    """Stop a promotion and get the money back, unless it is finished."""
+    promotion = await desk.client.cancel(promotion_id)
+    if promotion.state.final:
+        print_outcome(desk, promotion)
+    else:
+        desk.out.print(f"promotion {promotion.id} stops after this step")
+    return promotion
+
+
+async def promotions(
+    desk: Desk,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+) -> object:
+    """List promotions, newest first."""
+    found = await desk.client.list_promotions(limit)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("id", "made", "state", "draft", "engine", "quoted", "charged", "prompt"):
+        right = heading in ("quoted", "charged")
+        table.add_column(heading, no_wrap=heading != "prompt", justify="right" if right else "left")
+    for one in found:
+        table.add_row(
+            Text(one.id, style="bold"),
+            f"{one.created_at.astimezone():%m-%d %H:%M}",
+            Text(one.state.value, style=_STATE_STYLES.get(one.state, "")),
+            one.promotion.draft_id[:SHORT],
+            one.quote.engine,
+            format_usd(one.quote.max_usd_micros),
+            format_usd(one.receipt.charged_usd_micros) if one.receipt else "",
+            Text(one.quote.request.prompt),
+        )
+    desk.out.print(table if found else "no promotions yet; see underpaint promote --help")
+    return {"promotions": found}
+
+
+async def finish(
+    desk: Desk,
+    promotion_id: str,
+    out: Path | None,
+    *,
+    after: str = "",
+    previews: Path | None = None,
+) -> object:
+    """Follows a promotion, saves its picture, says how it ended.
+
+    Raises:
+        Ended: with 1, if it ended without a picture.
+    """
+    try:
+        await follow(desk, promotion_id, after_event_id=after, previews=previews)
+    except asyncio.CancelledError:
+        desk.err.print(f"it goes on without you: underpaint watch {promotion_id}")
+        raise
+    promotion = await desk.client.get_promotion(promotion_id)
+    print_outcome(desk, promotion)
+    if promotion.state is not PromotionState.SETTLED:
+        raise Ended(exits.FAILED, promotion)
+    if out is not None:
+        picture = await fetch(desk, promotion)
+        save(out, picture)
+        if desk.pictures:
+            terminal.show(desk.out, picture)
+        desk.out.print(str(out), soft_wrap=True, markup=False)
+    return document(promotion, path=out)
+
+
+async def fetch(desk: Desk, promotion: Promotion) -> bytes:
+    """The finished picture of a settled promotion."""
+    if promotion.artifact is None:
+        raise EngineFailed(f"promotion {promotion.id} is settled without a picture; report this")
+    return await desk.client.get_artifact(promotion.artifact.sha256)
+
+
+def print_quote(desk: Desk, offer: Quote) -> None:
+    """The sum, what it is made of, the route, and why."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim")
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    for index, line in enumerate(offer.lines):
+        table.add_row("price" if index == 0 else "", line.what, format_usd(line.usd_micros))
+    most = Text(format_usd(offer.max_usd_micros), style="bold green")
+    table.add_row("", Text("at most", style="bold"), most)
+    table.add_row("", "the same all in the cloud", format_usd(offer.cloud_only_usd_micros))
+    desk.out.print(table)
+    why = Table(box=None, pad_edge=False, show_header=False)
+    why.add_column(style="dim")
+    why.add_column(no_wrap=True)
+    why.add_column(style="dim")
+    why.add_row("route", Text(offer.engine, style="bold cyan"), "")
+    for index, verdict in enumerate(offer.verdicts):
+        mark = "→" if verdict.decided else "✓" if verdict.matched else "·"
+        why.add_row("why" if index == 0 else "", f"{mark} {verdict.rule}", Text(verdict.reason))
+    desk.out.print(why)
+    until = f"{offer.expires_at.astimezone():%H:%M:%S}"
+    desk.out.print(f"[dim]quote {offer.id}, prices {offer.price_table_version}, until {until}[/]")
+
+
+def print_outcome(desk: Desk, promotion: Promotion) -> None:
+    """One line on how it ended."""
+    state = Text(promotion.state.value, style=_STATE_STYLES.get(promotion.state, ""))
+    line = Text(f"promotion {promotion.id} ").append_text(state)
+    if promotion.receipt:
+        receipt = promotion.receipt
+        line.append(f": charged {format_usd(receipt.charged_usd_micros)}", style="bold")
+        line.append(f" of {format_usd(receipt.quoted_usd_micros)} quoted", style="dim")
+    elif promotion.reason:
+        line.append(f": {promotion.reason}; nothing was charged")
+    desk.out.print(line, soft_wrap=True)
+
+
+def parse_size(text: str | None) -> tuple[int | None, int | None]:
+    """Width and height of "1024" or "1024x768"; None for none.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
+    if text is None:
+        return None, None
+    width, _, height = text.lower().partition("x")
+    try:
+        return int(width), int(height or width)
+    except ValueError:
+        raise InvalidRequest(f"{text!r} is no size; write 1024 or 1024x768") from None
+
+
+def parse_account(scopes: Sequence[str] | None) -> Account:
+    """An account of scopes such as "project:catalogue".
+
+    Raises:
+        InvalidRequest: one is of another form.
+    """
+    names: dict[str, str] = {}
+    for scope in scopes or ():
+        kind, _, name = scope.partition(":")
+        if kind not in SCOPE_KINDS or not name:
+            raise InvalidRequest(
+                f"{scope!r} is no scope; write {', '.join(SCOPE_KINDS)} and a name, "
+                "such as project:catalogue"
+            )
+        names[kind] = name
+    return Account(**names)
+
+
+def _polish(
+    strength: float,
+    steps: int | None,
+    guidance: float | None,
+    size: str | None,
+    prompt: str | None,
+    engine: str,
+    scope: Sequence[str] | None,
+) -> PolishRequest:
+    width, height = parse_size(size)
+    return PolishRequest(
+        strength=strength,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        width=width,
+        height=height,
+        prompt=prompt,
+        engine=engine,
+        account=parse_account(scope),
+    )
+
+
+async def _siblings(desk: Desk, draft: Draft) -> int:
+    """How many of the newest drafts differ from this one in nothing but the seed."""
+    wanted = replace(draft.request, seed=0)
+    newest = await desk.client.list_drafts(200)
+    return max(1, sum(replace(one.request, seed=0) == wanted for one in newest))
