@@ -116,6 +116,20 @@ class RimInterceptor(grpc.aio.ServerInterceptor):
         )
 
 
+class Readiness:
+    """Whether a server's services report SERVING: for one that listens while it still loads."""
+
+    def __init__(self) -> None:
+        self.servicer = health.aio.HealthServicer()
+        self.services: tuple[str, ...] = ("",)
+
+    async def set(self, serving: bool) -> None:
+        """Reports all services as SERVING or NOT_SERVING."""
+        states = health_pb2.HealthCheckResponse
+        for service in self.services:
+            await self.servicer.set(service, states.SERVING if serving else states.NOT_SERVING)
+
+
 def check_token(expected: str, authorization: str | bytes | None) -> Unauthenticated | None:
     """Why a call's authorization metadata does not do; None if it does or none is asked for."""
     if not expected:
@@ -150,15 +164,17 @@ async def start_server(
     *,
     token: str = "",
     reflect: bool = False,
+    readiness: Readiness | None = None,
 ) -> tuple[grpc.aio.Server, int]:
     """Starts a server with health (and, if asked, reflection); returns it and its port.
 
     Args:
         address: host:port; port 0 takes a free one.
         register: adds the servicers.
-        services: full names, reported as SERVING.
+        services: full names, reported as SERVING; or as NOT_SERVING, if a readiness is given.
         token: what every call must bring; empty asks for none.
         reflect: whether to list the services to whoever asks.
+        readiness: sets the services to SERVING once they are.
 
     Raises:
         InvalidRequest: the address is taken or wrong.
@@ -169,10 +185,10 @@ async def start_server(
         options=[("grpc.so_reuseport", 0)],
     )
     register(server)
-    servicer = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    for service in ("", *services):
-        await servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
+    own = readiness or Readiness()
+    own.services = ("", *services)
+    health_pb2_grpc.add_HealthServicer_to_server(own.servicer, server)
+    await own.set(serving=readiness is None)
     if reflect:
         names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
