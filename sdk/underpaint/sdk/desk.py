@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, Final, ParamSpec, get_type_hints
+from typing import Annotated, Any, Concatenate, Final, ParamSpec, TextIO, get_type_hints
 
 import typer
 from pydantic import ValidationError
@@ -56,8 +56,8 @@ class Desk:
         self.settings = settings
         self.as_json = as_json
         # For people. In JSON mode nothing but the document may reach stdout.
-        self.out = Console(quiet=as_json, highlight=False)
-        self.err = Console(stderr=True, highlight=False)
+        self.out = Console(quiet=as_json, highlight=False, width=_width(sys.stdout))
+        self.err = Console(stderr=True, highlight=False, width=_width(sys.stderr))
 
     @cached_property
     def client(self) -> AsyncUnderpaint:
@@ -68,6 +68,11 @@ class Desk:
     def pictures(self) -> bool:
         """Whether pictures can be shown to the one who reads."""
         return self.out.is_terminal and not self.as_json
+
+    def print_json(self, value: object) -> None:
+        """A document before the end, in JSON mode; for commands that run on."""
+        if self.as_json:
+            _print_json(value)
 
     async def close(self) -> None:
         """Closes the client, if one was made."""
@@ -157,6 +162,11 @@ def _run(
     if as_json:
         _print_json(result)
     return exits.DONE
+
+
+def _width(stream: TextIO) -> int | None:
+    """The terminal's own width; in a file or pipe, room enough for whole lines."""
+    return None if stream.isatty() or "COLUMNS" in os.environ else 200
 
 
 def _print_json(result: object) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
-from underpaint.contract.promotion import PromotionEvent, PromotionState
+from underpaint.contract.promotion import PromotionEvent
 from underpaint.sdk import terminal
 from underpaint.sdk.desk import Desk
 
@@ -56,15 +56,13 @@ class _View:
         )
         self._line = self._bar.add_task("waiting", total=None, count="", message="")
         self._said = ""
-        self.live = Live(
-            console=desk.err,
-            refresh_per_second=8,
-            transient=True,
-            get_renderable=self._render,
-        )
-        if not desk.err.is_terminal:
-            self.live = Live(console=desk.err, auto_refresh=False, get_renderable=lambda: Text(""))
-            self.live.transient = True
+
+    @property
+    def live(self) -> AbstractContextManager[object]:
+        """Draws while a promotion is followed."""
+        if not self._desk.err.is_terminal:
+            return nullcontext()
+        return Live(console=self._desk.err, transient=True, get_renderable=self._render)
 
     def take(self, event: PromotionEvent) -> None:
         """Shows one event."""
@@ -93,8 +91,3 @@ class _View:
 
     def _render(self) -> RenderableType:
         return Group(self._preview, self._bar)
-
-
-def ended_well(event: PromotionEvent) -> bool:
-    """Whether there is a picture at the end."""
-    return event.state is PromotionState.SETTLED

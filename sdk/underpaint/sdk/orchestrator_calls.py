@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
@@ -23,7 +22,7 @@ from underpaint.contract.wire import (
     spend_from_wire,
 )
 from underpaint.sdk.peer import Peer, answers
-from underpaint.sdk.requests import PolishRequest
+from underpaint.sdk.requests import PolishRequest, new_promotion_id
 from underpaint.v1 import common_pb2, orchestrator_pb2
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class OrchestratorCalls:
             QuoteExpired: quote again.
         """
         head = orchestrator_pb2.PromoteHead(
-            promotion_id=promotion_id or uuid.uuid4().hex,
+            promotion_id=promotion_id or new_promotion_id(),
             quote_id=quote_id,
             promotion=polish.to_wire(init_image),
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from underpaint.sdk.desk import Desk, Ended
 from underpaint.sdk.documents import document
 from underpaint.sdk.drafting import SHORT, make_directory, save
 from underpaint.sdk.following import follow
-from underpaint.sdk.requests import PolishRequest
+from underpaint.sdk.requests import PolishRequest, new_promotion_id
 
 DraftArgument = Annotated[str, typer.Argument(metavar="DRAFT", help="Its id or the beginning.")]
 Strength = Annotated[
@@ -106,7 +105,7 @@ async def promote(
     if not yes and not typer.confirm(f"Promote for at most {format_usd(offer.max_usd_micros)}?"):
         desk.err.print("not promoted; nothing was spent")
         raise Ended(exits.FAILED)
-    promotion_id = promotion_id or uuid.uuid4().hex
+    promotion_id = promotion_id or new_promotion_id()
     promotion = await desk.client.promote(
         init_image, polish, quote_id=offer.id, promotion_id=promotion_id
     )
@@ -158,8 +157,6 @@ async def promotions(
             Text(one.id, style="bold"),
             f"{one.created_at.astimezone():%m-%d %H:%M}",
             Text(one.state.value, style=_STATE_STYLES.get(one.state, "")),
-            one.promotion.draft_id[:SHORT],
-            one.quote.engine,
             format_usd(one.quote.max_usd_micros),
             format_usd(one.receipt.charged_usd_micros) if one.receipt else "",
             Text(one.quote.request.prompt),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -134,6 +135,11 @@ class PolishRequest:
             guidance_scale=self.guidance_scale,
             strength=self.strength,
         )
+
+
+def new_promotion_id() -> str:
+    """64 random bits: short enough to type, long enough never to meet another."""
+    return secrets.token_hex(8)
 
 
 def _generation(
