@@ -1,0 +1,148 @@
+"""`python -m underpaint.cloud`: Ray, Serve and the engine, until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from pydantic import ValidationError
+from underpaint.cloud.models import check_model
+from underpaint.cloud.settings import Settings
+from underpaint.contract.errors import InvalidRequest, UnderpaintError
+from underpaint.contract.rim import read_token
+
+
+class Stop(BaseException):
+    """SIGTERM or SIGINT came while starting."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line instead of the usage and one line."""
+        self.exit(2, f"underpaint cloud: {message}; see --help\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags: those of Settings, without defaults, so that the environment shows through."""
+    flags = _Parser(
+        prog="python -m underpaint.cloud", description=__doc__, argument_default=argparse.SUPPRESS
+    )
+    for name, field in Settings.model_fields.items():
+        flag = f"--{name.replace('_', '-')}"
+        if field.annotation is bool:
+            flags.add_argument(flag, action="store_true", help=field.description)
+        else:
+            flags.add_argument(
+                flag, metavar=name.rpartition("_")[2].upper(), help=field.description
+            )
+    return flags
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs until a signal; 0 stopped, 2 wrong input, 1 anything else."""
+    given = vars(parser().parse_args(arguments))
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        flag = "--" + str(first["loc"][0]).replace("_", "-")
+        print(f"underpaint cloud: {flag}: {first['msg']}", file=sys.stderr)
+        return 2
+    stopping = threading.Event()
+    starting = True
+
+    def on_signal(_: int, __: FrameType | None) -> None:
+        # Once is enough; while stopping, further signals are no news.
+        if starting and not stopping.is_set():
+            stopping.set()
+            raise Stop
+        stopping.set()
+
+    try:
+        read_token(settings.token_file)
+        check_model(settings.model)
+        _check_port(settings)
+        with _locked(settings.data_dir):
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, on_signal)
+            from underpaint.cloud.cluster import Cluster
+
+            with Cluster(settings, _tell) as cluster:
+                # Ray has set its own on the way.
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    signal.signal(number, on_signal)
+                starting = False
+                _tell(f"underpaint cloud listening on {settings.listen}")
+                while not stopping.wait(1):
+                    if cluster.dead():
+                        print(f"underpaint cloud: Ray's {cluster.dead()} ended", file=sys.stderr)
+                        return 1
+                _tell("stopping ...")
+    except Stop:
+        _tell("stopped while starting")
+    except InvalidRequest as error:
+        print(f"underpaint cloud: {error}", file=sys.stderr)
+        return 2
+    except UnderpaintError as error:
+        print(f"underpaint cloud: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def _check_port(settings: Settings) -> None:
+    """Raises InvalidRequest if nothing could listen there."""
+    if settings.ray_address:
+        return  # the cluster's own machines listen
+    try:
+        with socket.create_server((settings.host, settings.port)):
+            return
+    except OSError as error:
+        raise InvalidRequest(
+            f"cannot listen on {settings.listen}: {error.strerror}; choose another with --listen"
+        ) from None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds the data directory; the lock ends with this process, however it ends.
+
+    Raises:
+        InvalidRequest: another cloud holds it, or it cannot be made.
+    """
+    path = folder / "cloud.lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+    except OSError as error:
+        raise InvalidRequest(f"--data-dir {folder} cannot be used: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise InvalidRequest(
+                f"another cloud (process {file.read().strip()}) uses {folder}; stop it or choose "
+                "another --data-dir"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""A Ray of our own, or somebody's cluster, with the Serve application on it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import socket
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any, Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from underpaint.cloud import processes
+from underpaint.cloud.binding import HOST_VARIABLE
+from underpaint.cloud.settings import Settings
+from underpaint.contract.deadlines import DEADLINES
+from underpaint.contract.errors import EngineFailed, InvalidModel
+
+_OBJECT_STORE_BYTES: Final = 200 * 2**20  # pictures of a megabyte or two pass through
+_LOAD_S: Final = 1_800  # a hub model of several gigabytes may have to be fetched
+_POLL_S: Final = 0.1
+
+# Read by Ray's processes as they start.
+_ENVIRONMENT: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "underpaint.cloud.binding.bind_to_host",
+    # On a busy machine the proxy takes longer than the 10 s after which it would be replaced.
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
+    "OMP_WAIT_POLICY": "passive",  # see EngineReplica
+}
+
+Tell = Callable[[str], None]
+
+
+class Cluster:
+    """Ray and Serve for the life of a `with` block; nothing of ours is left after it."""
+
+    def __init__(self, settings: Settings, tell: Tell) -> None:
+        """Takes where to say what is starting."""
+        self._settings = settings
+        self._tell = tell
+        self._own = not settings.ray_address
+        self._vital: dict[int, str] = {}
+
+    def __enter__(self) -> Cluster:
+        """Starts Ray, or joins it; leaves nothing behind if that fails."""
+        try:
+            self._timed("Ray", self._start_ray)
+            self._timed("Serve", self._start_serve)
+            self._timed(f"the engine ({self._settings.model})", self._start_application)
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stops all that was started; on somebody's cluster, our application only."""
+        self._stop()
+
+    def dead(self) -> str:
+        """The name of a vital process that has ended, or nothing."""
+        return next((name for pid, name in self._vital.items() if not processes.is_alive(pid)), "")
+
+    def _timed(self, what: str, start: Callable[[], None]) -> None:
+        self._tell(f"starting {what} ...")
+        began = time.monotonic()
+        start()
+        self._tell(f"started {what} in {time.monotonic() - began:.1f} s")
+
+    def _start_ray(self) -> None:
+        os.environ.update(_ENVIRONMENT)
+        os.environ[HOST_VARIABLE] = self._settings.host
+        warnings.simplefilter("ignore", FutureWarning)
+        if self._own:
+            self._prepare_folder()
+        import ray  # reads the environment
+
+        quiet: Any = {"log_to_driver": False, "logging_level": logging.ERROR}
+        settings = self._settings
+        try:
+            if not self._own:
+                ray.init(settings.ray_address, **quiet)
+                return
+            ray.init(
+                "local",
+                num_cpus=settings.replicas * settings.threads,
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                _node_ip_address="127.0.0.1",
+                _temp_dir=str(settings.temporary),
+                **quiet,
+            )
+        except (RuntimeError, ConnectionError, OSError, ValueError) as error:
+            where = settings.ray_address or f"here; its logs are in {settings.temporary}"
+            raise EngineFailed(f"Ray did not start {where}: {_first_line(error)}") from error
+        below = processes.descendants(os.getpid())
+        self._vital = {p: name for p, name in below.items() if name in ("raylet", "gcs_server")}
+
+    def _prepare_folder(self) -> None:
+        """Empties Ray's folder and puts a secret into it.
+
+        Ray 2.60 listens on every interface, whatever address it is given, and runs what it
+        is told: without the secret anyone on the network could tell it.
+        """
+        folder = self._settings.temporary
+        # Left by a start that was killed: Linux has ended them by now, as a rule.
+        processes.end(processes.mentioning(f"{folder}/"), patience_s=0)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        token = folder / "token"
+        token.touch(mode=0o600)
+        token.write_text(secrets.token_hex(32))
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
+        os.environ.pop("RAY_AUTH_TOKEN", None)
+
+    def _start_serve(self) -> None:
+        from ray import serve
+        from underpaint.cloud.app import SERVICER_FUNCTIONS
+
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        logging.getLogger("ray.serve").setLevel(logging.ERROR)
+        serve.start(
+            proxy_location="HeadOnly",
+            # Serve has no way to do without HTTP: a free port on this machine only.
+            http_options={"host": "127.0.0.1", "port": _free_port()},
+            grpc_options={
+                "port": self._settings.port,
+                "grpc_servicer_functions": list(SERVICER_FUNCTIONS),
+                "request_timeout_s": DEADLINES["/underpaint.v1.CloudService/Generate"],
+                "enable_reflection": self._settings.reflection,
+            },
+            logging_config={"log_level": "WARNING", "enable_access_log": False},
+        )
+
+    def _start_application(self) -> None:
+        import ray
+        from ray import serve
+        from underpaint.cloud.app import NAME, Arguments, build
+
+        settings = self._settings
+        device = settings.device
+        if device == "auto":
+            resources: Any = ray.cluster_resources  # untyped
+            device = "cuda" if resources().get("GPU") else "cpu"
+        application = build(
+            Arguments(
+                model=settings.model,
+                upscaler=settings.upscaler,
+                replicas=settings.replicas,
+                threads=settings.threads,
+                device=device,
+                token_file=str(settings.token_file.resolve()) if settings.token_file else "",
+            )
+        )
+        target = serve.RunTarget(application, name=NAME, route_prefix="/")
+        serve.run_many([target], wait_for_applications_running=False)
+        deadline = time.monotonic() + _LOAD_S
+        while True:
+            status = serve.status().applications[NAME]
+            if status.status == "RUNNING" and self._is_serving():
+                return
+            if status.status in ("DEPLOY_FAILED", "UNHEALTHY"):
+                raise _failure(status)
+            if time.monotonic() > deadline:
+                raise EngineFailed(f"the engine was not ready in {_LOAD_S} s; is the model large?")
+            if self.dead():
+                raise EngineFailed(f"Ray's {self.dead()} ended; see {settings.temporary}")
+            time.sleep(_POLL_S)
+
+    def _is_serving(self) -> bool:
+        """Asks as any client would, through the ingress."""
+        with grpc.insecure_channel(self._settings.listen) as channel:
+            health: Any = health_pb2_grpc.HealthStub(channel)  # untyped
+            try:
+                answer = health.Check(health_pb2.HealthCheckRequest(), timeout=5)
+            except grpc.RpcError:
+                return False
+            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def _stop(self) -> None:
+        import ray
+
+        if self._own:
+            below = processes.descendants(os.getpid())
+            ray.shutdown()
+            processes.end(below, patience_s=5)
+            shutil.rmtree(self._settings.temporary, ignore_errors=True)
+        elif ray.is_initialized():
+            from ray import serve
+            from underpaint.cloud.app import NAME
+
+            serve.delete(NAME)
+            ray.shutdown()
+
+
+def _failure(status: Any) -> InvalidModel | EngineFailed:
+    """One line of what Serve reports of a failed start: a traceback, its cause last."""
+    reports = [status.message, *(d.message for d in status.deployments.values())]
+    lines = [line.strip() for report in reports for line in report.splitlines()]
+    marker = "InvalidModel: "
+    for line in reversed(lines):
+        if marker in line:
+            return InvalidModel(line.partition(marker)[2])
+    causes = [line for line in lines if "Error" in line or "Exception" in line]
+    return EngineFailed(f"the engine did not start: {(causes or lines or ['no reason given'])[-1]}")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,208 @@
+"""The full engine: image-to-image by any diffusers pipeline, then enlarging."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from diffusers import AutoPipelineForImage2Image
+from diffusers.utils import logging as diffusers_logging
+from PIL import Image
+from transformers.utils import logging as transformers_logging
+from underpaint.cloud.dtype import choose_dtype
+from underpaint.cloud.preview import Previewer
+from underpaint.cloud.upscaler import Upscaler
+from underpaint.contract.checkpoints import ModelCard
+from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
+from underpaint.contract.generation import (
+    GenerationRequest,
+    GenerationResult,
+    Progress,
+    scheduler_steps,
+)
+from underpaint.contract.pictures import encode_png, encode_preview
+
+PREVIEWS_AT: Final = (0.25, 0.5, 0.75)  # of the denoising steps
+_SIDE_MULTIPLE: Final = 16  # pixels; UNets and patched transformers both divide by it
+
+
+class Cancelled(Exception):
+    """The caller went away; raised between two denoising steps."""
+
+
+class FullEngine:
+    """One pipeline in memory. Not for two threads at once."""
+
+    def __init__(
+        self, directory: Path, card: ModelCard, upscaler: Upscaler, *, device: str, threads: int
+    ) -> None:
+        """Loads a checked diffusers directory.
+
+        Args:
+            directory: passed `contract.checkpoints.check_directory`.
+            card: how the pipeline likes to be called.
+            upscaler: brings results to the requested size.
+            device: torch's name, such as "cpu" or "cuda".
+            threads: of torch, on a CPU.
+
+        Raises:
+            InvalidModel: no image-to-image pipeline can be made of it.
+        """
+        libraries: tuple[Any, ...] = (diffusers_logging, transformers_logging)  # untyped
+        for logging in libraries:
+            logging.set_verbosity_error()
+            logging.disable_progress_bar()
+        torch.set_num_threads(threads)
+        self._card = card
+        self._upscaler = upscaler
+        self._device = device
+        try:
+            loader: Any = AutoPipelineForImage2Image  # untyped
+            pipeline = loader.from_pretrained(
+                directory,
+                dtype=choose_dtype(device),
+                use_safetensors=True,
+                local_files_only=True,
+            )
+        except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InvalidModel(
+                f"{directory} does not load as an image-to-image pipeline: {reason}"
+            ) from error
+        self._pipeline: Any = pipeline.to(device)
+        self._pipeline.set_progress_bar_config(disable=True)
+        self._parameters = inspect.signature(type(pipeline).__call__).parameters
+
+    @property
+    def card(self) -> ModelCard:
+        """The card, for those who describe the engine."""
+        return self._card
+
+    def generate(
+        self,
+        request: GenerationRequest,
+        init_image: Image.Image,
+        on_progress: Callable[[Progress], None],
+        cancelled: Callable[[], bool],
+    ) -> GenerationResult:
+        """Finishes a draft.
+
+        Args:
+            request: `width` and `height` are those of the result; `strength` is set.
+            init_image: RGB, of any size; brought to the pipeline's own.
+            on_progress: called after each denoising step, now and then with a preview, and
+                once more, with one, before enlarging.
+            cancelled: asked after each denoising step.
+
+        Raises:
+            Cancelled: `cancelled` said so.
+            InvalidRequest: the request has no strength.
+            EngineFailed: the pipeline broke.
+        """
+        if request.strength is None:
+            raise InvalidRequest("a polish needs a strength, above 0 to 1")
+        started = time.perf_counter()
+        width, height = self.working_size(request.width, request.height)
+        try:
+            picture = self._denoise(request, init_image, width, height, on_progress, cancelled)
+            steps = request.num_inference_steps
+            on_progress(
+                Progress(
+                    step=steps, steps=steps, stage="upscaling", preview=encode_preview(picture)
+                )
+            )
+            if cancelled():
+                raise Cancelled
+            picture = self._upscaler.enlarge(picture, request.width, request.height)
+        except (Cancelled, EngineFailed):
+            raise
+        except (RuntimeError, ValueError, TypeError, MemoryError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise EngineFailed(f"the pipeline broke: {reason}") from error
+        held = time.perf_counter() - started
+        return GenerationResult(
+            picture=encode_png(picture),
+            width=picture.width,
+            height=picture.height,
+            model=self._card.name,
+            upscaler=self._upscaler.name,
+            gpu_seconds=held,
+        )
+
+    def working_size(self, width: int, height: int) -> tuple[int, int]:
+        """The size to denoise at, in pixels: the requested shape at the pipeline's own area.
+
+        A transformer with a table of positions also bounds the longest side.
+        """
+        pipeline = self._pipeline
+        denoiser = getattr(pipeline, "transformer", None) or pipeline.unet
+        config = denoiser.config
+        scale = pipeline.vae_scale_factor
+        sample = config.get("sample_size") or 64
+        native = self._card.native_size or scale * (sample if isinstance(sample, int) else 64)
+        root = math.sqrt(width / height)
+        sides = (native * root, native / root)
+        table = config.get("pos_embed_max_size")
+        if table:
+            longest = table * config.get("patch_size", 1) * scale
+            shrink = min(1.0, longest / max(sides))
+            sides = (sides[0] * shrink, sides[1] * shrink)
+        across, down = (max(1, round(s / _SIDE_MULTIPLE)) * _SIDE_MULTIPLE for s in sides)
+        return across, down
+
+    def _denoise(
+        self,
+        request: GenerationRequest,
+        init_image: Image.Image,
+        width: int,
+        height: int,
+        on_progress: Callable[[Progress], None],
+        cancelled: Callable[[], bool],
+    ) -> Image.Image:
+        steps = request.num_inference_steps
+        marks = {math.ceil(steps * share) for share in PREVIEWS_AT}
+        previewer = Previewer(self._pipeline, width, height)
+
+        def after_step(_: Any, index: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            if cancelled():
+                raise Cancelled
+            step = min(index + 1, steps)  # some schedulers take an extra one
+            preview = previewer.follow(tensors["latents"], show=index + 1 in marks)
+            on_progress(Progress(step=step, steps=steps, stage="denoising", preview=preview))
+            return {}
+
+        requested, strength = exact_schedule(steps, request.strength or 1.0)
+        arguments: dict[str, Any] = {
+            "prompt": request.prompt,
+            "image": init_image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS),
+            "strength": strength,
+            "num_inference_steps": requested,
+            "guidance_scale": request.guidance_scale,
+            "generator": torch.Generator("cpu").manual_seed(request.seed),
+            "callback_on_step_end": after_step,
+        }
+        # Some pipelines take the size from the picture, others have a default of their own.
+        if "width" in self._parameters:
+            arguments |= {"width": width, "height": height}
+        if request.negative_prompt and "negative_prompt" in self._parameters:
+            arguments["negative_prompt"] = request.negative_prompt
+        images: list[Image.Image] = self._pipeline(**arguments | dict(self._card.call)).images
+        return images[0]
+
+
+def exact_schedule(num_inference_steps: int, strength: float) -> tuple[int, float]:
+    """Steps and strength to ask of a scheduler so that every family runs the same number.
+
+    Of n requested steps at strength s, Stable Diffusion runs int(n s) and its third version
+    n - int(n - n s), one more as a rule. The two agree where n s is whole, so the strength is
+    rounded down to the nearest such one, by less than 1 / n.
+    """
+    requested = scheduler_steps(num_inference_steps, strength)
+    while requested * (num_inference_steps / requested) != num_inference_steps:
+        requested += 1  # a fraction that floating point cannot undo
+    return requested, num_inference_steps / requested

@@ -1,0 +1,204 @@
+"""The rim of the cloud: gRPC messages in and out of the engine replicas."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final, cast
+
+from grpc_health.v1 import health_pb2
+from ray.exceptions import RayTaskError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+from ray.serve.grpc_util import RayServegRPCContext
+from ray.serve.handle import DeploymentHandle
+from underpaint.contract.checkpoints import ModelCard
+from underpaint.contract.chunks import split
+from underpaint.contract.errors import (
+    EngineBusy,
+    EngineFailed,
+    InvalidRequest,
+    UnderpaintError,
+)
+from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
+from underpaint.contract.pictures import MAX_BYTES, Digest
+from underpaint.contract.rim import check_token, read_token
+from underpaint.contract.status import to_status
+from underpaint.contract.wire import (
+    Defaults,
+    digest_from_wire,
+    digest_to_wire,
+    generation_from_wire,
+    progress_to_wire,
+)
+from underpaint.v1 import cloud_pb2, common_pb2
+
+log = logging.getLogger(__name__)
+
+ENGINE: Final = "full"
+_STEPS, _GUIDANCE, _STRENGTH, _SIDE = 28, 3.0, 0.6, 1024  # where a card is silent
+
+
+class CloudIngress:
+    """CloudService and grpc.health.v1.Health; Serve calls the method an RPC is named after.
+
+    Serve sends the code and metadata of `grpc_context` along with each message, so a
+    refusal travels on an empty last message; that of an exception would lose the metadata.
+    """
+
+    def __init__(self, replicas: DeploymentHandle[Any], token_file: str) -> None:
+        """Takes the handle to the engine replicas.
+
+        Raises:
+            InvalidRequest: the token file cannot be read.
+        """
+        self._replicas = replicas
+        self._token = read_token(Path(token_file) if token_file else None)
+        self._card: asyncio.Task[ModelCard] | None = None
+
+    async def Generate(  # noqa: N802 - the RPC's name
+        self, request: cloud_pb2.GenerateRequest, grpc_context: RayServegRPCContext
+    ) -> AsyncIterator[cloud_pb2.GenerateResponse]:
+        """One polish: progress, the result, its chunks; or a refusal."""
+        try:
+            self._admit(grpc_context)
+            wanted = _wanted(request, await self._described())
+            answers: Any = self._replicas.options(stream=True).polish.remote(
+                wanted, request.init_image
+            )
+            try:
+                async for answer in answers:
+                    for message in _messages(answer):
+                        yield message
+            finally:
+                answers.cancel()  # nothing happens if it has ended
+        except Exception as error:
+            _refuse(grpc_context, _domain_error(error))
+            yield cloud_pb2.GenerateResponse()
+
+    async def ListEngines(  # noqa: N802 - the RPC's name
+        self, _: cloud_pb2.ListEnginesRequest, grpc_context: RayServegRPCContext
+    ) -> cloud_pb2.ListEnginesResponse:
+        """The one engine served here."""
+        try:
+            self._admit(grpc_context)
+            card = await self._described()
+        except Exception as error:
+            _refuse(grpc_context, _domain_error(error))
+            return cloud_pb2.ListEnginesResponse()
+        return cloud_pb2.ListEnginesResponse(
+            engines=[
+                cloud_pb2.EngineDescription(
+                    name=ENGINE,
+                    model=card.name,
+                    num_inference_steps=card.num_inference_steps or _STEPS,
+                    guidance_scale=_or(card.guidance_scale, _GUIDANCE),
+                    strength=_or(card.strength, _STRENGTH),
+                )
+            ]
+        )
+
+    async def Check(  # noqa: N802 - the RPC's name
+        self, _: health_pb2.HealthCheckRequest
+    ) -> health_pb2.HealthCheckResponse:
+        """SERVING once an engine has answered; asks for no token, as health checks go."""
+        try:
+            await asyncio.wait_for(asyncio.shield(self._ask()), 1)
+        except Exception as error:
+            log.info("not serving yet: %r", error)
+            return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.NOT_SERVING)
+        return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+
+    def _admit(self, context: RayServegRPCContext) -> None:
+        refusal = check_token(self._token, dict(context.invocation_metadata()).get("authorization"))
+        if refusal:
+            raise refusal
+
+    async def _described(self) -> ModelCard:
+        # Shielded: callers share the question, and one of them going away must not end it.
+        return await asyncio.shield(self._ask())
+
+    def _ask(self) -> asyncio.Task[ModelCard]:
+        """The card, asked for once; again if that failed."""
+        known = self._card
+        if known is None or (known.done() and (known.cancelled() or known.exception())):
+            known = self._card = asyncio.create_task(self._fetch_card())
+        return known
+
+    async def _fetch_card(self) -> ModelCard:
+        card: ModelCard = await self._replicas.describe.remote()
+        return card
+
+
+def _wanted(request: cloud_pb2.GenerateRequest, card: ModelCard) -> GenerationRequest:
+    """What the engine is to make, its card filling the gaps.
+
+    Raises:
+        InvalidRequest: another engine, a field out of range, or a picture that differs from
+            its digest.
+    """
+    if request.engine not in ("", ENGINE):
+        raise InvalidRequest(f"there is no engine {request.engine!r} here; use {ENGINE!r}")
+    if not 0 < len(request.init_image) <= MAX_BYTES:
+        raise InvalidRequest(
+            f"init_image has {len(request.init_image):,} bytes; send 1 to {MAX_BYTES:,}"
+        )
+    announced = digest_from_wire(request.init_image_digest)
+    if announced != Digest.of(request.init_image, announced.media_type):
+        raise InvalidRequest("init_image differs from its digest; send the picture again")
+    inner = request.request
+    if not inner.HasField("strength"):
+        inner.strength = _or(card.strength, _STRENGTH)
+    return generation_from_wire(
+        inner,
+        Defaults(
+            width=_SIDE,
+            height=_SIDE,
+            num_inference_steps=card.num_inference_steps or _STEPS,
+            guidance_scale=_or(card.guidance_scale, _GUIDANCE),
+        ),
+    )
+
+
+def _messages(answer: Progress | GenerationResult) -> list[cloud_pb2.GenerateResponse]:
+    """What a replica says, as messages of the wire."""
+    if isinstance(answer, Progress):
+        return [cloud_pb2.GenerateResponse(progress=progress_to_wire(answer))]
+    result = cloud_pb2.GenerationResult(
+        digest=digest_to_wire(Digest.of(answer.picture)),
+        width=answer.width,
+        height=answer.height,
+        model=answer.model,
+        upscaler=answer.upscaler,
+        gpu_seconds=answer.gpu_seconds,
+    )
+    chunks = [
+        cloud_pb2.GenerateResponse(chunk=common_pb2.Chunk(data=part))
+        for part in split(answer.picture)
+    ]
+    return [cloud_pb2.GenerateResponse(result=result), *chunks]
+
+
+def _refuse(context: RayServegRPCContext, error: UnderpaintError) -> None:
+    status = to_status(error)
+    context.set_code(status.code)
+    context.set_details(status.details)
+    context.set_trailing_metadata(
+        [(key, cast(str, value)) for key, value in status.trailing_metadata]
+    )
+
+
+def _domain_error(error: Exception) -> UnderpaintError:
+    """What went wrong, in the project's words; Ray wraps what a replica raised."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    if isinstance(cause, UnderpaintError):
+        return cause
+    if isinstance(cause, BackPressureError | DeploymentUnavailableError):
+        return EngineBusy("every engine is at work; try again in a while")
+    log.error("unforeseen error", exc_info=error)
+    return EngineFailed("an unforeseen error; the log of the cloud's ingress has the details")
+
+
+def _or(value: float | None, other: float) -> float:
+    return other if value is None else value

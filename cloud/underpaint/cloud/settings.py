@@ -1,0 +1,71 @@
+"""What can be set, by flag or environment, checked before anything heavy is imported."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+BUNDLED: Final = Path(__file__).parent / "models" / "full"
+
+
+def _threads() -> int:
+    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+
+
+class Settings(BaseSettings):
+    """Flags win over UNDERPAINT_CLOUD_* variables, which win over these defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="UNDERPAINT_CLOUD_", frozen=True)
+
+    listen: str = Field("127.0.0.1:50071", description="HOST:PORT of Serve's gRPC ingress")
+    model: str = Field(str(BUNDLED), description="diffusers directory, or hub id OWNER/NAME")
+    upscaler: Literal["auto", "none"] = Field("auto", description="learned, or plain Lanczos")
+    replicas: Annotated[int, Field(ge=1, le=64)] = Field(1, description="engines side by side")
+    threads: Annotated[int, Field(ge=1, le=256)] = Field(
+        default_factory=_threads, description="CPU threads of each engine"
+    )
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")] = Field(
+        "auto", description="auto, cpu, cuda or mps"
+    )
+    ray_address: str = Field("", description="join this Ray cluster instead of starting one")
+    data_dir: Path = Field(
+        Path.home() / ".local" / "share" / "underpaint" / "cloud",
+        description="holds the lock that keeps two clouds apart",
+    )
+    token_file: Path | None = Field(None, description="file with the token every call must bring")
+    reflection: bool = Field(False, description="list the services to whoever asks")
+
+    @field_validator("listen")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        host, separator, port = value.rpartition(":")
+        if not separator or not host or not port.isdigit() or not 1 <= int(port) <= 65535:
+            raise ValueError("use HOST:PORT, such as 127.0.0.1:50071")
+        return value
+
+    @property
+    def host(self) -> str:
+        """The interface to listen on."""
+        return self.listen.rpartition(":")[0]
+
+    @property
+    def port(self) -> int:
+        """The port to listen on."""
+        return int(self.listen.rpartition(":")[2])
+
+    @property
+    def temporary(self) -> Path:
+        """Ray's folder: short, since a path of its sockets may have 107 bytes at most."""
+        name = f"underpaint-ray-{_short_hash(self.data_dir)}"
+        return Path(tempfile.gettempdir() if len(tempfile.gettempdir()) < 20 else "/tmp") / name  # noqa: S108 - the directory is made private
+
+
+def _short_hash(path: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
