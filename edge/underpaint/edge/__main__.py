@@ -1,0 +1,103 @@
+"""python -m underpaint.edge: an edge node, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from underpaint.contract.checkpoints import check_directory
+from underpaint.contract.errors import UnderpaintError
+from underpaint.contract.rim import Readiness, read_token, start_server
+from underpaint.edge.lane import Engine, Lane
+from underpaint.edge.servicer import SERVICE, EdgeServicer
+from underpaint.edge.settings import Settings, is_hub_id, read_settings
+from underpaint.edge.store import DraftStore
+from underpaint.v1.edge_pb2_grpc import add_EdgeServiceServicer_to_server
+
+GRACE_S: Final = 2.0
+MIB: Final = 2**20
+
+
+async def serve(settings: Settings) -> None:
+    """Runs the node until SIGTERM or SIGINT.
+
+    Raises:
+        InvalidRequest: the model, the token file, the data directory or the address is wrong.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if not is_hub_id(settings.model):
+        check_directory(Path(settings.model))  # before torch is imported: it takes seconds
+    token = read_token(settings.token_file)
+    store = DraftStore(
+        settings.data_dir, draft_limit=settings.draft_limit, bytes_limit=settings.store_mib * MIB
+    )
+    lane = Lane(lambda: _load(settings), settings.waiting_limit)
+    readiness = Readiness()
+    host = settings.listen.rpartition(":")[0]
+    server, port = await start_server(
+        settings.listen,
+        lambda server: add_EdgeServiceServicer_to_server(EdgeServicer(lane, store), server),
+        [SERVICE],
+        token=token,
+        reflect=settings.reflection,
+        readiness=readiness,
+    )
+    try:
+        opening = asyncio.create_task(lane.open())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((opening, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if opening.done():
+            opening.result()
+            await readiness.set(serving=True)
+            print(f"underpaint edge listening on {host}:{port}", flush=True)
+        await stopping
+    finally:
+        await readiness.set(serving=False)
+        lane.close()
+        await server.stop(GRACE_S)
+        store.close()
+
+
+def _load(settings: Settings) -> Engine:
+    # Here and not above: importing torch takes seconds, and what is wrong should show at once.
+    from underpaint.edge.engine import LiteEngine
+
+    return LiteEngine(
+        settings.model,
+        device=settings.device,
+        dtype=settings.dtype,
+        threads=settings.threads,
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit code: 0 stopped as told, 2 wrong input, 1 anything else."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # OpenMP's threads spin while they wait; beside anything else that uses the processor a
+    # draft then takes ten times as long. It reads this when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # speaks while it is imported
+    try:
+        asyncio.run(serve(read_settings(arguments)))
+    except UnderpaintError as error:
+        print(f"underpaint edge: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The engine's thread is not waited for: a model that is still loading, or in the middle of
+    # a long step, cannot be interrupted, and everything that must be kept is on disk.
+    os._exit(code)

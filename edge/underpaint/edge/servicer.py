@@ -1,0 +1,121 @@
+"""EdgeService: what the artist's programs ask of a node."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import grpc
+from underpaint.contract.chunks import split
+from underpaint.contract.drafts import Draft, Privacy
+from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.generation import GenerationRequest, GenerationResult
+from underpaint.contract.pictures import Digest
+from underpaint.contract.wire import draft_to_wire, generation_from_wire, privacy_from_wire
+from underpaint.edge.lane import Lane
+from underpaint.edge.store import DraftStore, new_id
+from underpaint.v1 import common_pb2, edge_pb2, edge_pb2_grpc
+
+SERVICE: Final = "underpaint.v1.EdgeService"
+MAX_COUNT: Final = 64
+MAX_PAGE: Final = 1_000
+PAGE: Final = 50
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
+    """Drafts made on the lane and kept in the store; errors become statuses at the rim."""
+
+    def __init__(self, lane: Lane, store: DraftStore) -> None:
+        self._lane = lane
+        self._store = store
+
+    async def MakeDrafts(  # noqa: N802 - the RPC's name
+        self, request: edge_pb2.MakeDraftsRequest, context: Context
+    ) -> AsyncIterator[edge_pb2.MakeDraftsResponse]:
+        """Streams each draft as soon as it is drawn and stored."""
+        engine = self._lane.engine
+        privacy = privacy_from_wire(request.privacy)
+        if not 1 <= request.count <= MAX_COUNT:
+            raise InvalidRequest(f"count {request.count} is out of range; use 1 to {MAX_COUNT}")
+        first = generation_from_wire(request.request, engine.defaults)
+        if first.strength is not None:
+            raise InvalidRequest("drafts start from noise; leave strength unset")
+        wanted = [dataclasses.replace(first, seed=first.seed + i) for i in range(request.count)]
+        warnings = engine.warnings(first.prompt)
+        async with aclosing(self._lane.draw(wanted)) as results:
+            index = 0
+            async for result in results:
+                draft = _draft(wanted[index], result, privacy, warnings)
+                await asyncio.to_thread(self._store.add, draft, result.picture)
+                yield edge_pb2.MakeDraftsResponse(draft=draft_to_wire(draft))
+                for data in split(result.picture):
+                    yield edge_pb2.MakeDraftsResponse(chunk=common_pb2.Chunk(data=data))
+                index += 1
+
+    async def GetDraft(  # noqa: N802
+        self, request: edge_pb2.GetDraftRequest, context: Context
+    ) -> AsyncIterator[edge_pb2.GetDraftResponse]:
+        """One draft, then its picture in chunks."""
+        draft = await asyncio.to_thread(self._store.find, request.id)
+        picture = await asyncio.to_thread(self._store.picture, draft)
+        yield edge_pb2.GetDraftResponse(draft=draft_to_wire(draft))
+        for data in split(picture):
+            yield edge_pb2.GetDraftResponse(chunk=common_pb2.Chunk(data=data))
+
+    async def ListDrafts(  # noqa: N802
+        self, request: edge_pb2.ListDraftsRequest, context: Context
+    ) -> edge_pb2.ListDraftsResponse:
+        """One page, newest first."""
+        size = request.page_size or PAGE
+        if size > MAX_PAGE:
+            raise InvalidRequest(f"page_size {size} is out of range; use 1 to {MAX_PAGE}")
+        drafts, following = await asyncio.to_thread(self._store.page, size, request.page_token)
+        return edge_pb2.ListDraftsResponse(
+            drafts=[draft_to_wire(draft) for draft in drafts], next_page_token=following
+        )
+
+    async def DeleteDraft(  # noqa: N802
+        self, request: edge_pb2.DeleteDraftRequest, context: Context
+    ) -> edge_pb2.DeleteDraftResponse:
+        """Forgets a draft."""
+        await asyncio.to_thread(self._store.delete, request.id)
+        return edge_pb2.DeleteDraftResponse()
+
+    async def GetNode(  # noqa: N802
+        self, request: edge_pb2.GetNodeRequest, context: Context
+    ) -> edge_pb2.GetNodeResponse:
+        """The model and its defaults, and how full the store is."""
+        engine = self._lane.engine
+        defaults = engine.defaults
+        return edge_pb2.GetNodeResponse(
+            model=engine.name,
+            width=defaults.width,
+            height=defaults.height,
+            num_inference_steps=defaults.num_inference_steps,
+            guidance_scale=defaults.guidance_scale,
+            drafts=await asyncio.to_thread(len, self._store),
+            draft_limit=self._store.draft_limit,
+        )
+
+
+def _draft(
+    request: GenerationRequest,
+    result: GenerationResult,
+    privacy: Privacy,
+    warnings: tuple[str, ...],
+) -> Draft:
+    return Draft(
+        id=new_id(),
+        digest=Digest.of(result.picture),
+        request=request,
+        privacy=privacy,
+        model=result.model,
+        elapsed_ms=round(result.gpu_seconds * 1_000),
+        created_at=datetime.now(UTC),
+        warnings=warnings,
+    )

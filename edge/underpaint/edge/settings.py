@@ -1,0 +1,89 @@
+"""What an edge node is told when it starts: flags over environment over defaults."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final, Literal, NoReturn
+
+from pydantic import AliasChoices, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from underpaint.contract.errors import InvalidRequest
+
+BUNDLED: Final = Path(__file__).parent / "models" / "lite"
+_HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+PREFIX: Final = "UNDERPAINT_EDGE_"
+
+
+def is_hub_id(model: str) -> bool:
+    """Whether "owner/name" on the hub is meant rather than a directory."""
+    return not Path(model).exists() and _HUB_ID.fullmatch(model) is not None
+
+
+class Settings(BaseSettings):
+    """One edge node. Each field is a flag (`--data-dir`) and a variable (`..._DATA_DIR`)."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True
+    )
+
+    listen: Annotated[str, Field(pattern=r"^\S+:\d{1,5}$")] = "127.0.0.1:50051"
+    model: Annotated[str, Field(min_length=1)] = str(BUNDLED)
+    data_dir: Path = Path.home() / ".local" / "share" / "underpaint" / "edge"
+    draft_limit: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
+    store_mib: Annotated[int, Field(ge=4, le=1_048_576)] = 1_024
+    waiting_limit: Annotated[int, Field(ge=1, le=10_000)] = 64
+    threads: Annotated[int, Field(ge=0, le=1_024)] = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    # One token for all services is the common case, hence the second name.
+    token_file: Annotated[
+        Path | None,
+        Field(validation_alias=AliasChoices(PREFIX + "TOKEN_FILE", "UNDERPAINT_TOKEN_FILE")),
+    ] = None
+    reflection: bool = False
+
+
+_HELP: Final = {
+    "listen": "host:port; port 0 takes a free one",
+    "model": "a diffusers directory or a hub id such as stabilityai/sd-turbo",
+    "data_dir": "where drafts are kept",
+    "draft_limit": "drafts kept; the oldest make room",
+    "store_mib": "MiB of pictures kept; the oldest make room",
+    "waiting_limit": "drafts that may wait for the engine",
+    "threads": "CPU threads of the engine; 0 measures which number is fastest here",
+    "device": "auto, cpu or cuda",
+    "dtype": "auto, float32, bfloat16 or float16",
+    "token_file": "file with the token that callers must bring",
+}
+
+
+class _Flags(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InvalidRequest(f"{message}; --help lists the flags")
+
+
+def read_settings(arguments: Sequence[str]) -> Settings:
+    """The settings from the command line and the environment.
+
+    Raises:
+        InvalidRequest: an unknown flag or a value that does not fit; names it in one line.
+    """
+    flags = _Flags(prog="python -m underpaint.edge", description="Run an edge node.")
+    for name, text in _HELP.items():
+        flag = "--" + name.replace("_", "-")
+        flags.add_argument(flag, dest=name, help=text, default=argparse.SUPPRESS)
+    flags.add_argument(
+        "--reflection",
+        action=argparse.BooleanOptionalAction,
+        default=argparse.SUPPRESS,
+        help="list the services to whoever asks",
+    )
+    try:
+        return Settings(**vars(flags.parse_args(arguments)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).removeprefix(PREFIX).lower().replace("_", "-")
+        raise InvalidRequest(f"--{name} {first['input']!r}: {first['msg']}") from None
