@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import typer
-from underpaint.sdk import accounting, drafting, exits, promoting, up
+from underpaint.sdk import accounting, demo, drafting, exits, promoting, up
 from underpaint.sdk.desk import add_command
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.add_typer(budget, name="budget")
 add_command(budget, "set", accounting.budget_set)
 add_command(budget, "show", accounting.budget_show)
 add_command(app, "spend", accounting.spend)
+add_command(app, "demo", demo.demo)
 
 
 def main() -> None:

@@ -189,4 +189,5 @@ class Supervisor:
 def _last_line(child: Child) -> str:
     """What it said of its wrong input."""
     lines = child.tail(1) or [f"exit code 2 without a word; its log is {child.log}"]
-    return re.sub(r"^(error|underpaint [\w ]+): ", "", lines[0].strip())
+    line = re.sub(r"^(error|underpaint [\w ]+): ", "", lines[0].strip())
+    return f"{child.spec.name}: {line}"
