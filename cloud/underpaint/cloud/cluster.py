@@ -32,6 +32,8 @@ _ENVIRONMENT: Final = {
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
     "OMP_WAIT_POLICY": "passive",  # see EngineReplica
+    # Ray's own choice is 15: anything else on the machine would go before the polish.
+    "RAY_worker_niceness": "0",
 }
 
 Tell = Callable[[str], None]
