@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from typing import Final
 
 from redis import exceptions
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from underpaint.contract.errors import InvalidRequest, LedgerUnavailable
 
 ANSWER_S: Final = 8.0  # longer than a short stall, shorter than any RPC's deadline
+# Redis works on one command at a time: more connections than this only wait there
+# instead of here, and a unix socket refuses outright when its backlog is full.
+CONNECTIONS: Final = 24
 
 
 def connect(url: str, *, blocking: bool = False) -> Redis:
@@ -29,14 +32,17 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
         InvalidRequest: the URL is malformed.
     """
     try:
-        return Redis.from_url(
+        pool = BlockingConnectionPool.from_url(
             url,
+            max_connections=CONNECTIONS,
+            timeout=ANSWER_S,
             decode_responses=False,
             retry=Retry(NoBackoff(), 0),
             socket_connect_timeout=3.0,
             socket_timeout=None if blocking else ANSWER_S,
             health_check_interval=0,
         )
+        return Redis.from_pool(pool)
     except ValueError as error:
         raise InvalidRequest(
             f"{url!r} is no Redis URL ({error}); write redis://HOST:PORT/0 or unix:///PATH"

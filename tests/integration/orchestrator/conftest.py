@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from underpaint.orchestrator.ledger import Ledger
+from underpaint.orchestrator.ledger_memory import MemoryLedger
+from underpaint.orchestrator.ledger_redis import RedisLedger
+from underpaint.orchestrator.service import run
+from underpaint.orchestrator.settings import Settings
+
+from tests.integration.orchestrator.client import Client
+from tests.integration.orchestrator.stub_cloud import StubCloud
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real server, started the way one machine starts it."""
+    data_dir = tmp_path_factory.mktemp("redis")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "underpaint.orchestrator.embedded", "--data-dir", str(data_dir)]
+    )
+    url = f"unix://{data_dir}/redis.sock"
+    try:
+        wait_for_redis(url, server)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def wait_for_redis(url: str, server: subprocess.Popen[bytes]) -> None:
+    with Redis.from_url(url) as client:
+        for _ in range(400):
+            try:
+                client.ping()
+                return
+            except Exception:
+                assert server.poll() is None, "the server ended"
+                try:
+                    server.wait(0.05)
+                except subprocess.TimeoutExpired:
+                    continue
+    pytest.fail("the server did not answer")
+
+
+@pytest.fixture
+def clean_redis(redis_url: str) -> str:
+    with Redis.from_url(redis_url) as client:
+        client.flushall()
+    return redis_url
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[Ledger]:
+    """Both ledgers, empty, with leases of 0.3 s."""
+    kind: Ledger
+    if request.param == "redis":
+        url = request.getfixturevalue("redis_url")
+        kind = RedisLedger(url, lease_s=0.3, root=f"{{test-{secrets.token_hex(4)}}}")
+    else:
+        kind = MemoryLedger(lease_s=0.3)
+    await kind.open()
+    yield kind
+    await kind.close()
+
+
+@pytest.fixture
+async def cloud() -> AsyncIterator[StubCloud]:
+    stub = StubCloud()
+    await stub.start()
+    yield stub
+    await stub.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def settings(clean_redis: str, cloud: StubCloud, tmp_path: Path) -> Settings:
+    return Settings(
+        listen=f"127.0.0.1:{free_port()}",
+        redis_url=clean_redis,
+        cloud=cloud.address,
+        data_dir=tmp_path / "data",
+        lease_s=1.0,
+        grace_s=0.2,
+    )
+
+
+@pytest.fixture
+async def client(settings: Settings) -> AsyncIterator[Client]:
+    """A client of a whole orchestrator in this process."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(run(settings, stop))
+    caller = Client(settings.listen)
+    await caller.wait_until_served(running)
+    yield caller
+    await caller.close()
+    stop.set()
+    await running
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    ours = [each.get_name() for each in left if "underpaint/orchestrator" in str(each.get_coro())]
+    assert not ours, "tasks were left running"
