@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import typer
-from underpaint.sdk import accounting, demo, drafting, exits, promoting, up
+from underpaint.sdk import accounting, demo, doctor, drafting, exits, promoting, up
 from underpaint.sdk.desk import add_command
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 budget = typer.Typer(help="Limit spending, and see what is left.", no_args_is_help=True)
 
 add_command(app, "up", up.up)
+add_command(app, "doctor", doctor.doctor)
 add_command(app, "draft", drafting.draft)
 add_command(app, "drafts", drafting.drafts)
 add_command(app, "show", drafting.show)
