@@ -69,9 +69,9 @@ class DraftStore:
             self._rows.execute("PRAGMA journal_mode = WAL")
             self._rows.execute("PRAGMA synchronous = FULL")
             self._rows.executescript("BEGIN EXCLUSIVE;" + _SCHEMA + "COMMIT;")
-            self._sweep()
             with self._rows:
                 self._evict()
+            self._sweep()
         except (OSError, sqlite3.Error) as error:
             reason = "another node uses it" if "locked" in str(error) else str(error)
             raise InvalidRequest(
@@ -200,11 +200,15 @@ class DraftStore:
         path = self._path(sha256)
         path.parent.mkdir(exist_ok=True)
         half = path.with_suffix(".half")
-        with half.open("wb") as file:
-            file.write(picture)
-            file.flush()
-            os.fsync(file.fileno())
-        half.replace(path)
+        try:
+            with half.open("wb") as file:
+                file.write(picture)
+                file.flush()
+                os.fsync(file.fileno())
+            half.replace(path)
+        except OSError:
+            half.unlink(missing_ok=True)  # on a full disk it would stay in the way
+            raise
         if os.name == "posix":  # elsewhere a directory cannot be opened, nor need be
             for directory in (path.parent, self._pictures):
                 descriptor = os.open(directory, os.O_RDONLY)

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from underpaint.contract.errors import InvalidRequest
+from underpaint.edge.settings import BUNDLED, is_hub_id, read_settings
+
+
+def test_the_bundled_model_on_loopback_is_the_default() -> None:
+    settings = read_settings([])
+    assert settings.model == str(BUNDLED)
+    assert settings.listen == "127.0.0.1:50051"
+    assert settings.draft_limit == 1_000
+
+
+def test_a_flag_beats_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNDERPAINT_EDGE_DRAFT_LIMIT", "7")
+    monkeypatch.setenv("UNDERPAINT_EDGE_THREADS", "3")
+    settings = read_settings(["--draft-limit", "9", "--reflection"])
+    assert (settings.draft_limit, settings.threads, settings.reflection) == (9, 3, True)
+
+
+@pytest.mark.parametrize("name", ["UNDERPAINT_EDGE_TOKEN_FILE", "UNDERPAINT_TOKEN_FILE"])
+def test_the_token_file_has_the_name_all_services_share_too(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "/run/token")
+    assert read_settings([]).token_file == Path("/run/token")
+
+
+def test_settings_cannot_be_changed_later() -> None:
+    settings = read_settings([])
+    with pytest.raises(ValidationError):
+        settings.threads = 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--draft-limit", "0"], "--draft-limit"),
+        (["--draft-limit", "many"], "--draft-limit"),
+        (["--store-mib", "-1"], "--store-mib"),
+        (["--listen", "50051"], "--listen"),
+        (["--device", "tpu"], "--device"),
+        (["--dtype", "int4"], "--dtype"),
+        (["--threads", "-2"], "--threads"),
+        (["--colour", "red"], "--colour"),
+        (["--model"], "--model"),
+    ],
+)
+def test_a_bad_value_is_named_in_one_line(arguments: list[str], named: str) -> None:
+    with pytest.raises(InvalidRequest, match=named) as refused:
+        read_settings(arguments)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_hub_id_is_owner_slash_name_and_no_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert is_hub_id("stabilityai/sd-turbo")
+    for path in ("/models/lite", "./models/lite", "lite", "a/b/c", "../lite", ""):
+        assert not is_hub_id(path)
+    (tmp_path / "models" / "lite").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert not is_hub_id("models/lite")
