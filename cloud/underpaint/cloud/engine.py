@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import itertools
+import json
 import math
 import time
 from collections.abc import Callable
@@ -23,7 +25,6 @@ from underpaint.contract.generation import (
     GenerationRequest,
     GenerationResult,
     Progress,
-    scheduler_steps,
 )
 from underpaint.contract.pictures import encode_png, encode_preview
 
@@ -68,6 +69,8 @@ class FullEngine:
                 dtype=choose_dtype(device),
                 use_safetensors=True,
                 local_files_only=True,
+                # Said again, or image-to-image classes insist on what a checkpoint has left out.
+                **dict.fromkeys(_left_out(directory)),
             )
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -195,14 +198,23 @@ class FullEngine:
         return images[0]
 
 
+def _left_out(directory: Path) -> list[str]:
+    """Components that the index of a checked directory declares to be absent."""
+    index = json.loads((directory / "model_index.json").read_text())
+    return [name for name, source in index.items() if source == [None, None]]
+
+
 def exact_schedule(num_inference_steps: int, strength: float) -> tuple[int, float]:
     """Steps and strength to ask of a scheduler so that every family runs the same number.
 
     Of n requested steps at strength s, Stable Diffusion runs int(n s) and its third version
-    n - int(n - n s), one more as a rule. The two agree where n s is whole, so the strength is
-    rounded down to the nearest such one, by less than 1 / n.
+    n - int(n - n s), one more as a rule. The two agree where n s is whole, so the strength
+    becomes the nearest such one, as a rule closer than 1 / n.
     """
-    requested = scheduler_steps(num_inference_steps, strength)
-    while requested * (num_inference_steps / requested) != num_inference_steps:
-        requested += 1  # a fraction that floating point cannot undo
-    return requested, num_inference_steps / requested
+    middle = round(num_inference_steps / strength)
+    for distance in itertools.count():
+        for requested in (middle - distance, middle + distance):
+            near = num_inference_steps / max(requested, num_inference_steps)
+            if requested * near == num_inference_steps:  # floating point may not undo it
+                return requested, near
+    raise AssertionError("unreachable: a strength of 1 is always exact")

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cloud.tiny import save_flow
+
+START_S = 240  # generous: other work may hold both cores
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """A running `python -m underpaint.cloud` and how to reach it."""
+
+    process: subprocess.Popen[str]
+    address: str
+    token: str
+    folder: Path
+    model: Path
+    lines: list[str]
+
+
+def start_cloud(folder: Path, model: Path, token: str = "") -> Cloud:
+    """Starts one and waits until it says that it listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    command = [sys.executable, "-m", "underpaint.cloud", "--model", str(model)]
+    command += ["--listen", address, "--data-dir", str(folder), "--threads", "1"]
+    if token:
+        (folder.parent / "token").write_text(token)
+        command += ["--token-file", str(folder.parent / "token")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    lines: list[str] = []
+    impatient = threading.Timer(START_S, process.kill)
+    impatient.start()
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.append(line.rstrip())
+        if "listening on" in line:
+            break
+    impatient.cancel()
+    assert lines, "it said nothing"
+    assert lines[-1] == f"underpaint cloud listening on {address}", lines
+    return Cloud(process, address, token, folder, model, lines)
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """One for all tests; a test that ends it must be the last of its file."""
+    root = tmp_path_factory.mktemp("cloud")
+    running = start_cloud(root / "data", save_flow(root / "tiny"), token="sesame")
+    try:
+        yield running
+    finally:
+        running.process.terminate()
+        running.process.wait(60)

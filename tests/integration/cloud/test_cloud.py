@@ -1,0 +1,201 @@
+"""Promises of the running cloud: real Ray, real Serve, real gRPC, a tiny model."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from PIL import Image
+from underpaint.cloud import processes
+from underpaint.cloud.settings import Settings
+from underpaint.contract.errors import (
+    EngineBusy,
+    InvalidRequest,
+    Unauthenticated,
+    UnderpaintError,
+)
+from underpaint.contract.pictures import Digest, decode, encode_png
+from underpaint.contract.rim import call_options, open_channel, translated
+from underpaint.contract.wire import digest_to_wire
+from underpaint.v1 import cloud_pb2, cloud_pb2_grpc, common_pb2
+
+from tests.integration.cloud.conftest import Cloud
+
+GENERATE = "/underpaint.v1.CloudService/Generate"
+LIST = "/underpaint.v1.CloudService/ListEngines"
+DRAFT = encode_png(Image.linear_gradient("L"))
+
+
+@pytest.fixture
+async def stub(cloud: Cloud) -> AsyncIterator[Any]:
+    async with open_channel(cloud.address) as channel:
+        yield cloud_pb2_grpc.CloudServiceStub(channel)
+
+
+def asked(picture: bytes = DRAFT, engine: str = "full", **changes: Any) -> Any:
+    fields = {
+        "prompt": "a red fox",
+        "seed": 7,
+        "width": 128,
+        "height": 96,
+        "num_inference_steps": 6,
+        "guidance_scale": 2.5,
+        "strength": 0.6,
+    }
+    return cloud_pb2.GenerateRequest(
+        promotion_id="p1",
+        engine=engine,
+        request=common_pb2.GenerationRequest(**fields | changes),
+        init_image_digest=digest_to_wire(Digest.of(picture)),
+        init_image=picture,
+    )
+
+
+async def polish(stub: Any, request: Any, token: str = "sesame") -> list[Any]:
+    with translated("the cloud"):
+        return [answer async for answer in stub.Generate(request, **call_options(GENERATE, token))]
+
+
+async def test_a_polish_streams_progress_previews_and_the_picture(stub: Any) -> None:
+    answers = await polish(stub, asked())
+    parts = [answer.WhichOneof("part") for answer in answers]
+    assert parts == sorted(parts, key=["progress", "result", "chunk"].index)
+    progress = [answer.progress for answer in answers if answer.HasField("progress")]
+    assert [p.step for p in progress if p.stage == "denoising"] == [1, 2, 3, 4, 5, 6]
+    assert sum(bool(p.preview) for p in progress) >= 2
+    result = next(answer.result for answer in answers if answer.HasField("result"))
+    picture = b"".join(answer.chunk.data for answer in answers if answer.HasField("chunk"))
+    assert hashlib.sha256(picture).hexdigest() == result.digest.sha256
+    assert decode(picture).size == (result.width, result.height) == (128, 96)
+    assert (result.model, result.upscaler) == ("tiny", "realesr-animevideov3-x4")
+    assert result.gpu_seconds > 0
+
+
+async def test_zeros_take_the_engines_own_values(stub: Any) -> None:
+    request = asked(num_inference_steps=0, guidance_scale=0, strength=None)
+    answers = await polish(stub, request)
+    assert answers[0].progress.steps == 28
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (asked(prompt=" "), "the prompt is empty"),
+        (asked(width=100), "width 100 does not fit"),
+        (asked(strength=1.5), "strength 1.5 is out of range"),
+        (asked(num_inference_steps=1000), "num_inference_steps 1000 is out of range"),
+        (asked(engine="abacus"), "there is no engine 'abacus' here"),
+        (asked(picture=b"no picture"), "corrupt or of an unknown kind"),
+        (asked(picture=DRAFT[:-20]), "corrupt or of an unknown kind|cut short"),
+        (asked(picture=b""), "init_image has 0 bytes"),
+        (asked(picture=bytes(3 * 2**20 + 1)), "init_image has 3,145,729 bytes"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_bad_requests_are_refused_in_the_callers_words(
+    stub: Any, request_: Any, said: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=said):
+        await polish(stub, request_)
+
+
+async def test_a_picture_that_differs_from_its_digest_is_refused(stub: Any) -> None:
+    request = asked()
+    request.init_image_digest.sha256 = "0" * 64
+    with pytest.raises(InvalidRequest, match="differs from its digest"):
+        await polish(stub, request)
+
+
+@pytest.mark.parametrize("token", ["", "wrong"])
+async def test_without_the_token_nothing_is_done(stub: Any, token: str) -> None:
+    with pytest.raises(Unauthenticated):
+        await polish(stub, asked(), token)
+    with pytest.raises(Unauthenticated), translated("the cloud"):
+        await stub.ListEngines(cloud_pb2.ListEnginesRequest(), **call_options(LIST, token))
+
+
+async def test_the_engine_is_described(stub: Any) -> None:
+    answer = await stub.ListEngines(cloud_pb2.ListEnginesRequest(), **call_options(LIST, "sesame"))
+    (engine,) = answer.engines
+    assert (engine.name, engine.model, engine.num_inference_steps) == ("full", "tiny", 28)
+
+
+async def test_a_standard_health_check_is_answered_while_the_engine_works(
+    cloud: Cloud, stub: Any
+) -> None:
+    long = stub.Generate(asked(num_inference_steps=150), **call_options(GENERATE, "sesame"))
+    await long.read()
+    async with open_channel(cloud.address) as channel:
+        answer = await health_pb2_grpc.HealthStub(channel).Check(
+            health_pb2.HealthCheckRequest(), timeout=30
+        )
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    assert not long.done()
+    long.cancel()
+
+
+async def test_cancelling_frees_the_engine(stub: Any) -> None:
+    """The next polish gets its turn although the one before had a very long way to go."""
+    for _ in range(3):
+        long = stub.Generate(
+            asked(num_inference_steps=150, width=2048, height=2048),
+            **call_options(GENERATE, "sesame"),
+        )
+        first = await long.read()
+        assert first.progress.step == 1
+        long.cancel()
+    answers = await polish(stub, asked())
+    assert answers[-1].HasField("chunk")
+
+
+async def test_more_than_can_wait_are_told_that_the_engine_is_busy(stub: Any) -> None:
+    ends = await asyncio.gather(
+        *(polish(stub, asked(num_inference_steps=20)) for _ in range(12)), return_exceptions=True
+    )
+    refused = [end for end in ends if isinstance(end, UnderpaintError)]
+    done = [end for end in ends if isinstance(end, list)]
+    assert len(done) + len(refused) == 12
+    assert len(done) >= 5
+    assert {type(end) for end in refused} == {EngineBusy}
+
+
+async def test_only_the_asked_for_host_listens(cloud: Cloud) -> None:
+    port = int(cloud.address.rpartition(":")[2])
+    for host in ("127.0.0.2", "::1"):
+        with pytest.raises(OSError, match="refused|assign|unreachable"):
+            socket.create_connection((host, port), timeout=5).close()
+
+
+def test_killed_it_takes_everything_with_it(cloud: Cloud) -> None:
+    """The last of the file: it ends the cloud the hard way."""
+    below = processes.descendants(cloud.process.pid)
+    assert {"raylet", "gcs_server"} <= set(below.values())
+    cloud.process.kill()
+    cloud.process.wait(60)
+    assert ended(below)
+
+
+def ended(pids: dict[int, str]) -> bool:
+    """Whether they all ended by themselves; pytest's own limit bounds the wait."""
+    import time
+
+    while any(processes.is_alive(pid) for pid in pids):
+        time.sleep(0.1)
+    return True
+
+
+def test_stopped_it_leaves_nothing(cloud: Cloud) -> None:
+    """A second start over the remains of a killed one, then a polite end."""
+    from tests.integration.cloud.conftest import start_cloud
+
+    again = start_cloud(cloud.folder, cloud.model)
+    below = processes.descendants(again.process.pid)
+    again.process.terminate()
+    assert again.process.wait(60) == 0
+    assert not [pid for pid in below if processes.is_alive(pid)]
+    assert not Settings(data_dir=cloud.folder).temporary.exists()

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from underpaint.cloud import __main__ as cloud
+from underpaint.cloud.settings import Settings
+
+
+def whole(folder: Path) -> Path:
+    """A directory that passes the check without any weights to load."""
+    folder.mkdir()
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"}))
+    return folder
+
+
+def pickled(folder: Path) -> Path:
+    (whole(folder) / "weights.bin").write_bytes(b"\x80\x04.")
+    return folder
+
+
+def halved(folder: Path) -> Path:
+    index = {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet"]}
+    (whole(folder) / "model_index.json").write_text(json.dumps(index))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--listen", "nowhere"], "--listen: Value error, use HOST:PORT"),
+        (["--listen", "127.0.0.1:70000"], "use HOST:PORT"),
+        (["--threads", "0"], "--threads: "),
+        (["--replicas", "many"], "--replicas: "),
+        (["--upscaler", "magic"], "--upscaler: "),
+        (["--device", "abacus"], "--device: "),
+        (["--token-file", "/nowhere/token"], "token file /nowhere/token cannot be read"),
+        (["--model", "/nowhere/model"], "there is no model directory /nowhere/model"),
+        (["--model", "not a hub id"], "there is no model directory not a hub id"),
+        (["--listen", "192.0.2.77:50071"], "cannot listen on 192.0.2.77:50071"),
+    ],
+)
+def test_bad_flags_get_one_line_and_exit_code_2(
+    flags: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ["--model", str(whole(tmp_path / "model"))]
+    assert cloud.main([*model, "--data-dir", str(tmp_path / "data"), *flags]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "said"), [(pickled, "can run code when loaded"), (halved, "half-written")]
+)
+def test_a_bad_model_directory_gets_one_line(
+    make: Callable[[Path], Path], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cloud.main(["--model", str(make(tmp_path / "model"))]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_an_unknown_flag_gets_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cloud.main(["--modle", "x"])
+    assert left.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_port_in_use_is_told_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        model = str(whole(tmp_path / "model"))
+        assert cloud.main(["--model", model, "--listen", address]) == 2
+    assert f"cannot listen on {address}: Address already in use" in capsys.readouterr().err
+
+
+def test_two_clouds_do_not_share_a_data_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = str(whole(tmp_path / "model"))
+    with cloud._locked(tmp_path / "data"):
+        flags = ["--model", model, "--data-dir", str(tmp_path / "data")]
+        assert cloud.main([*flags, "--listen", f"127.0.0.1:{free_port()}"]) == 2
+    assert "another cloud (process " in capsys.readouterr().err
+
+
+def test_a_bad_start_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys; from underpaint.cloud.__main__ import main; "
+        f"main(['--model', {str(tmp_path / 'none')!r}]); "
+        "sys.exit(bool({'ray', 'torch', 'diffusers', 'ncnn'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNDERPAINT_CLOUD_THREADS", "3")
+    monkeypatch.setenv("UNDERPAINT_CLOUD_REPLICAS", "4")
+    given = vars(cloud.parser().parse_args(["--threads", "5"]))
+    settings = Settings(**given)
+    assert (settings.threads, settings.replicas) == (5, 4)
+
+
+def test_rays_folder_is_short_enough_for_its_sockets(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / ("long" * 60))
+    longest = "/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store.12345678"
+    assert len(str(settings.temporary) + longest) <= 107
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
