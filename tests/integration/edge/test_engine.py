@@ -1,0 +1,116 @@
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
+from underpaint.contract.generation import GenerationRequest
+from underpaint.contract.pictures import decode
+from underpaint.edge.engine import LiteEngine
+from underpaint.edge.lane import Stopped
+
+CAT = GenerationRequest(
+    prompt="a cat", seed=3, width=64, height=64, num_inference_steps=3, guidance_scale=1.0
+)
+
+
+@pytest.fixture(scope="module")
+def engine(sd: Path) -> LiteEngine:
+    return LiteEngine(str(sd), device="cpu", dtype="float32", threads=1)
+
+
+def test_a_stable_diffusion_directory_draws_what_was_asked(engine: LiteEngine) -> None:
+    result = engine.generate(dataclasses.replace(CAT, width=128))
+    assert decode(result.picture).size == (result.width, result.height) == (128, 64)
+    assert result.model == engine.name == "tiny"
+    assert result.gpu_seconds > 0
+
+
+def test_a_stable_diffusion_xl_directory_without_a_card_draws_too(sdxl: Path) -> None:
+    engine = LiteEngine(str(sdxl), device="cpu", dtype="bfloat16", threads=1)
+    assert engine.name == "tiny-sdxl"
+    assert engine.defaults.width == engine.defaults.height == 64
+    assert engine.defaults.num_inference_steps == 50
+    assert engine.defaults.guidance_scale == 5.0
+    guided = dataclasses.replace(CAT, guidance_scale=4.0, negative_prompt="a dog")
+    assert decode(engine.generate(guided).picture).size == (64, 64)
+
+
+def test_the_card_says_how_the_model_likes_to_be_called(engine: LiteEngine) -> None:
+    assert engine.defaults.num_inference_steps == 3
+    assert engine.defaults.guidance_scale == 1.0
+    assert engine.warnings("a cat") == ()
+    assert engine.warnings("a bridge") != ()
+
+
+def test_the_same_request_draws_the_same_picture_and_another_seed_another(
+    engine: LiteEngine,
+) -> None:
+    first, again = engine.generate(CAT), engine.generate(CAT)
+    other = engine.generate(dataclasses.replace(CAT, seed=4))
+    assert first.picture == again.picture != other.picture
+
+
+def test_a_prompt_is_encoded_once_for_all_its_drafts(
+    engine: LiteEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = engine._pipeline.text_encoder
+    calls = []
+    hook = encoder.register_forward_pre_hook(lambda *_: calls.append(1))
+    for seed in range(3):
+        engine.generate(dataclasses.replace(CAT, prompt="blue cat", seed=seed))
+    assert len(calls) == 1
+    with_other = engine.generate(dataclasses.replace(CAT, prompt="blue dog"))
+    assert len(calls) == 2
+    with_own = engine.generate(dataclasses.replace(CAT, prompt="blue cat"))
+    assert with_own.picture != with_other.picture
+    hook.remove()
+
+
+def test_each_step_is_told_and_what_is_raised_there_ends_the_drawing(engine: LiteEngine) -> None:
+    seen = []
+    engine.generate(CAT, lambda step, steps: seen.append((step, steps)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+    def stop(step: int, _steps: int) -> None:
+        seen.append((step, 0))
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        engine.generate(CAT, stop)
+    assert seen[3:] == [(1, 0)]
+
+
+def test_a_strength_is_refused(engine: LiteEngine) -> None:
+    with pytest.raises(InvalidRequest, match="strength"):
+        engine.generate(dataclasses.replace(CAT, strength=0.5))
+
+
+def test_what_breaks_inside_the_pipeline_is_one_line(
+    engine: LiteEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("first\nsecond")
+
+    monkeypatch.setattr(engine._pipeline.unet, "forward", broken)
+    with pytest.raises(EngineFailed, match="broke: first second"):
+        engine.generate(CAT)
+
+
+def test_a_directory_that_is_no_pipeline_of_pictures_is_refused(sd: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    shutil.copytree(sd, folder)
+    index = folder / "model_index.json"
+    index.write_text(index.read_text().replace("StableDiffusionPipeline", "DDPMPipeline"))
+    with pytest.raises(InvalidModel, match="cannot be loaded") as refused:
+        LiteEngine(str(folder), threads=1)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_pickle_is_refused_before_anything_is_loaded(sd: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pickled"
+    shutil.copytree(sd, folder)
+    (folder / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"\x80\x04.")
+    with pytest.raises(InvalidModel, match=r"diffusion_pytorch_model\.bin"):
+        LiteEngine(str(folder), threads=1)
