@@ -47,8 +47,6 @@ class Artifacts:
             ServiceUnreachable: they cannot be written now, such as on a full disk.
             ValueError: the bytes are not those of the digest.
         """
-        if hashlib.sha256(data).hexdigest() != digest.sha256:
-            raise ValueError("the bytes are not those of the digest")
         try:
             await asyncio.to_thread(self._put, data, digest.sha256)
         except OSError as error:
@@ -71,19 +69,25 @@ class Artifacts:
         """
         missing = ArtifactNotFound(f"there is no artifact {sha256}")
         try:
-            data: bytes = await asyncio.to_thread(self._fs.cat_file, self._path(sha256))
+            data, digest = await asyncio.to_thread(self._get, sha256)
         except FileNotFoundError:
             raise missing from None
         except OSError as error:
             raise ServiceUnreachable(f"an artifact could not be read: {error}") from None
-        if hashlib.sha256(data).hexdigest() != sha256:
+        if digest.sha256 != sha256:
             raise missing
-        return data, Digest.of(data, media_type(data))
+        return data, digest
 
     def _path(self, sha256: str) -> str:
         return f"{self._root}/{sha256[:2]}/{sha256}"
 
+    def _get(self, sha256: str) -> tuple[bytes, Digest]:
+        data: bytes = self._fs.cat_file(self._path(sha256))
+        return data, Digest.of(data, media_type(data))
+
     def _put(self, data: bytes, sha256: str) -> None:
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise ValueError("the bytes are not those of the digest")
         path = self._path(sha256)
         if not self._local:
             self._fs.pipe_file(path, data)  # object stores replace a whole object at once

@@ -50,7 +50,7 @@ class Polisher:
     engine: Engine
     lease_s: float
     max_attempts: int
-    first_backoff_s: float = 0.5
+    first_backoff_s: float
 
     async def carry(self, lease: Lease) -> None:
         """Takes a leased promotion to its end, or back to the queue.
@@ -106,7 +106,8 @@ class Polisher:
         except UnderpaintError as error:
             await self.ledger.release(lease, str(error))
             return None
-        digest = Digest.of(result.picture, media_type(result.picture))
+        kind = media_type(result.picture)
+        digest = await asyncio.to_thread(Digest.of, result.picture, kind)
         outcome = Outcome(
             digest=digest,
             model=result.model,
@@ -193,7 +194,7 @@ class Polisher:
         if attempts >= self.max_attempts:
             await self.ledger.release(lease, f"given up after {attempts} attempts: {error}")
             return
-        delay = min(self.first_backoff_s * 2**attempts, LONGEST_BACKOFF_S)
+        delay = min(self.first_backoff_s * 2 ** (attempts - 1), LONGEST_BACKOFF_S)
         await self.ledger.retry(
             lease, delay, f"attempt {attempts} failed ({error}); trying again", counts=True
         )

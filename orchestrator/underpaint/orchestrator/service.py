@@ -56,6 +56,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         engine=engine,
         lease_s=settings.lease_s,
         max_attempts=settings.max_attempts,
+        first_backoff_s=settings.backoff_s,
     )
     dispatcher = Dispatcher(polisher, settings.concurrency)
     try:

@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     max_attempts: Annotated[
         int, Field(ge=1, le=20, description="attempts at a promotion before it is released")
     ] = 3
+    backoff_s: Annotated[
+        float, Field(gt=0, le=15, description="seconds before the second attempt; doubles")
+    ] = 0.5
     quote_lifetime_s: Annotated[
         float, Field(ge=1, le=86_400, description="seconds a quote may be promoted")
     ] = 600.0

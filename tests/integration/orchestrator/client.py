@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from underpaint.contract import wire
 from underpaint.contract.chunks import split
@@ -24,6 +23,7 @@ def request(**changes: Any) -> pb.PromotionRequest:
 
 class Client:
     def __init__(self, address: str) -> None:
+        self.address = address
         self.channel = open_channel(address)
         self.stub = orchestrator_pb2_grpc.OrchestratorServiceStub(self.channel)
 
@@ -31,17 +31,20 @@ class Client:
         await self.channel.close()
 
     async def wait_until_served(self, running: asyncio.Task[Any] | None = None) -> None:
-        health = health_pb2_grpc.HealthStub(self.channel)
-        for _ in range(400):
+        host, port = self.address.split(":")
+        for _ in range(1_000):
             if running and running.done():
                 running.result()
             try:
-                answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=5)
-                assert answer.status == health_pb2.HealthCheckResponse.SERVING
-                return
-            except grpc.aio.AioRpcError:
-                await asyncio.sleep(0.05)
-        raise AssertionError("the orchestrator did not start")
+                _, writer = await asyncio.open_connection(host, int(port))
+            except ConnectionError:
+                await asyncio.sleep(0.02)
+                continue
+            writer.close()
+            break
+        health = health_pb2_grpc.HealthStub(self.channel)
+        answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=20)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
     async def quote(self, sent: pb.PromotionRequest | None = None) -> Quote:
         with translated("orchestrator"):

@@ -93,7 +93,8 @@ def settings(clean_redis: str, cloud: StubCloud, tmp_path: Path) -> Settings:
         redis_url=clean_redis,
         cloud=cloud.address,
         data_dir=tmp_path / "data",
-        lease_s=1.0,
+        lease_s=5.0,
+        backoff_s=0.05,
         grace_s=0.2,
     )
 

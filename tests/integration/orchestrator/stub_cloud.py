@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import io
 from collections.abc import AsyncIterator
 from typing import Any
@@ -67,7 +68,7 @@ class StubCloud(cloud_pb2_grpc.CloudServiceServicer):
             await asyncio.sleep(0.06)
         if step == "nothing":
             return
-        picture = encode_png(Image.effect_noise(size, 40))
+        picture = noise(size)
         digest = Digest.of(picture)
         if step == "small":
             size = (8, 8)
@@ -85,6 +86,12 @@ class StubCloud(cloud_pb2_grpc.CloudServiceServicer):
         )
         for data in split(picture):
             yield cloud_pb2.GenerateResponse(chunk=common_pb2.Chunk(data=data))
+
+
+@functools.cache
+def noise(size: tuple[int, int]) -> bytes:
+    """A picture of several chunks; made once, for encoding holds up the whole loop."""
+    return encode_png(Image.effect_noise(size, 4))
 
 
 def picture_of(width: int, height: int, kind: str = "PNG") -> bytes:

@@ -1,0 +1,249 @@
+"""The orchestrator as a process: how it starts, is killed, and goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from underpaint.contract.errors import LedgerUnavailable, Unauthenticated
+from underpaint.contract.pictures import Digest
+from underpaint.contract.promotion import PromotionState
+from underpaint.contract.rim import call_options
+from underpaint.orchestrator.settings import Settings
+from underpaint.v1 import orchestrator_pb2 as pb
+
+from tests.integration.orchestrator.client import Client
+from tests.integration.orchestrator.conftest import wait_for_redis
+from tests.integration.orchestrator.stub_cloud import StubCloud, noise
+
+CHARGED = 1_000 + 1_738
+Start = Callable[..., subprocess.Popen[str]]
+
+
+def arguments(settings: Settings, *more: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "underpaint.orchestrator"),
+        *("--listen", settings.listen, "--redis-url", settings.redis_url),
+        *("--cloud", settings.cloud, "--data-dir", str(settings.data_dir)),
+        *("--lease-s", "1", "--grace-s", "0.1", "--redis-wait-s", "0.2", *more),
+    ]
+
+
+@pytest.fixture
+def start(settings: Settings) -> Iterator[Start]:
+    """Starts orchestrators on one address; none outlives the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def one(*more: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            arguments(settings, *more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        return process
+
+    yield one
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@asynccontextmanager
+async def calling(settings: Settings) -> AsyncIterator[Client]:
+    client = Client(settings.listen)
+    try:
+        await client.wait_until_served()
+        yield client
+    finally:
+        await client.close()
+
+
+async def test_killed_after_the_acknowledgement_it_is_finished_and_charged_once(
+    settings: Settings, cloud: StubCloud, start: Start
+) -> None:
+    cloud.script = ["hang"]
+    first = start()
+    async with calling(settings) as client:
+        await client.promote("promotion-1")
+        await asyncio.wait_for(cloud.started.wait(), 30)
+        first.kill()
+        first.wait()
+    start()
+    async with calling(settings) as client:
+        finished = await client.finished("promotion-1")
+        assert (finished.state, finished.attempts) == (PromotionState.SETTLED, 2)
+        assert await client.budgets() == {"organisation:default": (0, CHARGED)}
+        assert len(cloud.calls) == 2
+
+
+async def test_killed_before_settling_the_artifact_is_found_and_settled(
+    settings: Settings, cloud: StubCloud, start: Start
+) -> None:
+    """The worker is stopped at the record; then the artifact is put where it would have been."""
+    first = start()
+    picture = noise((1024, 1024))
+    digest = Digest.of(picture)
+    shelf = settings.data_dir / "artifacts" / digest.sha256[:2]
+    async with calling(settings) as client:
+        shelf.write_text("in the way")  # the artifact cannot be stored for now
+        await client.promote("promotion-1")
+        with Redis.from_url(settings.redis_url) as redis:
+            for _ in range(1_000):
+                if redis.hexists("{underpaint}:promotion:promotion-1", "outcome"):
+                    break
+                await asyncio.sleep(0.02)
+        first.kill()
+        first.wait()
+    shelf.unlink()
+    shelf.mkdir()
+    (shelf / digest.sha256).write_bytes(picture)
+    start()
+    async with calling(settings) as client:
+        finished = await client.finished("promotion-1")
+        assert finished.state is PromotionState.SETTLED
+        assert finished.artifact == digest
+        assert await client.artifact(digest.sha256) == picture
+        assert await client.budgets() == {"organisation:default": (0, CHARGED)}
+    assert len(cloud.calls) == 1
+
+
+async def test_stopped_gracefully_it_hands_its_work_on(
+    settings: Settings, cloud: StubCloud, start: Start
+) -> None:
+    cloud.script = ["hang"]
+    first = start("--lease-s", "60")
+    async with calling(settings) as client:
+        await client.promote("promotion-1")
+        await asyncio.wait_for(cloud.started.wait(), 30)
+        first.send_signal(signal.SIGTERM)
+        out, _ = await asyncio.to_thread(first.communicate, None, 30)
+    assert first.returncode == 0
+    assert out == f"underpaint orchestrator listening on {settings.listen}\n"
+    await asyncio.wait_for(cloud.stopped.wait(), 30)
+    start("--lease-s", "60")
+    async with calling(settings) as client:
+        finished = await client.finished("promotion-1")
+        assert (finished.state, finished.attempts) == (PromotionState.SETTLED, 1)
+
+
+async def test_cut_off_from_redis_it_fails_closed_and_recovers(
+    settings: Settings, cloud: StubCloud, start: Start, tmp_path: Path
+) -> None:
+    data_dir = tmp_path / "r"
+    command = [sys.executable, "-m", "underpaint.orchestrator.embedded", "--data-dir"]
+    url = f"unix://{data_dir}/redis.sock"
+
+    def serve() -> subprocess.Popen[bytes]:
+        server = subprocess.Popen([*command, str(data_dir)])
+        wait_for_redis(url, server)
+        return server
+
+    server = serve()
+    try:
+        start("--redis-url", url)
+        async with calling(settings) as client:
+            quote = await client.quote()
+            await client.promote("promotion-1", quote_id=quote.id)
+            await client.finished("promotion-1")
+            server.kill()
+            server.wait()
+            for call in (client.quote(), client.promote("promotion-2", quote_id=quote.id)):
+                with pytest.raises(LedgerUnavailable, match="out of reach"):
+                    await call
+            assert len(cloud.calls) == 1
+            server = serve()
+            await client.promote("promotion-2")
+            assert (await client.finished("promotion-2")).state is PromotionState.SETTLED
+            assert await client.budgets() == {"organisation:default": (0, 2 * CHARGED)}
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+async def test_a_token_is_asked_for(settings: Settings, start: Start, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("sesame\n")
+    start("--token-file", str(token))
+    async with calling(settings) as client:
+        with pytest.raises(Unauthenticated):
+            await client.quote()
+        options = call_options("/underpaint.v1.OrchestratorService/ListBudgets", "sesame")
+        assert (await client.stub.ListBudgets(pb.ListBudgetsRequest(), **options)).budgets
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (("--listen", "nowhere"), 2, "--listen: "),
+        (("--concurrency", "many"), 2, "--concurrency: "),
+        (("--lease-s", "0"), 2, "--lease-s: "),
+        (("--no-such-flag",), 2, "--no-such-flag"),
+        (("--redis-url", "foo"), 2, "'foo' is no Redis URL"),
+        (("--redis-url", "unix:///nowhere.sock"), 4, "Redis is out of reach"),
+        (("--prices", "/nowhere.yaml"), 2, "/nowhere.yaml cannot be read"),
+        (("--policy", "/dev/null"), 2, "/dev/null is empty"),
+        (("--token-file", "/nowhere"), 2, "/nowhere cannot be read"),
+        (("--artifacts-url", "/dev/null/x"), 2, "artifacts cannot be kept"),
+        (("--default-budget-usd", "lots"), 2, "no sum in dollars"),
+    ],
+)
+async def test_what_is_wrong_is_said_in_one_line(
+    start: Start, more: tuple[str, ...], code: int, message: str
+) -> None:
+    process = start(*more, "--log-level", "ERROR")
+    out, err = await asyncio.to_thread(process.communicate, None, 60)
+    assert (process.returncode, out) == (code, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+async def test_a_port_in_use_is_said_in_one_line(settings: Settings, start: Start) -> None:
+    start()
+    async with calling(settings):
+        second = start("--log-level", "ERROR")
+        _, err = await asyncio.to_thread(second.communicate, None, 60)
+    assert second.returncode == 2
+    assert "the port is in use" in err.splitlines()[-1]
+
+
+async def test_help_names_every_setting(settings: Settings) -> None:
+    answer = await asyncio.to_thread(
+        subprocess.run, arguments(settings, "--help"), capture_output=True, text=True, check=True
+    )
+    for name in Settings.model_fields:
+        assert f"--{name.replace('_', '-')}" in answer.stdout
+
+
+def test_an_embedded_server_owns_its_directory_and_dies_with_its_owner(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "underpaint.orchestrator.embedded", "--data-dir"]
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, *command, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert owner.stdout
+    server = int(owner.stdout.readline())
+    url = f"unix://{tmp_path}/redis.sock"
+    wait_for_redis(url, owner)  # type: ignore[arg-type]
+    second = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True)
+    assert second.returncode == 2
+    assert "is in use by another server" in second.stderr
+    assert second.stderr.count("\n") == 1
+    handle = os.pidfd_open(server)
+    owner.kill()
+    owner.communicate()
+    assert select.select([handle], [], [], 30)[0], "the server outlived its owner"
+    os.close(handle)
+
+
+OWNER = """
+import subprocess, sys, time
+print(subprocess.Popen(sys.argv[1:]).pid, flush=True)
+time.sleep(600)
+"""
