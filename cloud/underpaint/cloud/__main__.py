@@ -9,17 +9,21 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from pydantic import ValidationError
 from underpaint.cloud.models import check_model
 from underpaint.cloud.settings import Settings
 from underpaint.contract.errors import InvalidRequest, UnderpaintError
 from underpaint.contract.rim import read_token
+
+# Ray's processes follow a killed cloud within some seconds; its port is free only then.
+_AFTERLIFE_S: Final = 15
 
 
 class Stop(BaseException):
@@ -71,8 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         read_token(settings.token_file)
         check_model(settings.model)
-        _check_port(settings)
-        with _locked(settings.data_dir):
+        with _locked(settings.data_dir) as was_killed:
+            _check_port(settings, patience_s=_AFTERLIFE_S if was_killed else 0)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, on_signal)
             from underpaint.cloud.cluster import Cluster
@@ -103,22 +107,30 @@ def _tell(line: str) -> None:
     print(line, flush=True)
 
 
-def _check_port(settings: Settings) -> None:
-    """Raises InvalidRequest if nothing could listen there."""
+def _check_port(settings: Settings, patience_s: float) -> None:
+    """Raises InvalidRequest if nothing can listen there, nor after a while."""
     if settings.ray_address:
         return  # the cluster's own machines listen
-    try:
-        with socket.create_server((settings.host, settings.port)):
-            return
-    except OSError as error:
-        raise InvalidRequest(
-            f"cannot listen on {settings.listen}: {error.strerror}; choose another with --listen"
-        ) from None
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            with socket.create_server((settings.host, settings.port)):
+                return
+        except OSError as error:
+            if time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
+            raise InvalidRequest(
+                f"cannot listen on {settings.listen}: {error.strerror}; choose another "
+                "with --listen"
+            ) from None
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[bool]:
     """Holds the data directory; the lock ends with this process, however it ends.
+
+    Yields whether the cloud before was killed: it would have emptied the file.
 
     Raises:
         InvalidRequest: another cloud holds it, or it cannot be made.
@@ -138,10 +150,15 @@ def _locked(folder: Path) -> Iterator[None]:
                 f"another cloud (process {file.read().strip()}) uses {folder}; stop it or choose "
                 "another --data-dir"
             ) from None
+        file.seek(0)
+        was_killed = bool(file.read())
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        yield
+        try:
+            yield was_killed
+        finally:
+            file.truncate(0)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ _ENVIRONMENT: Final = {
     # On a busy machine the proxy takes longer than the 10 s after which it would be replaced.
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
+    # How long Ray's agents outlive a control store that was killed with the rest; 60 s else.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
     "OMP_WAIT_POLICY": "passive",  # see EngineReplica
     # Ray's own choice is 15: anything else on the machine would go before the polish.
     "RAY_worker_niceness": "0",

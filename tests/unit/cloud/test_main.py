@@ -80,7 +80,8 @@ def test_a_port_in_use_is_told_before_anything_starts(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         model = str(whole(tmp_path / "model"))
-        assert cloud.main(["--model", model, "--listen", address]) == 2
+        flags = ["--model", model, "--listen", address, "--data-dir", str(tmp_path / "data")]
+        assert cloud.main(flags) == 2
     assert f"cannot listen on {address}: Address already in use" in capsys.readouterr().err
 
 
@@ -92,6 +93,28 @@ def test_two_clouds_do_not_share_a_data_directory(
         flags = ["--model", model, "--data-dir", str(tmp_path / "data")]
         assert cloud.main([*flags, "--listen", f"127.0.0.1:{free_port()}"]) == 2
     assert "another cloud (process " in capsys.readouterr().err
+
+
+def test_after_a_killed_cloud_its_port_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang_up(_: float) -> None:
+        taken.close()
+
+    taken = socket.create_server(("127.0.0.1", 0))
+    settings = Settings(listen=f"127.0.0.1:{taken.getsockname()[1]}")
+    monkeypatch.setattr(cloud.time, "sleep", hang_up)
+    cloud._check_port(settings, patience_s=60)
+
+
+def test_the_lock_tells_a_killed_cloud_from_a_stopped_one(tmp_path: Path) -> None:
+    with cloud._locked(tmp_path) as was_killed:
+        assert not was_killed
+    with cloud._locked(tmp_path) as was_killed:
+        assert not was_killed
+    (tmp_path / "cloud.lock").write_text("12345")
+    with cloud._locked(tmp_path) as was_killed:
+        assert was_killed
 
 
 def test_a_bad_start_imports_nothing_heavy(tmp_path: Path) -> None:

@@ -1,0 +1,29 @@
+# The cloud tier: Ray, Serve and the full engine in one container.
+#   docker build -f deploy/cloud.Dockerfile -t underpaint-cloud .
+FROM python:3.11-slim
+
+# OpenMP for the upscaler.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 10001 underpaint \
+    && install --directory --owner underpaint /data
+
+WORKDIR /src
+COPY constraints.txt pyproject.toml README.md ./
+COPY proto proto
+COPY edge edge
+COPY orchestrator orchestrator
+COPY cloud cloud
+COPY sdk sdk
+RUN pip install --no-cache-dir ".[cloud]" --constraint constraints.txt
+
+USER underpaint
+WORKDIR /data
+VOLUME /data
+EXPOSE 50071
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s \
+    CMD ["python", "-c", "import grpc; from grpc_health.v1 import health_pb2, health_pb2_grpc as g; assert g.HealthStub(grpc.insecure_channel('127.0.0.1:50071')).Check(health_pb2.HealthCheckRequest(), timeout=4).status == 1"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["python", "-m", "underpaint.cloud"]
+CMD ["--listen", "0.0.0.0:50071", "--data-dir", "/data"]
