@@ -60,8 +60,8 @@ def plan(options: StackOptions) -> list[ChildSpec]:
         }
     addresses = _addresses(ports)
     edge = addresses["--edge-port"]
-    # The cloud is the slowest to start, and Ray misses its own deadlines beside other
-    # work: the edge, which keeps a core busy loading its model, waits for it.
+    # The cloud takes longest, so it starts at once and the edge beside it: on two cores
+    # that makes both slower and the whole a fifth faster than one after the other.
     edge_spec = ChildSpec(
         name="edge",
         command=_module(
@@ -71,7 +71,7 @@ def plan(options: StackOptions) -> list[ChildSpec]:
         ),
         address=edge,
         probe=partial(grpc_serves, edge),
-        after=("cloud",) if options.cloud else (),
+        after=("orchestrator",) if options.cloud else (),
     )
     if not options.cloud:
         return [edge_spec]
