@@ -1,0 +1,105 @@
+"""One full value of every kind that travels."""
+
+from datetime import UTC, datetime
+
+from underpaint.contract.drafts import Draft, Privacy
+from underpaint.contract.generation import GenerationRequest, Progress
+from underpaint.contract.pictures import Digest
+from underpaint.contract.promotion import (
+    Account,
+    Budget,
+    Lineage,
+    Promotion,
+    PromotionEvent,
+    PromotionRequest,
+    PromotionState,
+    Quote,
+    QuoteLine,
+    Receipt,
+    RuleVerdict,
+    SpendLine,
+)
+
+AT = datetime(2026, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
+DIGEST = Digest.of(b"picture", media_type="image/webp")
+REQUEST = GenerationRequest(
+    prompt="a cat",
+    negative_prompt="a dog",
+    seed=2**63 - 1,
+    width=128,
+    height=256,
+    num_inference_steps=4,
+    guidance_scale=2.5,
+    strength=0.6,
+)
+DRAFT = Draft(
+    id="abcdefghijkl",
+    digest=DIGEST,
+    request=REQUEST,
+    privacy=Privacy.STRUCTURE,
+    model="lite",
+    elapsed_ms=12,
+    created_at=AT,
+    warnings=("one", "two"),
+)
+PROGRESS = Progress(step=1, steps=4, stage="denoise", preview=b"jpeg")
+PROMOTION_REQUEST = PromotionRequest(
+    request=REQUEST,
+    init_image=DIGEST,
+    init_width=64,
+    init_height=128,
+    privacy=Privacy.FULL,
+    account=Account(organisation="o", team="t", project="p", user="u"),
+    engine="full",
+    draft_id="abcdefghijkl",
+    draft_model="lite",
+    draft_seed=9,
+    draft_count=8,
+)
+QUOTE = Quote(
+    id="q1",
+    engine="full",
+    max_usd_micros=12_345,
+    price_table_version="v1",
+    expires_at=AT,
+    verdicts=(RuleVerdict(rule="size", matched=True, decided=True, reason="small"),),
+    lines=(QuoteLine(what="gpu", usd_micros=12_345),),
+    cloud_only_usd_micros=99_999,
+    request=REQUEST,
+)
+LINEAGE = Lineage(
+    draft_sha256=DIGEST.sha256,
+    draft_id="abcdefghijkl",
+    draft_model="lite",
+    draft_seed=9,
+    engine="full",
+    model="underpaint-full",
+    upscaler="x4",
+    request=REQUEST,
+)
+RECEIPT = Receipt(
+    quoted_usd_micros=3,
+    charged_usd_micros=2,
+    cloud_only_usd_micros=9,
+    price_table_version="v1",
+    gpu_seconds=1.25,
+    settled_at=AT,
+)
+PROMOTION = Promotion(
+    id="p1",
+    state=PromotionState.SETTLED,
+    promotion=PROMOTION_REQUEST,
+    quote=QUOTE,
+    created_at=AT,
+    updated_at=AT,
+    attempts=2,
+    reason="done",
+    artifact=DIGEST,
+    lineage=LINEAGE,
+    receipt=RECEIPT,
+)
+EVENT = PromotionEvent(
+    id="5-1", at=AT, state=PromotionState.RUNNING, step=1, steps=4, preview=b"jpeg", message="on"
+)
+BUDGET = Budget(scope="user:u", limit_usd_micros=10, spent_usd_micros=3, reserved_usd_micros=2)
+SPEND = SpendLine(scope="user:u", promotions=2, charged_usd_micros=3, cloud_only_usd_micros=40)

@@ -1,0 +1,67 @@
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+from underpaint.contract.drafts import InitImage, Privacy
+from underpaint.contract.errors import InvalidRequest, PrivacyViolation
+from underpaint.contract.generation import scheduler_steps
+
+from tests.unit.contract import samples
+
+
+def test_the_steps_asked_for_are_the_steps_that_diffusers_runs() -> None:
+    for steps in range(1, 151):
+        for hundredths in range(1, 101):
+            strength = hundredths / 100
+            requested = scheduler_steps(steps, strength)
+            assert min(int(requested * strength), requested) == steps, (steps, strength)
+            assert requested - math.ceil(steps / strength) <= 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompt": ""},
+        {"prompt": " \n"},
+        {"prompt": "x" * 1_001},
+        {"negative_prompt": "x" * 1_001},
+        {"seed": -1},
+        {"seed": 2**63},
+        {"width": 0},
+        {"width": 100},
+        {"width": 56},
+        {"height": 2_056},
+        {"num_inference_steps": 0},
+        {"num_inference_steps": 151},
+        {"guidance_scale": -0.1},
+        {"guidance_scale": 30.1},
+        {"guidance_scale": float("nan")},
+        {"guidance_scale": float("inf")},
+        {"strength": 0.0},
+        {"strength": 1.01},
+        {"strength": float("nan")},
+    ],
+)
+def test_a_request_no_engine_takes_does_not_exist(change: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        dataclasses.replace(samples.REQUEST, **change)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_limits_themselves_are_taken() -> None:
+    for change in (
+        {"prompt": "x" * 1_000},
+        {"seed": 0},
+        {"width": 64, "height": 2_048},
+        {"num_inference_steps": 150, "guidance_scale": 30.0, "strength": 1.0},
+    ):
+        assert dataclasses.replace(samples.REQUEST, **change)  # type: ignore[arg-type]
+
+
+def test_a_draft_that_must_stay_cannot_be_made_into_what_is_sent() -> None:
+    for privacy in (Privacy.DEVICE, Privacy.STRUCTURE):
+        with pytest.raises(PrivacyViolation, match=privacy.value):
+            InitImage(draft=dataclasses.replace(samples.DRAFT, privacy=privacy), picture=b"x")
+    full = dataclasses.replace(samples.DRAFT, privacy=Privacy.FULL)
+    assert InitImage(draft=full, picture=b"x").picture == b"x"
