@@ -32,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _end(WRONG_INPUT, str(error))
     except LedgerUnavailable as error:
         return _end(OUT_OF_REACH, str(error))
+    except KeyboardInterrupt:
+        return 130  # as a shell says it, when interrupted before there was anything to stop
 
 
 async def _until_signalled(settings: Settings) -> int:

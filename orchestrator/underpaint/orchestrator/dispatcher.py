@@ -63,6 +63,9 @@ class Dispatcher:
                             self._carry(lease, news)
                     except LedgerUnavailable as error:
                         log.warning("no work is taken: %s", error)
+                    except Exception:
+                        # One bad round must not stop all work for good.
+                        log.exception("no work is taken")
                 await heard(news, LOOK_S)
 
     def _carry(self, lease: Lease, news: asyncio.Event) -> None:
@@ -90,4 +93,6 @@ class Dispatcher:
                     log.warning("%d promotions were never finished and have expired", expired)
             except LedgerUnavailable:
                 log.debug("nothing expires while the ledger is out of reach")
+            except Exception:
+                log.exception("nothing expires")
             await asyncio.sleep(EXPIRE_EVERY_S)

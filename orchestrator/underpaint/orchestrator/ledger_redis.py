@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, suppress
 from importlib import resources
 from typing import Any, Final
 
-from redis import exceptions
 from underpaint.contract.errors import LedgerUnavailable
 from underpaint.contract.generation import Progress
 from underpaint.contract.money import format_usd
@@ -52,7 +51,6 @@ SCRIPTS: Final = (
     "expire",
     "limit",
 )
-GROUP: Final = "dispatchers"
 # One name for all: fences tell workers apart, and names would pile up in the group.
 CONSUMER: Final = "dispatcher"
 
@@ -86,12 +84,10 @@ class RedisLedger:
         }
 
     async def open(self) -> None:
-        """Checks that Redis answers, makes the work queue, begins to listen for news."""
+        """Checks that Redis answers and begins to listen for news."""
         with redis_link.translated():
             await self._redis.ping()
-            with suppress(exceptions.ResponseError):  # BUSYGROUP: it is there already
-                await self._redis.xgroup_create(self._key("work"), GROUP, id="0", mkstream=True)
-            await self._redis.xinfo_groups(self._key("work"))
+        await self.expire_due(0)  # scripts run too
         if self._listening is None:
             self._listening = asyncio.create_task(self._listen(), name="ledger news")
 

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from underpaint.contract.errors import (
     ArtifactNotFound,
@@ -28,12 +28,16 @@ from underpaint.orchestrator.ledger import Lease, LeaseLost, Ledger, Outcome
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 SLACK_S: Final = 30.0  # beyond the GPU seconds: the way there and back
 LONGEST_BACKOFF_S: Final = 15.0
 MAX_PREVIEW_BYTES: Final = 128 * 1024
 MAX_PREVIEWS: Final = 24  # of one attempt; the rest is told without a picture
 PREVIEW_EVERY_S: Final = 0.1
 STORE_AGAIN_S: Final = 2.0
+INSIST_EVERY_S: Final = 0.5
+SETTLE_GRACE_S: Final = 2.0
 CANCEL_LOOK_S: Final = 0.4  # news of a cancel may be lost; looking is not
 
 
@@ -55,21 +59,20 @@ class Polisher:
     async def carry(self, lease: Lease) -> None:
         """Takes a leased promotion to its end, or back to the queue.
 
-        Cancelling this hands the promotion back. When the ledger is out of reach the
-        lease lapses and a later one continues; nothing is settled twice.
+        While the ledger is out of reach it holds on to what was made, for as long as no
+        other worker has taken over. Cancelling this stops the engine.
         """
         promotion_id = lease.promotion.id
         try:
             outcome = await self._while_held(lease, self._made(lease))
-            await asyncio.shield(self._settle(lease, outcome))
-            log.info("promotion %s is settled", promotion_id)
+            if outcome:
+                await self._settle(lease, outcome)
+                log.info("promotion %s is settled", promotion_id)
         except _Cancelled:
-            await self.ledger.release(lease, "cancelled")
+            await _insist(lambda: self.ledger.release(lease, "cancelled"))
             log.info("promotion %s is cancelled", promotion_id)
         except LeaseLost:
             log.warning("promotion %s went to another worker or has ended", promotion_id)
-        except LedgerUnavailable as error:
-            log.warning("promotion %s waits for its lease to lapse: %s", promotion_id, error)
 
     async def hand_back(self, lease: Lease) -> None:
         """Lets another worker have the promotion at once."""
@@ -84,9 +87,8 @@ class Polisher:
         if found:
             return found
         if lease.promotion.attempts > self.max_attempts:
-            await self.ledger.release(
-                lease, f"given up: {self.max_attempts} attempts ended without an answer"
-            )
+            reason = f"given up: {self.max_attempts} attempts ended without an answer"
+            await _insist(lambda: self.ledger.release(lease, reason))
             return None
         try:
             result = await self._generate(lease)
@@ -94,17 +96,15 @@ class Polisher:
             pricing.charge(lease.price, lease.promotion.quote.request, result.gpu_seconds, 0)
         except (EngineBusy, ServiceUnreachable) as error:
             delay = min(self.first_backoff_s * 2 ** min(lease.refusals, 10), LONGEST_BACKOFF_S)
-            await self.ledger.retry(
-                lease, delay, f"{error}; trying again in {delay:g} s", counts=False
-            )
+            reason = f"{error}; trying again in {delay:g} s"
+            await _insist(lambda: self.ledger.retry(lease, delay, reason, counts=False))
             return None
         except (EngineFailed, DeadlineExceeded) as error:
             await self._failed(lease, error)
             return None
-        except LedgerUnavailable:
-            raise
         except UnderpaintError as error:
-            await self.ledger.release(lease, str(error))
+            reason = str(error)
+            await _insist(lambda: self.ledger.release(lease, reason))
             return None
         kind = media_type(result.picture)
         digest = await asyncio.to_thread(Digest.of, result.picture, kind)
@@ -115,7 +115,7 @@ class Polisher:
             gpu_seconds=result.gpu_seconds,
         )
         # The record first: once the artifact is there, a successor can settle it.
-        await self.ledger.record(lease, outcome)
+        await _insist(lambda: self.ledger.record(lease, outcome))
         await self._store(result.picture, digest)
         return outcome
 
@@ -164,7 +164,10 @@ class Polisher:
             told = Progress(
                 step=progress.step, steps=progress.steps, stage=progress.stage, preview=preview
             )
-            await self.ledger.progress(lease, told)
+            try:
+                await self.ledger.progress(lease, told)
+            except LedgerUnavailable:
+                log.debug("step %d of %s is not told", told.step, lease.promotion.id)
 
         return tell
 
@@ -178,26 +181,33 @@ class Polisher:
                 log.error("%s; trying again in %g s", error, STORE_AGAIN_S)
                 await asyncio.sleep(STORE_AGAIN_S)
 
-    async def _settle(self, lease: Lease, outcome: Outcome | None) -> None:
-        if outcome is None:
-            return
+    async def _settle(self, lease: Lease, outcome: Outcome) -> None:
         promotion = lease.promotion
         quote = promotion.quote
         charged = pricing.charge(
             lease.price, quote.request, outcome.gpu_seconds, quote.max_usd_micros
         )
         cloud_only = pricing.cloud_only(charged, promotion.promotion.draft_count)
-        await self.ledger.settle(lease, charged, cloud_only)
+        settling = asyncio.create_task(
+            _insist(lambda: self.ledger.settle(lease, charged, cloud_only)),
+            name=f"settle {promotion.id}",
+        )
+        try:
+            await asyncio.shield(settling)
+        except asyncio.CancelledError:  # the way to the ledger is short: let it arrive
+            await asyncio.wait({settling}, timeout=SETTLE_GRACE_S)
+            settling.cancel()
+            raise
 
     async def _failed(self, lease: Lease, error: UnderpaintError) -> None:
         attempts = lease.promotion.attempts
         if attempts >= self.max_attempts:
-            await self.ledger.release(lease, f"given up after {attempts} attempts: {error}")
+            reason = f"given up after {attempts} attempts: {error}"
+            await _insist(lambda: self.ledger.release(lease, reason))
             return
         delay = min(self.first_backoff_s * 2 ** (attempts - 1), LONGEST_BACKOFF_S)
-        await self.ledger.retry(
-            lease, delay, f"attempt {attempts} failed ({error}); trying again", counts=True
-        )
+        reason = f"attempt {attempts} failed ({error}); trying again"
+        await _insist(lambda: self.ledger.retry(lease, delay, reason, counts=True))
 
     async def _while_held(
         self, lease: Lease, work: Coroutine[Any, Any, Outcome | None]
@@ -229,8 +239,8 @@ class Polisher:
                 news.clear()
                 try:
                     if time.monotonic() >= last_renewed + self.lease_s / 3:
-                        last_renewed = time.monotonic()
                         cancelled = await self.ledger.renew(lease)
+                        last_renewed = time.monotonic()
                     else:
                         cancelled = await self.ledger.cancelled(lease)
                 except LedgerUnavailable as error:
@@ -240,3 +250,19 @@ class Polisher:
                 if cancelled:
                     raise _Cancelled
                 await heard(news, CANCEL_LOOK_S)
+
+
+async def _insist(write: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Writes under a lease until the ledger answers.
+
+    A write whose answer was lost is not repeated: it has ended the lease.
+
+    Raises:
+        LeaseLost: another worker has it, or an earlier try was heard after all.
+    """
+    while True:
+        try:
+            return await write()
+        except LedgerUnavailable as error:
+            log.warning("%s", error)
+            await asyncio.sleep(INSIST_EVERY_S)

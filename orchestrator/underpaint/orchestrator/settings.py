@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     ] = "10"
     lease_s: Annotated[
         float, Field(ge=0.5, le=600, description="seconds without a heartbeat that end a lease")
-    ] = 10.0
+    ] = 15.0
     max_attempts: Annotated[
         int, Field(ge=1, le=20, description="attempts at a promotion before it is released")
     ] = 3

@@ -38,6 +38,15 @@ def arguments(settings: Settings, *more: str) -> list[str]:
     ]
 
 
+def embed(data_dir: Path) -> subprocess.Popen[bytes]:
+    """A Redis of a test's own, to be killed."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "underpaint.orchestrator.embedded", "--data-dir", str(data_dir)]
+    )
+    wait_for_redis(f"unix://{data_dir}/redis.sock", server)
+    return server
+
+
 @pytest.fixture
 def start(settings: Settings) -> Iterator[Start]:
     """Starts orchestrators on one address; none outlives the test."""
@@ -137,18 +146,9 @@ async def test_stopped_gracefully_it_hands_its_work_on(
 async def test_cut_off_from_redis_it_fails_closed_and_recovers(
     settings: Settings, cloud: StubCloud, start: Start, tmp_path: Path
 ) -> None:
-    data_dir = tmp_path / "r"
-    command = [sys.executable, "-m", "underpaint.orchestrator.embedded", "--data-dir"]
-    url = f"unix://{data_dir}/redis.sock"
-
-    def serve() -> subprocess.Popen[bytes]:
-        server = subprocess.Popen([*command, str(data_dir)])
-        wait_for_redis(url, server)
-        return server
-
-    server = serve()
+    server = embed(tmp_path / "r")
     try:
-        start("--redis-url", url)
+        start("--redis-url", f"unix://{tmp_path}/r/redis.sock")
         async with calling(settings) as client:
             quote = await client.quote()
             await client.promote("promotion-1", quote_id=quote.id)
@@ -159,10 +159,35 @@ async def test_cut_off_from_redis_it_fails_closed_and_recovers(
                 with pytest.raises(LedgerUnavailable, match="out of reach"):
                     await call
             assert len(cloud.calls) == 1
-            server = serve()
+            server = embed(tmp_path / "r")
             await client.promote("promotion-2")
             assert (await client.finished("promotion-2")).state is PromotionState.SETTLED
             assert await client.budgets() == {"organisation:default": (0, 2 * CHARGED)}
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+async def test_redis_killed_in_mid_polish_wastes_no_polish(
+    settings: Settings, cloud: StubCloud, start: Start, tmp_path: Path
+) -> None:
+    cloud.script = ["hang"]
+    server = embed(tmp_path / "r")
+    try:
+        start("--redis-url", f"unix://{tmp_path}/r/redis.sock", "--lease-s", "60")
+        async with calling(settings) as client:
+            await client.promote("promotion-1")
+            await asyncio.wait_for(cloud.started.wait(), 30)
+            server.kill()
+            server.wait()
+            cloud.go_on.set()
+            with pytest.raises(LedgerUnavailable):
+                await client.get("promotion-1")
+            server = embed(tmp_path / "r")
+            finished = await client.finished("promotion-1")
+            assert (finished.state, finished.attempts) == (PromotionState.SETTLED, 1)
+            assert await client.budgets() == {"organisation:default": (0, CHARGED)}
+        assert len(cloud.calls) == 1
     finally:
         server.terminate()
         server.wait(10)

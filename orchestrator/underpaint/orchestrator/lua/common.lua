@@ -5,6 +5,15 @@
 -- Numbers of money are decimal strings and stay below 2^53: a Lua number is a double,
 -- tostring(1e15) is "1e+15", and a returned 3.99 becomes 3. A script does not roll back:
 -- each checks everything first and writes last.
+--
+--   :quote:ID      hash, kept for its lifetime   :promotion:ID   hash, the record
+--   :work          stream, one entry for each    :events:ID      stream, for watchers
+--                  promotion to be taken         :delayed        sorted set, by when to retry
+--   :deadlines     sorted set, by when the       :promotions     sorted set, by :sequence
+--                  reservation expires           :ledger         stream, every movement of money
+--   :scope:NAME    hash: limit, reserved, spent, promotions, cloud_only
+--   :scopes        set of all scopes             :budgets        set of those with a limit
+--   :bell          channel: "work" or the id of a promotion that has news
 
 local root = KEYS[1]
 local WORK, GROUP = root .. ':work', 'dispatchers'

@@ -24,7 +24,11 @@ local function take(entry, id)
   taken[#taken + 1] = {entry, stored(id)}
 end
 
-local lapsed = redis.call('XPENDING', WORK, GROUP, 'IDLE', lease_ms, '-', '+', most)
+local lapsed = redis.pcall('XPENDING', WORK, GROUP, 'IDLE', lease_ms, '-', '+', most)
+if lapsed.err then -- a new database behind the same address
+  redis.call('XGROUP', 'CREATE', WORK, GROUP, '0', 'MKSTREAM')
+  lapsed = {}
+end
 for _, pending in ipairs(lapsed) do
   local claimed = redis.call('XCLAIM', WORK, GROUP, consumer, lease_ms, pending[1])
   for _, entry in ipairs(claimed) do take(entry[1], entry[2][2]) end
