@@ -56,7 +56,7 @@ def check_directory(directory: Path) -> None:
     if "_class_name" not in index:
         raise InvalidModel(f"{directory / 'model_index.json'} names no pipeline class")
     for component, source in index.items():
-        if component.startswith("_") or not isinstance(source, list) or source[0] is None:
+        if component.startswith("_") or not isinstance(source, list) or source == [None, None]:
             continue
         folder = directory / component
         if not folder.is_dir():
@@ -112,7 +112,10 @@ def _check_weights(folder: Path) -> None:
     for path in files:
         _check_safetensors(path)
     for index in folder.glob("*.safetensors.index.json"):
-        for name in set(_read_json(index).get("weight_map", {}).values()):
+        weight_map = _read_json(index).get("weight_map", {})
+        if not isinstance(weight_map, dict):
+            raise InvalidModel(f"{index} maps no weights to files; fetch it again")
+        for name in set(map(str, weight_map.values())):
             if not (folder / name).exists():
                 raise InvalidModel(f"{folder / name} is missing: {index.name} names it")
 
@@ -127,9 +130,10 @@ def _check_safetensors(path: Path) -> None:
                 raise ValueError("its header is longer than the file")
             header = json.loads(file.read(length))
             end = max(
-                (t["data_offsets"][1] for n, t in header.items() if n != "__metadata__"), default=0
+                (int(t["data_offsets"][1]) for n, t in header.items() if n != "__metadata__"),
+                default=0,
             )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         raise InvalidModel(f"{path} is corrupt: {error}; fetch it again") from None
     if 8 + length + end != size:
         raise InvalidModel(f"{path} has {size:,} bytes, not {8 + length + end:,}: fetch it again")
