@@ -56,7 +56,7 @@ def test_the_limits_themselves_are_taken() -> None:
         {"width": 64, "height": 2_048},
         {"num_inference_steps": 150, "guidance_scale": 30.0, "strength": 1.0},
     ):
-        assert dataclasses.replace(samples.REQUEST, **change)  # type: ignore[arg-type]
+        assert dataclasses.replace(samples.REQUEST, **change)
 
 
 def test_a_draft_that_must_stay_cannot_be_made_into_what_is_sent() -> None:
