@@ -71,7 +71,11 @@ def decode(data: bytes) -> Image.Image:
                     )
                 is_png = image.format == "PNG"
                 picture = image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError):
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InvalidRequest(
+            f"the picture is far too large; at most {MAX_PIXELS:,} pixels are taken"
+        ) from None
+    except (OSError, ValueError, SyntaxError, Warning):
         raise InvalidRequest(
             "the picture is corrupt or of an unknown kind; send a whole PNG, JPEG or WebP"
         ) from None
