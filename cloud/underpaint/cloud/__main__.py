@@ -11,12 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
 from pydantic import ValidationError
+from underpaint.cloud.guard import Guard
 from underpaint.cloud.models import check_model
 from underpaint.cloud.settings import Settings
 from underpaint.contract.errors import InvalidRequest, UnderpaintError
@@ -75,13 +76,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         read_token(settings.token_file)
         check_model(settings.model)
-        with _locked(settings.data_dir) as was_killed:
+        with _locked(settings.data_dir) as was_killed, ExitStack() as stack:
             _check_port(settings, patience_s=_AFTERLIFE_S if was_killed else 0)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, on_signal)
+            guard = Guard()
+            stack.callback(guard.dismiss)
             from underpaint.cloud.cluster import Cluster
 
-            with Cluster(settings, _tell) as cluster:
+            with Cluster(settings, _tell, guard) as cluster:
                 # Ray has set its own on the way.
                 for number in (signal.SIGTERM, signal.SIGINT):
                     signal.signal(number, on_signal)

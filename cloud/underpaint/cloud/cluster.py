@@ -16,6 +16,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from underpaint.cloud import processes
 from underpaint.cloud.binding import HOST_VARIABLE
+from underpaint.cloud.guard import Guard
 from underpaint.cloud.settings import Settings
 from underpaint.contract.deadlines import DEADLINES
 from underpaint.contract.errors import EngineFailed, InvalidModel
@@ -31,8 +32,6 @@ _ENVIRONMENT: Final = {
     # On a busy machine the proxy takes longer than the 10 s after which it would be replaced.
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
-    # How long Ray's agents outlive a control store that was killed with the rest; 60 s else.
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
     "OMP_WAIT_POLICY": "passive",  # see EngineReplica
     # Ray's own choice is 15: anything else on the machine would go before the polish.
     "RAY_worker_niceness": "0",
@@ -44,10 +43,11 @@ Tell = Callable[[str], None]
 class Cluster:
     """Ray and Serve for the life of a `with` block; nothing of ours is left after it."""
 
-    def __init__(self, settings: Settings, tell: Tell) -> None:
-        """Takes where to say what is starting."""
+    def __init__(self, settings: Settings, tell: Tell, guard: Guard) -> None:
+        """Takes where to say what is starting, and who cleans up if we cannot."""
         self._settings = settings
         self._tell = tell
+        self._guard = guard
         self._own = not settings.ray_address
         self._vital: dict[int, str] = {}
 
@@ -102,8 +102,15 @@ class Cluster:
         except (RuntimeError, ConnectionError, OSError, ValueError) as error:
             where = settings.ray_address or f"here; its logs are in {settings.temporary}"
             raise EngineFailed(f"Ray did not start {where}: {_first_line(error)}") from error
-        below = processes.descendants(os.getpid())
+        below = self._entrust()
         self._vital = {p: name for p, name in below.items() if name in ("raylet", "gcs_server")}
+
+    def _entrust(self) -> dict[int, str]:
+        """Tells the guard of all that runs below this process now; a cluster's is elsewhere."""
+        below = processes.descendants(os.getpid())
+        below.pop(self._guard.pid, None)
+        self._guard.tell(below)
+        return below
 
     def _prepare_folder(self) -> None:
         """Empties Ray's folder and puts a secret into it.
@@ -168,6 +175,7 @@ class Cluster:
         while True:
             status = serve.status().applications[NAME]
             if status.status == "RUNNING" and self._is_serving():
+                self._entrust()
                 return
             if status.status in ("DEPLOY_FAILED", "UNHEALTHY"):
                 raise _failure(status)
@@ -191,7 +199,7 @@ class Cluster:
         import ray
 
         if self._own:
-            below = processes.descendants(os.getpid())
+            below = self._entrust()
             ray.shutdown()
             processes.end(below, patience_s=5)
             shutil.rmtree(self._settings.temporary, ignore_errors=True)
