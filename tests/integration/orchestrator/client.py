@@ -42,7 +42,7 @@ class Client:
                 continue
             writer.close()
             break
-        health = health_pb2_grpc.HealthStub(self.channel)
+        health: Any = health_pb2_grpc.HealthStub(self.channel)
         answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=20)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -36,7 +37,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.wait(10)
 
 
-def wait_for_redis(url: str, server: subprocess.Popen[bytes]) -> None:
+def wait_for_redis(url: str, server: subprocess.Popen[Any]) -> None:
     with Redis.from_url(url) as client:
         for _ in range(400):
             try:

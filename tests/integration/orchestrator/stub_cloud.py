@@ -87,6 +87,11 @@ class StubCloud(cloud_pb2_grpc.CloudServiceServicer):
         for data in split(picture):
             yield cloud_pb2.GenerateResponse(chunk=common_pb2.Chunk(data=data))
 
+    async def ListEngines(  # noqa: N802
+        self, request: cloud_pb2.ListEnginesRequest, context: Any
+    ) -> cloud_pb2.ListEnginesResponse:
+        return cloud_pb2.ListEnginesResponse()
+
 
 @functools.cache
 def noise(size: tuple[int, int]) -> bytes:

@@ -187,7 +187,8 @@ async def test_every_rpc_has_a_deadline_and_is_served(client: Client) -> None:
     ours = [method for method in DEADLINES if ".OrchestratorService/" in method]
     assert len(ours) == 10
     for method in ours:
-        call = client.channel.stream_stream(method)(iter([b"\xff"]), timeout=20)
+        open_call: Any = client.channel.stream_stream(method)
+        call = open_call(iter([b"\xff"]), timeout=20)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             [_ async for _ in call]
         assert caught.value.code() is not grpc.StatusCode.UNIMPLEMENTED, method

@@ -204,32 +204,6 @@ async def test_a_token_is_asked_for(settings: Settings, start: Start, tmp_path: 
         assert (await client.stub.ListBudgets(pb.ListBudgetsRequest(), **options)).budgets
 
 
-@pytest.mark.parametrize(
-    ("more", "code", "message"),
-    [
-        (("--listen", "nowhere"), 2, "--listen: "),
-        (("--concurrency", "many"), 2, "--concurrency: "),
-        (("--lease-s", "0"), 2, "--lease-s: "),
-        (("--no-such-flag",), 2, "--no-such-flag"),
-        (("--redis-url", "foo"), 2, "'foo' is no Redis URL"),
-        (("--redis-url", "unix:///nowhere.sock"), 4, "Redis is out of reach"),
-        (("--prices", "/nowhere.yaml"), 2, "/nowhere.yaml cannot be read"),
-        (("--policy", "/dev/null"), 2, "/dev/null is empty"),
-        (("--token-file", "/nowhere"), 2, "/nowhere cannot be read"),
-        (("--artifacts-url", "/dev/null/x"), 2, "artifacts cannot be kept"),
-        (("--default-budget-usd", "lots"), 2, "no sum in dollars"),
-    ],
-)
-async def test_what_is_wrong_is_said_in_one_line(
-    start: Start, more: tuple[str, ...], code: int, message: str
-) -> None:
-    process = start(*more, "--log-level", "ERROR")
-    out, err = await asyncio.to_thread(process.communicate, None, 60)
-    assert (process.returncode, out) == (code, "")
-    assert message in err
-    assert err.count("\n") == 1
-
-
 async def test_a_port_in_use_is_said_in_one_line(settings: Settings, start: Start) -> None:
     start()
     async with calling(settings):
@@ -237,14 +211,6 @@ async def test_a_port_in_use_is_said_in_one_line(settings: Settings, start: Star
         _, err = await asyncio.to_thread(second.communicate, None, 60)
     assert second.returncode == 2
     assert "the port is in use" in err.splitlines()[-1]
-
-
-async def test_help_names_every_setting(settings: Settings) -> None:
-    answer = await asyncio.to_thread(
-        subprocess.run, arguments(settings, "--help"), capture_output=True, text=True, check=True
-    )
-    for name in Settings.model_fields:
-        assert f"--{name.replace('_', '-')}" in answer.stdout
 
 
 def test_an_embedded_server_owns_its_directory_and_dies_with_its_owner(tmp_path: Path) -> None:
@@ -255,7 +221,7 @@ def test_an_embedded_server_owns_its_directory_and_dies_with_its_owner(tmp_path:
     assert owner.stdout
     server = int(owner.stdout.readline())
     url = f"unix://{tmp_path}/redis.sock"
-    wait_for_redis(url, owner)  # type: ignore[arg-type]
+    wait_for_redis(url, owner)
     second = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True)
     assert second.returncode == 2
     assert "is in use by another server" in second.stderr
