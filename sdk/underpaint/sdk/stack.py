@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from underpaint.contract.checkpoints import check_directory
 from underpaint.contract.errors import InvalidRequest
 from underpaint.sdk import extras
 from underpaint.sdk.children import ChildSpec
@@ -49,8 +50,12 @@ def plan(options: StackOptions) -> list[ChildSpec]:
     """The children in the order to start; the last to start is the first to be stopped.
 
     Raises:
-        InvalidRequest: a port is in use, or an extra is not installed.
+        InvalidRequest: a port is in use, a model directory is unfit, or an extra is missing.
     """
+    for model in (options.lite, options.full if options.cloud else ""):
+        # The tiers check it, too, yet only after others have been started.
+        if Path(model).is_absolute() or (Path(model).is_dir() and model):
+            check_directory(Path(model))
     data = options.data_dir.resolve()
     ports = {"--edge-port": options.edge_port}
     if options.cloud:
