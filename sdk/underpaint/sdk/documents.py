@@ -18,9 +18,9 @@ def document(value: object, **more: object) -> Any:
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return document({k: v for k, v in fields.items() if not isinstance(v, bytes)} | more)
+        return document(fields | more)
     if isinstance(value, dict):
-        return {str(key): document(item) for key, item in value.items()}
+        return {str(k): document(v) for k, v in value.items() if not isinstance(v, bytes)}
     if isinstance(value, list | tuple):
         return [document(item) for item in value]
     if isinstance(value, Enum):
