@@ -1,0 +1,90 @@
+"""The world's words: no ambiguities, captions that say what is there, one token a thing."""
+
+import random
+
+import pytest
+
+from training.vocabulary import (
+    CONTEXT_LENGTH,
+    SPECIAL_TOKENS,
+    caption,
+    load_vocabulary,
+    make_tokenizer,
+    plain_caption,
+)
+
+VOCABULARY = load_vocabulary()
+TOKENIZER = make_tokenizer(VOCABULARY)
+
+
+def tokens(prompt: str) -> list[str]:
+    ids = TOKENIZER(prompt)["input_ids"]
+    return [token for token in TOKENIZER.convert_ids_to_tokens(ids) if token not in ("<s>", "</s>")]
+
+
+def test_the_world_is_large_enough() -> None:
+    assert len(VOCABULARY.things) >= 150
+    assert len(VOCABULARY.styles) == 3
+    assert len(VOCABULARY.backgrounds) == 12
+
+
+def test_every_word_has_one_id() -> None:
+    assert len(set(VOCABULARY.words)) == len(VOCABULARY.words)
+    assert VOCABULARY.words[: len(SPECIAL_TOKENS)] == SPECIAL_TOKENS
+
+
+def test_an_ambiguous_name_is_refused(tmp_path) -> None:
+    path = tmp_path / "vocabulary.txt"
+    path.write_text("thing food | pie | 1F967 | cake\nthing food | tart | 1F370 | cake\n")
+    with pytest.raises(ValueError, match="cake"):
+        load_vocabulary(path)
+
+
+@pytest.mark.parametrize("entry", VOCABULARY.things, ids=lambda entry: entry.word)
+def test_every_spelling_of_a_thing_is_its_token(entry) -> None:
+    for name in entry.spellings:
+        assert tokens(f"a {name} on a blue background") == [
+            "a",
+            entry.token,
+            "on",
+            "a",
+            "blue",
+            "background",
+        ], name
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("A 3D Teddy Bear", ["a", "3d", "teddy_bear"]),
+        ("two kittens, hand-drawn!", ["<unk>", "cat", "cartoon"]),
+        ("burger; navy background", ["hamburger", "blue", "background"]),
+        ("a bearing", ["a", "<unk>"]),
+        ("über-quux 🦊", ["<unk>", "<unk>"]),
+        ("", []),
+    ],
+)
+def test_prompts_are_read_tolerantly(prompt: str, expected: list[str]) -> None:
+    assert tokens(prompt) == expected
+
+
+def test_a_long_prompt_is_cut_to_the_context() -> None:
+    ids = TOKENIZER("cat " * 100, truncation=True, padding="max_length")["input_ids"]
+    assert len(ids) == CONTEXT_LENGTH
+
+
+def test_the_plain_caption_reads_well() -> None:
+    assert plain_caption("apple") == "an apple"
+    assert plain_caption("apple", "3d", "orange") == "a 3d apple on an orange background"
+
+
+def test_captions_name_the_thing_or_nothing() -> None:
+    rng = random.Random(4)
+    captions = [caption("hot dog", "flat", "pink", "brown", rng) for _ in range(2000)]
+    empty = sum(not text for text in captions)
+    assert 140 < empty < 260
+    for text in captions:
+        words = tokens(text)
+        assert not text or "hot_dog" in words
+        assert len(words) <= CONTEXT_LENGTH - 2
+        assert ("pink" in words) == ("background" in words)

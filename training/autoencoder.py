@@ -1,0 +1,152 @@
+"""The autoencoder that Lite and Full share: 8 × 8 pixels to 16 numbers and back.
+
+python -m training.autoencoder --steps 3600
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderTiny
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from training.data import SIZE, Pictures, backdrops, compose, load_pictures
+from training.loop import RUNS, Loop
+from training.vocabulary import load_vocabulary
+
+FACTOR = 8
+CHANNELS = 16
+CROP = 64
+NOISE = 0.08
+"""Noise on the latents in training, so that the decoder forgives what a denoiser leaves."""
+
+
+def make_autoencoder() -> AutoencoderTiny:
+    """Most of the work sits at low resolution, where it is cheap, and in the decoder."""
+    return AutoencoderTiny(
+        encoder_block_out_channels=(32, 32, 32, 32),
+        decoder_block_out_channels=(64, 64, 64, 64),
+        num_encoder_blocks=(0, 2, 3, 3),
+        num_decoder_blocks=(3, 3, 1, 0),
+        latent_channels=CHANNELS,
+    )
+
+
+def crops(
+    pictures: Pictures, lights: Tensor, count: int, side: int, generator: torch.Generator
+) -> Tensor:
+    """Random windows of random pictures at both sizes the models work at: count × 3 × side².
+
+    Half are cut from the full size, half from pictures of half the size.
+    """
+    things, styles = pictures.rgba.shape[:2]
+    rows = []
+    for i in range(count):
+        window = side if i % 2 else 2 * side
+        draw = torch.randint(1 << 30, (6,), generator=generator).tolist()
+        top = draw[0] % (SIZE - window + 1) if window < SIZE else 0
+        left = draw[1] % (SIZE - window + 1) if window < SIZE else 0
+        place = (..., slice(top, top + window), slice(left, left + window))
+        cut = pictures.rgba[draw[2] % things, draw[3] % styles][place]
+        row = compose(cut[None], lights[draw[4] % len(lights)][place][None])
+        row = row.flip(-1) if draw[5] % 2 else row
+        rows.append(row if i % 2 else functional.avg_pool2d(row, 2))
+    return torch.cat(rows)
+
+
+def differences(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """Differences of neighbours along x and y: where edges are."""
+    return pictures.diff(dim=-1), pictures.diff(dim=-2)
+
+
+def reconstruction_loss(made: Tensor, true: Tensor) -> Tensor:
+    """Absolute error of pixels and of edges; blur is what edges punish."""
+    loss = functional.l1_loss(made, true)
+    for a, b in zip(differences(made), differences(true), strict=True):
+        loss = loss + functional.l1_loss(a, b)
+    return loss
+
+
+def calm(latents: Tensor) -> Tensor:
+    """Pull every latent channel to mean 0 and deviation 1, the scale a denoiser expects."""
+    mean, deviation = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
+    return mean.square().mean() + (deviation - 1).square().mean()
+
+
+def train(steps: int, batch: int, sharpen: bool, device: str, seed: int) -> None:
+    """Train, or go on training.
+
+    To sharpen is to train the decoder on, with the encoder as it is: latents, and all that was
+    learned from them, stay valid.
+    """
+    vocabulary = load_vocabulary()
+    pictures, lights = load_pictures(vocabulary), backdrops(vocabulary)
+    torch.manual_seed(seed)
+    model = load_autoencoder(sharpened=False) if sharpen else make_autoencoder()
+    model = model.to(device, memory_format=torch.channels_last)
+    model.encoder.requires_grad_(not sharpen)
+    model.decoder.requires_grad_(True)
+    name, rate = ("decoder", 1e-3) if sharpen else ("autoencoder", 2e-3)
+    loop = Loop(name, model, steps, rate, average_over=min(300, steps // 5), seed=seed)
+    for step in loop:
+        # The last sixth sees whole drafts, so that borders and flat areas are right too.
+        whole = step > steps * 5 // 6
+        side, count = (2 * CROP, max(1, batch // 4)) if whole else (CROP, batch)
+        true = crops(pictures, lights, count, side, loop.generator).to(device)
+        true = true.to(memory_format=torch.channels_last)
+        with torch.autocast(device, torch.bfloat16):
+            latents = model.encode(true).latents
+            noisy = latents + NOISE * torch.randn_like(latents)
+            made = model.decode(noisy).sample
+        loss = reconstruction_loss(made.float(), true) + 0.01 * calm(latents.float())
+        loop.descend(loss)
+        if step % 300 == 299:
+            sheet(loop.average, pictures, lights, loop.folder / "sheet.png")
+    sheet(loop.average, pictures, lights, loop.folder / "sheet.png")
+
+
+def load_autoencoder(sharpened: bool = True) -> AutoencoderTiny:
+    """The trained autoencoder with averaged weights, with the sharpened decoder if there is one."""
+    model = make_autoencoder()
+    runs = [RUNS / name / "checkpoint.pt" for name in ("decoder", "autoencoder")]
+    path = next(run for run in runs[0 if sharpened else 1 :] if run.exists())
+    model.load_state_dict(torch.load(path, weights_only=True)["average"])
+    model.requires_grad_(False).eval()
+    return model
+
+
+@torch.no_grad()
+def sheet(model: torch.nn.Module, pictures: Pictures, lights: Tensor, path: Path) -> None:
+    """Pairs of true picture and reconstruction, at both sizes."""
+    device = next(model.parameters()).device
+    things = torch.arange(0, len(pictures.rgba), len(pictures.rgba) // 8)[:8]
+    styles = torch.arange(8) % pictures.rgba.shape[1]
+    true = compose(pictures.rgba[things, styles], lights[torch.arange(8) % len(lights)])
+    rows = []
+    for size in (functional.avg_pool2d(true, 2), true):
+        latents = model.encode(size.to(device)).latents  # type: ignore[operator]
+        made = model.decode(latents).sample.cpu()  # type: ignore[operator]
+        rows += [functional.interpolate(row, size=SIZE) for row in (size, made)]
+    grid = torch.stack(rows).permute(0, 3, 1, 4, 2).reshape(4 * SIZE, 8 * SIZE, 3)
+    pixels = ((grid + 1) * 127.5).round().clamp(0, 255).byte().numpy()
+    Image.fromarray(pixels).save(path)
+
+
+def main() -> None:
+    """Train the shared autoencoder."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--steps", type=int, default=4500)
+    parser.add_argument("--sharpen", action="store_true")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    given = parser.parse_args()
+    train(given.steps, given.batch, given.sharpen, given.device, given.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Write the trained runs as the two pipeline directories that ship.
+
+python -m training.export
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from pathlib import Path
+from typing import Any
+
+from training.autoencoder import load_autoencoder
+from training.denoiser import load_denoiser
+from training.loop import RUNS
+from training.pipeline import make_pipeline, settings, write_pipeline
+from training.vocabulary import Vocabulary, load_vocabulary
+
+ROOT = Path(__file__).parents[1]
+LITE = ROOT / "edge" / "underpaint" / "edge" / "models" / "lite"
+FULL = ROOT / "cloud" / "underpaint" / "cloud" / "models" / "full"
+CARDS = Path(__file__).with_name("cards")
+EXAMPLES = (
+    "a 3d robot on a purple background",
+    "a 3d bus on a purple background",
+    "a 3d car on a green background",
+    "a 3d taxi on a brown background",
+    "a 3d police car on an orange background",
+    "a 3d fire truck on a teal background",
+    "a 3d popcorn on a green background",
+    "a 3d cake on a teal background",
+    "a 3d tomato on a white background",
+    "a 3d balloon on a blue background",
+    "a 3d light bulb on a pink background",
+    "a 3d book on a red background",
+)
+"""What the models draw best, the best first."""
+
+
+def describe(vocabulary: Vocabulary) -> dict[str, Any]:
+    """What the models know, for people and programs to list."""
+    return {
+        "things": [
+            {"word": thing.word, "kind": thing.kind, "also": list(thing.synonyms)}
+            for thing in vocabulary.things
+        ],
+        "styles": [
+            {"word": style.word, "also": list(style.synonyms)} for style in vocabulary.styles
+        ],
+        "backgrounds": [
+            {"word": light.word, "colour": light.source, "also": list(light.synonyms)}
+            for light in vocabulary.backgrounds
+        ],
+        "examples": list(EXAMPLES),
+    }
+
+
+def main() -> None:
+    """Write both directories; a tier that was not trained yet is written from the trunk."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--lite", type=Path, default=LITE)
+    parser.add_argument("--full", type=Path, default=FULL)
+    given = parser.parse_args()
+    vocabulary = load_vocabulary()
+    for tier, folder, size in (("lite", given.lite, 128), ("full", given.full, 256)):
+        trained = tier if (RUNS / tier / "checkpoint.pt").exists() else "trunk"
+        denoiser = load_denoiser(vocabulary, trained, size)
+        pipeline = make_pipeline(vocabulary, copy.deepcopy(denoiser), load_autoencoder(), tier)
+        extra = {"vocabulary": describe(vocabulary)} if tier == "lite" else {}
+        card = (CARDS / f"{tier}.md").read_text()
+        write_pipeline(folder, pipeline, settings(tier), card, **extra)
+        print(f"{tier}: {sum(p.stat().st_size for p in folder.rglob('*') if p.is_file()):,} bytes")
+
+
+if __name__ == "__main__":
+    main()

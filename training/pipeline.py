@@ -1,0 +1,245 @@
+"""The parts of the bundled pipelines, and the directories they are shipped in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import (
+    AutoencoderTiny,
+    FlowMatchEulerDiscreteScheduler,
+    SD3Transformer2DModel,
+    StableDiffusion3Pipeline,
+)
+from diffusers.models.embeddings import get_2d_sincos_pos_embed_from_grid
+from tokenizers import Regex, Tokenizer, models, normalizers, processors
+from torch import Tensor, nn
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModelWithProjection,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5EncoderModel,
+)
+
+from training.autoencoder import CHANNELS, FACTOR
+from training.vocabulary import CONTEXT_LENGTH, SPECIAL_TOKENS, Vocabulary, make_tokenizer
+
+TEXT_WIDTH = 128
+MOST_PATCHES = 32
+"""Patches along one side of the largest picture the position table reaches: 512 pixels."""
+LITE_STEPS = 4
+MAX_SEQUENCE_LENGTH = 1
+"""Tokens from the silent T5 encoder. The pipeline's default, 256, would drown the prompt."""
+
+
+def make_text_encoder(vocabulary: Vocabulary) -> CLIPTextModelWithProjection:
+    """A small CLIP text encoder. SD3 asks for two; both places get this one."""
+    ids = {token: i for i, token in enumerate(SPECIAL_TOKENS)}
+    encoder = CLIPTextModelWithProjection(
+        CLIPTextConfig(
+            vocab_size=len(vocabulary.words),
+            hidden_size=TEXT_WIDTH,
+            intermediate_size=4 * TEXT_WIDTH,
+            projection_dim=TEXT_WIDTH,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=CONTEXT_LENGTH,
+            pad_token_id=ids["<pad>"],
+            bos_token_id=ids["<s>"],
+            eos_token_id=ids["</s>"],
+        )
+    )
+    # The denoiser reads the states before the last norm: CLIP's usual 0.02 would be a whisper.
+    embeddings = encoder.get_input_embeddings()
+    nn.init.normal_(embeddings.weight, std=0.5)
+    return encoder
+
+
+def make_silence() -> tuple[T5EncoderModel, PreTrainedTokenizerFast]:
+    """A T5 encoder that says nothing, with its tokenizer.
+
+    SD3 pipelines can run without T5, but a directory without it does not load unless the caller
+    knows to pass `text_encoder_3=None`. This one weighs a few kilobytes, makes one token of any
+    prompt and gives zeros for it.
+    """
+    encoder = T5EncoderModel(
+        T5Config(vocab_size=2, d_model=2 * TEXT_WIDTH, d_kv=1, d_ff=1, num_layers=1, num_heads=1)
+    )
+    for parameter in encoder.parameters():
+        nn.init.zeros_(parameter)
+    tokenizer = Tokenizer(models.WordLevel({"<pad>": 0, "</s>": 1}, unk_token="<pad>"))
+    tokenizer.normalizer = normalizers.Replace(Regex(r"[\s\S]"), "")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 1)]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", model_max_length=1
+    )
+    return encoder, fast
+
+
+def make_transformer(side: int, layers: int = 6, width: int = 256) -> SD3Transformer2DModel:
+    """The denoiser for latents of `side` × `side`, each block starting as the identity."""
+    transformer = SD3Transformer2DModel(
+        sample_size=side,
+        patch_size=2,
+        in_channels=CHANNELS,
+        out_channels=CHANNELS,
+        num_layers=layers,
+        attention_head_dim=64,
+        num_attention_heads=width // 64,
+        caption_projection_dim=width,
+        joint_attention_dim=2 * TEXT_WIDTH,
+        pooled_projection_dim=2 * TEXT_WIDTH,
+        pos_embed_max_size=MOST_PATCHES,
+    )
+    place_patches(transformer, step=16 / side)
+    for block in transformer.transformer_blocks:
+        for modulation in (block.norm1.linear, block.norm1_context.linear):
+            nn.init.zeros_(modulation.weight)
+            nn.init.zeros_(modulation.bias)
+    for last in (transformer.norm_out.linear, transformer.proj_out):
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+    return transformer
+
+
+def place_patches(transformer: SD3Transformer2DModel, step: float) -> None:
+    """Give neighbouring patches positions that are `step` apart, around a common middle.
+
+    Full has half the step of Lite: the same spot of the picture has the same position in both,
+    so that what the one has learned holds in the other. The table is saved with the weights.
+    """
+    middle = (MOST_PATCHES - 1) / 2
+    axis = (torch.arange(MOST_PATCHES, dtype=torch.float64) - middle) * step + middle
+    grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"))[:, None]
+    table = get_2d_sincos_pos_embed_from_grid(transformer.inner_dim, grid, output_type="pt")
+    transformer.pos_embed.pos_embed.copy_(table[None])
+
+
+class Denoiser(nn.Module):
+    """Text encoder and transformer, trained as one."""
+
+    def __init__(
+        self, text_encoder: CLIPTextModelWithProjection, transformer: SD3Transformer2DModel
+    ) -> None:
+        super().__init__()
+        self.text_encoder = text_encoder
+        self.transformer = transformer
+
+    def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """States (n × length × 2·TEXT_WIDTH) and pooled vector, just as the pipeline makes them."""
+        out = self.text_encoder(tokens, output_hidden_states=True)
+        states = torch.cat([out.hidden_states[-2]] * 2, dim=-1)
+        silence = states.new_zeros(len(states), MAX_SEQUENCE_LENGTH, states.shape[-1])
+        return torch.cat([states, silence], dim=1), torch.cat([out.text_embeds] * 2, dim=-1)
+
+    def forward(self, noisy: Tensor, sigma: Tensor, text: tuple[Tensor, Tensor]) -> Tensor:
+        """The velocity, noise minus picture, at noise level `sigma` (n, in 0..1)."""
+        velocity: Tensor = self.transformer(
+            hidden_states=noisy,
+            encoder_hidden_states=text[0],
+            pooled_projections=text[1],
+            timestep=sigma * 1000,
+            return_dict=False,
+        )[0]
+        return velocity
+
+
+def tokenize(tokenizer: PreTrainedTokenizerFast, prompts: list[str]) -> Tensor:
+    """Token ids (n × CONTEXT_LENGTH), padded as the pipeline pads them."""
+    ids: Tensor = tokenizer(
+        prompts,
+        padding="max_length",
+        max_length=CONTEXT_LENGTH,
+        truncation=True,
+        return_tensors="pt",
+    ).input_ids
+    return ids
+
+
+def make_scheduler(tier: str) -> FlowMatchEulerDiscreteScheduler:
+    """Euler steps on the straight way from noise to picture.
+
+    By default the last step would start next to the picture and do nothing; of Lite's few steps
+    none may be wasted, so there the last one starts at a quarter.
+    """
+    last = 1 / LITE_STEPS if tier == "lite" else None
+    return FlowMatchEulerDiscreteScheduler(shift=1.0, shift_terminal=last)
+
+
+def make_pipeline(
+    vocabulary: Vocabulary, denoiser: Denoiser, autoencoder: AutoencoderTiny, tier: str
+) -> StableDiffusion3Pipeline:
+    """An ordinary pipeline of the parts."""
+    tokenizer = make_tokenizer(vocabulary)
+    silence, silent_tokenizer = make_silence()
+    return StableDiffusion3Pipeline(
+        transformer=denoiser.transformer,
+        scheduler=make_scheduler(tier),
+        vae=autoencoder,
+        text_encoder=denoiser.text_encoder,
+        tokenizer=tokenizer,
+        text_encoder_2=denoiser.text_encoder,
+        tokenizer_2=tokenizer,
+        text_encoder_3=silence,
+        tokenizer_3=silent_tokenizer,
+    )
+
+
+def write_pipeline(
+    folder: Path,
+    pipeline: StableDiffusion3Pipeline,
+    settings: dict[str, Any],
+    card: str,
+    **extra: Any,
+) -> None:
+    """Write a pipeline directory in half precision, its settings, card, other JSON and sums."""
+    pipeline.to(dtype=torch.float16)
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    index = folder / "model_index.json"
+    # The name by which both transformers 4 and 5 know the class.
+    index.write_text(index.read_text().replace("TokenizersBackend", "PreTrainedTokenizerFast"))
+    for name, content in {"underpaint": settings, **extra}.items():
+        text = json.dumps(content, indent=2, ensure_ascii=False)
+        (folder / f"{name}.json").write_text(text + "\n")
+    (folder / "README.md").write_text(card)
+    for weights in folder.rglob("*.safetensors"):
+        weights.chmod(0o644)
+    write_sums(folder)
+
+
+def write_sums(folder: Path) -> None:
+    """SHA256SUMS of every file in the directory, in the format of `sha256sum --check`."""
+    lines = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != "SHA256SUMS":
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            lines.append(f"{digest}  {path.relative_to(folder).as_posix()}{os.linesep}")
+    (folder / "SHA256SUMS").write_text("".join(lines))
+
+
+def settings(tier: str) -> dict[str, Any]:
+    """How the engines should call the pipeline of this tier."""
+    common = {"version": 1, "tier": tier, "call": {"max_sequence_length": MAX_SEQUENCE_LENGTH}}
+    if tier == "lite":
+        return {
+            "name": "underpaint-lite",
+            **common,
+            "native_size": 16 * FACTOR,
+            "num_inference_steps": LITE_STEPS,
+            "guidance_scale": 1.0,
+        }
+    return {
+        "name": "underpaint-full",
+        **common,
+        "native_size": 32 * FACTOR,
+        "num_inference_steps": 28,
+        "guidance_scale": 2.5,
+        "strength": 0.6,
+    }
