@@ -85,9 +85,6 @@ def main(arguments: list[str] | None = None) -> int:
             from underpaint.cloud.cluster import Cluster
 
             with Cluster(settings, _tell, guard) as cluster:
-                # Ray has set its own on the way.
-                for number in (signal.SIGTERM, signal.SIGINT):
-                    signal.signal(number, on_signal)
                 starting = False
                 _tell(f"underpaint cloud listening on {settings.listen}")
                 while not stopping.wait(1):

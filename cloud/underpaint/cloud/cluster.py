@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import time
 import warnings
@@ -84,6 +85,8 @@ class Cluster:
             self._prepare_folder()
         import ray  # reads the environment
 
+        # Ray's own answer to SIGTERM in a driver is to abort.
+        answers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         quiet: Any = {"log_to_driver": False, "logging_level": logging.ERROR}
         settings = self._settings
         try:
@@ -102,6 +105,9 @@ class Cluster:
         except (RuntimeError, ConnectionError, OSError, ValueError) as error:
             where = settings.ray_address or f"here; its logs are in {settings.temporary}"
             raise EngineFailed(f"Ray did not start {where}: {_first_line(error)}") from error
+        finally:
+            for number, answer in answers.items():
+                signal.signal(number, answer)
         below = self._entrust()
         self._vital = {p: name for p, name in below.items() if name in ("raylet", "gcs_server")}
 

@@ -54,7 +54,7 @@ def start_cloud(folder: Path, model: Path, token: str = "") -> Cloud:
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """One for all tests; a test that ends it must be the last of its file."""
+    """One for all tests; those after the one that ends it start their own."""
     root = tmp_path_factory.mktemp("cloud")
     running = start_cloud(root / "data", save_flow(root / "tiny"), token="sesame")
     try:

@@ -6,8 +6,11 @@ import asyncio
 import hashlib
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -174,7 +177,7 @@ async def test_only_the_asked_for_host_listens(cloud: Cloud) -> None:
 
 
 def test_killed_it_takes_everything_with_it(cloud: Cloud) -> None:
-    """The last of the file: it ends the cloud the hard way."""
+    """From here on the shared cloud is gone, and its address free."""
     below = processes.descendants(cloud.process.pid)
     assert {"raylet", "gcs_server"} <= set(below.values())
     cloud.process.kill()
@@ -192,3 +195,28 @@ def test_stopped_it_leaves_nothing(cloud: Cloud) -> None:
     assert again.process.wait(60) == 0
     assert not [pid for pid in below if processes.is_alive(pid)]
     assert not Settings(data_dir=cloud.folder).temporary.exists()
+
+
+def test_stopped_while_starting_it_leaves_nothing(tmp_path: Path, cloud: Cloud) -> None:
+    command = [sys.executable, "-m", "underpaint.cloud", "--model", str(cloud.model)]
+    command += ["--listen", cloud.address, "--data-dir", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("starting Serve"):
+            break
+    below = processes.descendants(process.pid)
+    process.terminate()
+    assert "stopped while starting" in process.stdout.read()
+    assert process.wait(60) == 0
+    assert not [pid for pid in below if processes.is_alive(pid)]
+
+
+def test_a_model_that_does_not_load_gets_one_line(tmp_path: Path, cloud: Cloud) -> None:
+    (tmp_path / "model_index.json").write_text('{"_class_name": "NoSuchPipeline"}')
+    command = [sys.executable, "-m", "underpaint.cloud", "--model", str(tmp_path)]
+    command += ["--listen", cloud.address, "--data-dir", str(tmp_path / "data")]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"underpaint cloud: {tmp_path} does not load")
+    assert ended.stderr.count("\n") == 1
