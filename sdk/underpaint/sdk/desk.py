@@ -65,6 +65,11 @@ class Desk:
         return AsyncUnderpaint.from_settings(self.settings)
 
     @property
+    def stage(self) -> Console:
+        """Where things may move: beside the results if someone looks there, else stderr."""
+        return self.out if self.out.is_terminal and not self.as_json else self.err
+
+    @property
     def pictures(self) -> bool:
         """Whether pictures can be shown to the one who reads."""
         return self.out.is_terminal and not self.as_json

@@ -142,15 +142,15 @@ async def show(
 
 
 def draft_progress(desk: Desk, count: int) -> Progress:
-    """A bar of drafts, on stderr; nothing is drawn when nobody watches."""
+    """A bar of drafts; nothing is drawn when nobody watches."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=desk.err,
+        console=desk.stage,
         transient=True,
-        disable=not desk.err.is_terminal or count == 0,
+        disable=not desk.stage.is_terminal or count == 0,
     )
 
 

@@ -22,7 +22,7 @@ async def follow(
     """All events up to the final one, shown as they come.
 
     Args:
-        desk: progress goes to its stderr.
+        desk: where it is shown.
         promotion_id: which.
         after_event_id: the last event seen; empty for all.
         previews: a directory to save each preview in.
@@ -52,7 +52,7 @@ class _View:
             TextColumn("{task.fields[count]}"),
             TimeElapsedColumn(),
             TextColumn("[dim]{task.fields[message]}"),
-            console=desk.err,
+            console=desk.stage,
         )
         self._line = self._bar.add_task("waiting", total=None, count="", message="")
         self._said = ""
@@ -60,13 +60,13 @@ class _View:
     @property
     def live(self) -> AbstractContextManager[object]:
         """Draws while a promotion is followed."""
-        if not self._desk.err.is_terminal:
+        if not self._desk.stage.is_terminal:
             return nullcontext()
-        return Live(console=self._desk.err, transient=True, get_renderable=self._render)
+        return Live(console=self._desk.stage, transient=True, get_renderable=self._render)
 
     def take(self, event: PromotionEvent) -> None:
         """Shows one event."""
-        if not self._desk.err.is_terminal:
+        if not self._desk.stage.is_terminal:
             self._say(event)
             return
         if event.preview:

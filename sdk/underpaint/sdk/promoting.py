@@ -149,9 +149,14 @@ async def promotions(
     """List promotions, newest first."""
     found = await desk.client.list_promotions(limit)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("id", "made", "state", "draft", "engine", "quoted", "charged", "prompt"):
+    for heading in ("id", "made", "state", "quoted", "charged", "prompt"):
         right = heading in ("quoted", "charged")
-        table.add_column(heading, no_wrap=heading != "prompt", justify="right" if right else "left")
+        table.add_column(
+            heading,
+            no_wrap=True,
+            justify="right" if right else "left",
+            min_width=len("$0.123456") if right else None,  # the prompt gives way, not the money
+        )
     for one in found:
         table.add_row(
             Text(one.id, style="bold"),
@@ -212,7 +217,7 @@ def print_quote(desk: Desk, offer: Quote) -> None:
     for index, line in enumerate(offer.lines):
         table.add_row("price" if index == 0 else "", line.what, format_usd(line.usd_micros))
     most = Text(format_usd(offer.max_usd_micros), style="bold green")
-    table.add_row("", Text("at most", style="bold"), most)
+    table.add_row("", Text("in all, at most", style="bold"), most)
     table.add_row("", "the same all in the cloud", format_usd(offer.cloud_only_usd_micros))
     desk.out.print(table)
     why = Table(box=None, pad_edge=False, show_header=False)

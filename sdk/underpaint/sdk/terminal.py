@@ -55,7 +55,7 @@ def half_blocks(image: Image.Image, columns: int) -> Text:
     rows = max(1, round(columns * image.height / image.width / 2))
     small = image.convert("RGB").resize((columns, rows * 2), Image.Resampling.LANCZOS)
     pixels = small.tobytes()
-    text = Text(no_wrap=True, end="")
+    text = Text(no_wrap=True)
     for row in range(rows):
         for column in range(columns):
             upper, lower = (3 * ((2 * row + half) * columns + column) for half in (0, 1))

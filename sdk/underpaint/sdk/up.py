@@ -124,19 +124,19 @@ class _View:
     """A table that moves where someone looks, else a line for each change."""
 
     def __init__(self, desk: Desk) -> None:
-        self._err = desk.err
+        self._stage = desk.stage
         self._spinner = Spinner("dots")
         self.statuses: list[Status] = []
         self.restarted: Callable[[], object] | None = None
-        self._starting = desk.err.is_terminal
+        self._starting = desk.stage.is_terminal
 
     @contextmanager
     def moving(self) -> Iterator[None]:
         """Shows the table while children start."""
-        if not self._err.is_terminal:
+        if not self._stage.is_terminal:
             yield
             return
-        with Live(console=self._err, transient=True, get_renderable=self._render):
+        with Live(console=self._stage, transient=True, get_renderable=self._render):
             yield
         self._starting = False
 
@@ -149,7 +149,7 @@ class _View:
         line = f"{status.name} {status.phase.value}"
         if status.phase is Phase.HEALTHY and not status.restarts:
             line += f" after {status.start_seconds:.1f} s at {status.address}"
-        self._err.print(line, soft_wrap=True, style="" if status.restarts else "dim")
+        self._stage.print(line, soft_wrap=True, style="" if status.restarts else "dim")
 
     def _render(self) -> RenderableType:
         table = Table(box=None, pad_edge=False, show_header=False)
