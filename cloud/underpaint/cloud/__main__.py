@@ -18,7 +18,7 @@ from typing import Final, NoReturn
 
 from pydantic import ValidationError
 from underpaint.cloud.guard import Guard
-from underpaint.cloud.models import check_model
+from underpaint.cloud.model import check_model
 from underpaint.cloud.settings import Settings
 from underpaint.contract.errors import InvalidRequest, UnderpaintError
 from underpaint.contract.rim import read_token

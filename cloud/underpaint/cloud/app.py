@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ray import serve
 from ray.serve import Application
 from underpaint.cloud.ingress import CloudIngress
-from underpaint.cloud.models import check_model
+from underpaint.cloud.model import check_model
 from underpaint.cloud.replica import EngineReplica
 from underpaint.cloud.settings import BUNDLED
 

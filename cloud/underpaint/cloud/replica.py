@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
-from underpaint.cloud.models import fetch_model
+from underpaint.cloud.model import fetch_model
 from underpaint.cloud.upscaler import load_upscaler
 from underpaint.contract.checkpoints import ModelCard, read_card
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
