@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 from underpaint.cloud import processes
 
@@ -39,8 +40,9 @@ def test_who_ends_by_itself_is_left_to_do_so() -> None:
 
 
 def test_a_process_is_found_by_its_command_line() -> None:
-    child = start([*SLEEP, "/a-very-private-folder/"])
-    assert processes.mentioning("/a-very-private-folder/") == {child.pid}
+    folder = f"/the-private-folder-of-{os.getpid()}/"
+    child = start([*SLEEP, folder])
+    assert processes.mentioning(folder) == {child.pid}
     child.kill()
     child.wait(30)
 
@@ -52,5 +54,5 @@ def test_the_guard_ends_what_a_killed_process_leaves() -> None:
     assert all(processes.is_alive(pid) for pid in left)
     parent.kill()
     parent.wait(30)
-    assert parent.stdout.read() == ""  # ends as the last of them does
-    assert not any(processes.is_alive(pid) for pid in left)
+    while any(processes.is_alive(pid) for pid in left):  # bounded by the test's own limit
+        time.sleep(0.02)
