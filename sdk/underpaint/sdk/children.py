@@ -83,14 +83,14 @@ class Child:
             text = log.read().decode(errors="replace")
         return [line for line in text.splitlines() if line.strip()][-lines:]
 
-    async def stop(self) -> None:
+    async def stop(self, grace_s: float) -> None:
         """SIGTERM, time to finish, then SIGKILL for whatever is left of it and its offspring."""
         offspring = leftovers.find(self._mark, self.spec.name)
         process = self._process
         if process and process.returncode is None:
             process.terminate()
             try:
-                async with asyncio.timeout(self.spec.grace_s):
+                async with asyncio.timeout(grace_s):
                     await process.wait()
             except TimeoutError:
                 process.kill()

@@ -23,6 +23,7 @@ _START_LIMIT_S: Final = 900.0
 _QUICK_S: Final = 30.0
 _MAX_QUICK_CRASHES: Final = 5
 _BACKOFF_S: Final = (0.25, 0.5, 1.0, 2.0)
+_EARLY_GRACE_S: Final = 2.0
 _TAIL_LINES: Final = 12
 _WRONG_INPUT: Final = 2
 
@@ -105,7 +106,9 @@ class Supervisor:
         await asyncio.gather(*self._tending, return_exceptions=True)
         for name, child in reversed(self.children.items()):
             self._enter(name, Phase.STOPPING)
-            await child.stop()
+            # What was never healthy has nothing to finish, and Ray is deaf while it starts.
+            healthy = self._healthy[name].is_set()
+            await child.stop(child.spec.grace_s if healthy else _EARLY_GRACE_S)
             self._enter(name, Phase.STOPPED)
         await leftovers.end(set(), self.mark)
 

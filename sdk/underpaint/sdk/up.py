@@ -136,9 +136,11 @@ class _View:
         if not self._stage.is_terminal:
             yield
             return
-        with Live(console=self._stage, transient=True, get_renderable=self._render):
-            yield
-        self._starting = False
+        try:
+            with Live(console=self._stage, transient=True, get_renderable=self._render):
+                yield
+        finally:
+            self._starting = False
 
     def changed(self, status: Status) -> None:
         """A child has entered a phase."""
