@@ -209,6 +209,10 @@ def write_pipeline(
         text = json.dumps(content, indent=2, ensure_ascii=False)
         (folder / f"{name}.json").write_text(text + "\n")
     (folder / "README.md").write_text(card)
+    # transformers loads in the dtype it saved, diffusers in float32: unless told otherwise, both
+    # shall load in float32, or the parts do not fit together.
+    for config in folder.glob("text_encoder*/config.json"):
+        config.write_text(config.read_text().replace('"float16"', '"float32"'))
     for weights in folder.rglob("*.safetensors"):
         weights.chmod(0o644)
     write_sums(folder)
