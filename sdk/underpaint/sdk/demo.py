@@ -64,7 +64,7 @@ async def demo(
         _save_sheet(out, wanted.prompt, drafts, index)
         desk.out.print(
             f"\nchosen: [bold]{chosen.id[:SHORT]}[/], seed {chosen.request.seed} "
-            "[dim](the first without warnings)[/]"
+            f"[dim](the first{'' if chosen.warnings else ' without warnings'})[/]"
         )
         init_image = InitImage(draft=chosen, picture=picture)
         quote = await desk.client.quote(init_image, polish)
