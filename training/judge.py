@@ -121,7 +121,10 @@ def draft(
         **settings["call"],
         **changed,
     }
-    return pipeline(prompt, generator=torch.Generator().manual_seed(seed), **call).images[0]
+    image: Image.Image = pipeline(
+        prompt, generator=torch.Generator().manual_seed(seed), **call
+    ).images[0]
+    return image
 
 
 def polish(
@@ -142,7 +145,7 @@ def polish(
     }
     steps = math.ceil(settings["num_inference_steps"] / call["strength"])
     image = start.resize((size, size), Image.Resampling.BICUBIC)
-    return pipeline(
+    finished: Image.Image = pipeline(
         prompt,
         image=image,
         height=size,
@@ -151,6 +154,7 @@ def polish(
         generator=torch.Generator().manual_seed(seed),
         **call,
     ).images[0]
+    return finished
 
 
 def sheet(rows: Sequence[Sequence[Image.Image]], labels: Sequence[str], side: int) -> Image.Image:

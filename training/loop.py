@@ -44,8 +44,12 @@ class Loop:
         self.average_over, self.save_seconds = average_over, save_seconds
         decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
         plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
+        groups: list[dict[str, Any]] = [
+            {"params": decayed, "weight_decay": weight_decay},
+            {"params": plain},
+        ]
         self.optimizer = AdamW(
-            [{"params": decayed, "weight_decay": weight_decay}, {"params": plain}],
+            groups,
             lr=learning_rate,
             betas=(0.9, 0.98),
             weight_decay=0.0,
@@ -118,7 +122,7 @@ class Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.losses.append(loss.item())

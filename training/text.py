@@ -51,7 +51,9 @@ def train(steps: int, batch: int, device: str, seed: int) -> CLIPTextModelWithPr
         wanted = [[rng.randrange(len(kind)) for kind in kinds] for _ in range(batch)]
         captions = [
             caption(
-                *(kind[i].word for kind, i in zip(kinds, want, strict=True)),
+                vocabulary.things[want[0]].word,
+                vocabulary.styles[want[1]].word,
+                vocabulary.backgrounds[want[2]].word,
                 colour=colours[want[0]][want[1]],
                 rng=rng,
                 empty=0.02,
@@ -62,7 +64,7 @@ def train(steps: int, batch: int, device: str, seed: int) -> CLIPTextModelWithPr
         targets = torch.tensor(wanted, device=device).unbind(dim=1)
         losses = map(functional.cross_entropy, scores, targets)
         loop.descend(torch.stack(list(losses)).sum())
-    text_encoder: CLIPTextModelWithProjection = loop.average.text_encoder  # type: ignore[assignment]
+    text_encoder: CLIPTextModelWithProjection = loop.average.text_encoder
     return text_encoder
 
 
