@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +21,7 @@ class GenerationRequest:
     """A picture to be made; refuses to exist with values no engine takes.
 
     Names and meanings are diffusers', save that `num_inference_steps` counts the
-    steps that are really run (see `scheduler_steps`).
+    steps that are really run; what a scheduler is asked for is the engine's affair.
 
     Raises:
         InvalidRequest: a field is out of range.
@@ -75,18 +74,6 @@ class GenerationRequest:
     def megapixels(self) -> float:
         """Size of the result in millions of pixels."""
         return self.width * self.height / 1e6
-
-
-def scheduler_steps(num_inference_steps: int, strength: float) -> int:
-    """Steps to ask an image-to-image scheduler for, so that the given number is run.
-
-    diffusers runs int(requested * strength) of the requested steps, which is 0 for
-    few-step models at low strength; asking for ceil(steps / strength) runs `steps`.
-    """
-    requested = math.ceil(num_inference_steps / strength)
-    while int(requested * strength) < num_inference_steps:  # float rounding, as in 7 / 0.07
-        requested += 1
-    return requested
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
