@@ -14,7 +14,8 @@ from underpaint.contract.errors import InvalidRequest
 MAX_BYTES: Final = 3 * 2**20  # a whole picture in one message of 4 MiB
 MAX_PIXELS: Final = 2_048 * 2_048
 FORMATS: Final = ("PNG", "JPEG", "WEBP")
-_PNG_END: Final = b"IEND\xaeB`\x82"
+# Pillow takes these with their end cut off, or with another file behind it; WebP it checks.
+_ENDS: Final = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ def decode(data: bytes) -> Image.Image:
                         f"the picture is {width} x {height}; at most {MAX_PIXELS:,} pixels "
                         "are taken; make it smaller"
                     )
-                is_png = image.format == "PNG"
+                kind = image.format or ""
                 picture = image.convert("RGB")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InvalidRequest(
@@ -79,7 +80,6 @@ def decode(data: bytes) -> Image.Image:
         raise InvalidRequest(
             "the picture is corrupt or of an unknown kind; send a whole PNG, JPEG or WebP"
         ) from None
-    # Pillow takes a PNG whose end is cut off, or that carries another file behind it.
-    if is_png and not data.endswith(_PNG_END):
-        raise InvalidRequest("the PNG is cut short or has bytes after its end; save it again")
+    if not data.endswith(_ENDS.get(kind, b"")):
+        raise InvalidRequest(f"the {kind} is cut short or has bytes after its end; save it again")
     return picture

@@ -84,7 +84,10 @@ async def call(stub: Any, method: str, capped: bool = True, **more: Any) -> int:
             await stub.GetNode(edge_pb2.GetNodeRequest(), **options)
             return 1
         answers = stub.GetDraft(edge_pb2.GetDraftRequest(), **options)
-        return len([answer async for answer in answers])
+        try:
+            return len([answer async for answer in answers])
+        finally:
+            answers.cancel()  # an abandoned stream is not cancelled by itself
 
 
 def raising(error: BaseException) -> Callable[[], None]:
