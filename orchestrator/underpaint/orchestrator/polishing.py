@@ -222,9 +222,7 @@ class Polisher:
             holding.result()  # raises why it is held no more
             return None
         finally:
-            for each in (working, holding):
-                each.cancel()
-            await asyncio.gather(working, holding, return_exceptions=True)
+            await _ended(working, holding)
 
     async def _hold(self, lease: Lease) -> None:
         """Renews the lease until it is lost or the promotion is cancelled.
@@ -250,6 +248,15 @@ class Polisher:
                 if cancelled:
                     raise _Cancelled
                 await heard(news, CANCEL_LOOK_S)
+
+
+async def _ended(*sides: asyncio.Task[Any]) -> None:
+    """Cancels until it is heard: a library may swallow one cancellation, and the promotion wait."""
+    while running := [side for side in sides if not side.done()]:
+        for side in running:
+            side.cancel()
+        await asyncio.wait(running, timeout=CANCEL_LOOK_S)
+    await asyncio.gather(*sides, return_exceptions=True)
 
 
 async def _insist(write: Callable[[], Coroutine[Any, Any, T]]) -> T:
