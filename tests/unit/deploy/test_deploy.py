@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import inspect
 import json
 import shlex
@@ -19,8 +20,7 @@ from underpaint.contract.deadlines import DEADLINES
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
-OURS = ("cloud", "orchestrator")
-SERVICES = (*OURS, "edge")
+SERVICES = ("cloud", "orchestrator", "edge")
 
 
 def compose() -> dict[str, Any]:
@@ -99,7 +99,7 @@ def test_a_service_is_built_from_a_dockerfile_of_ours(service: str) -> None:
     assert build_from["dockerfile"] == f"deploy/{service}.Dockerfile"
 
 
-@pytest.mark.parametrize("tier", OURS)
+@pytest.mark.parametrize("tier", SERVICES)
 def test_a_dockerfile_copies_what_exists_and_installs_its_own_tier(tier: str) -> None:
     steps = instructions(tier)
     assert steps[0] == ("FROM", "python:3.11-slim")
@@ -111,7 +111,7 @@ def test_a_dockerfile_copies_what_exists_and_installs_its_own_tier(tier: str) ->
     assert f'".[{tier}]" --constraint constraints.txt' in install
 
 
-@pytest.mark.parametrize("tier", OURS)
+@pytest.mark.parametrize("tier", SERVICES)
 def test_a_container_runs_its_module_without_root_and_is_watched(tier: str) -> None:
     steps = instructions(tier)
     words = [word for word, _ in steps]
@@ -123,3 +123,14 @@ def test_a_container_runs_its_module_without_root_and_is_watched(tier: str) -> N
     port = dict(steps)["EXPOSE"]
     assert f"127.0.0.1:{port}" in check[2]
     assert f"0.0.0.0:{port}" in json.loads(dict(steps)["CMD"])
+
+
+def test_the_edge_unit_starts_what_is_there_and_leaves_wrong_input_alone() -> None:
+    unit = configparser.ConfigParser(interpolation=None, strict=False)
+    unit.read(DEPLOY / "edge.service")
+    service = unit["Service"]
+    _, *words = shlex.split(service["ExecStart"])
+    assert words == ["-m", "underpaint.edge"]
+    assert service["RestartPreventExitStatus"] == "2"  # what every tier ends with on wrong input
+    state = service["StateDirectory"]
+    assert f"UNDERPAINT_EDGE_DATA_DIR=%S/{state}" in service["Environment"].split()
