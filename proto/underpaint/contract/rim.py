@@ -11,7 +11,7 @@ import asyncio
 import hmac
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -31,6 +31,9 @@ from underpaint.contract.status import from_rpc, to_status
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+# More than any picture that may be sent; a caller who sends without end is cut off.
+_DRAINED: Final = 32  # messages
+_DRAIN_S: Final = 2.0
 _CHANNEL_OPTIONS: Final = (("grpc.enable_retries", 0), ("grpc.keepalive_time_ms", 30_000))
 
 
@@ -93,6 +96,8 @@ class RimInterceptor(grpc.aio.ServerInterceptor):
                 async with asyncio.timeout(_remaining(context, cap)):
                     return await inner_unary(request, context)
             except UnderpaintError as error:
+                if handler.request_streaming:
+                    await _drain(request)
                 await _abort(context, error)
             except TimeoutError:
                 await _abort(
@@ -257,6 +262,21 @@ async def _within(answers: AsyncIterable[T], seconds: float) -> AsyncIterator[T]
         close = getattr(iterator, "aclose", None)
         if close is not None:
             await close()
+
+
+async def _drain(requests: AsyncIterable[Any]) -> None:
+    """Reads what the caller is still sending, up to a limit, before it is refused.
+
+    A refusal that meets a grpc.aio client in the middle of its writing can reach it as a bare
+    INTERNAL, with the reason lost.
+    """
+    left = _DRAINED
+    with suppress(TimeoutError, grpc.aio.UsageError, grpc.aio.InternalError):
+        async with asyncio.timeout(_DRAIN_S):
+            async for _ in requests:
+                left -= 1
+                if not left:
+                    return
 
 
 async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: UnderpaintError) -> None:

@@ -9,6 +9,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from underpaint.contract import deadlines, errors, status
 from underpaint.contract.errors import (
+    BudgetExceeded,
     DeadlineExceeded,
     EngineFailed,
     InvalidRequest,
@@ -24,7 +25,13 @@ from underpaint.contract.rim import (
     start_server,
     translated,
 )
-from underpaint.v1 import common_pb2, edge_pb2, edge_pb2_grpc
+from underpaint.v1 import (
+    common_pb2,
+    edge_pb2,
+    edge_pb2_grpc,
+    orchestrator_pb2,
+    orchestrator_pb2_grpc,
+)
 
 SERVICE = "underpaint.v1.EdgeService"
 UNARY = f"/{SERVICE}/GetNode"
@@ -242,3 +249,29 @@ async def test_health_tells_whether_a_server_is_ready() -> None:
     async with served(ScriptedServicer()) as (channel, _):
         health = health_pb2_grpc.HealthStub(channel)
         assert (await health.Check(health_pb2.HealthCheckRequest())).status == states.SERVING
+
+
+async def test_a_refusal_reaches_a_caller_who_is_still_sending() -> None:
+    class Refusing(orchestrator_pb2_grpc.OrchestratorServiceServicer):
+        async def Promote(self, requests: Any, context: Any) -> Any:  # noqa: N802
+            async for _ in requests:
+                raise BudgetExceeded("the budget is spent")
+
+    async def parts() -> AsyncIterator[orchestrator_pb2.PromoteRequest]:
+        for _ in range(8):
+            chunk = common_pb2.Chunk(data=b"x" * 20_000)
+            yield orchestrator_pb2.PromoteRequest(chunk=chunk)
+
+    def register(server: grpc.aio.Server) -> None:
+        orchestrator_pb2_grpc.add_OrchestratorServiceServicer_to_server(Refusing(), server)
+
+    server, port = await start_server("127.0.0.1:0", register, [])
+    channel = open_channel(f"127.0.0.1:{port}")
+    stub: Any = orchestrator_pb2_grpc.OrchestratorServiceStub(channel)
+    try:
+        for _ in range(300):
+            with pytest.raises(BudgetExceeded), translated("orchestrator"):
+                await stub.Promote(parts(), timeout=20)
+    finally:
+        await channel.close()
+        await server.stop(0)
