@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 from underpaint.contract.drafts import Draft, Privacy
-from underpaint.contract.errors import DraftNotFound, InvalidRequest
+from underpaint.contract.errors import DraftNotFound, InvalidRequest, UnderpaintError
 from underpaint.sdk import terminal
 from underpaint.sdk.desk import Desk
 from underpaint.sdk.documents import document
@@ -121,7 +121,7 @@ async def show(
     except DraftNotFound as not_a_draft:
         try:
             promotion = await desk.client.get_promotion(id)
-        except Exception:
+        except UnderpaintError:
             raise not_a_draft from None
         if promotion.artifact is None:
             raise InvalidRequest(
