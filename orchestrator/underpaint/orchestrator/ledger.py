@@ -8,28 +8,25 @@ released or expired.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from underpaint.contract.errors import (
-    BudgetExceeded,
     PromotionConflict,
     PromotionNotFound,
     QuoteExpired,
 )
 from underpaint.contract.generation import Progress
-from underpaint.contract.money import format_usd
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import (
-    Budget,
     Promotion,
     PromotionEvent,
     PromotionRequest,
     Quote,
-    SpendLine,
 )
+from underpaint.orchestrator.books import Books
 from underpaint.orchestrator.pricing import EnginePrice
 
 # The topic that rings when there is work to take; other topics are promotion ids.
@@ -76,18 +73,6 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerEntry:
-    """One movement of money; the balances are the sum of them."""
-
-    id: str
-    kind: Literal["reserve", "settle", "release", "expire"]
-    promotion_id: str
-    scopes: tuple[str, ...]
-    reserved_usd_micros: int  # signed
-    spent_usd_micros: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """Some promotions, newest first, and where the next page begins."""
 
@@ -95,7 +80,7 @@ class Page:
     next_token: str = ""
 
 
-class Ledger(Protocol):
+class Ledger(Books, Protocol):
     """Durable state. Any method may raise LedgerUnavailable: then nothing is known to be done."""
 
     async def open(self) -> None:
@@ -143,7 +128,8 @@ class Ledger(Protocol):
         Raises:
             PromotionConflict: the id is taken by other content.
             QuoteExpired: the quote is gone or for other content.
-            BudgetExceeded: a scope with a budget has no room, or none has a budget.
+            BudgetExceeded: a scope with a hard limit has no room, or none has a limit today.
+            LedgerFrozen: the ledger does not add up.
         """
 
     async def cancel(self, promotion_id: str) -> Promotion:
@@ -161,23 +147,6 @@ class Ledger(Protocol):
 
     async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
         """Up to `most` events after an event id ("" for the first); none if there is none."""
-
-    # Money
-
-    async def set_budget(self, scope: str, limit_usd_micros: int) -> Budget:
-        """Limits what a scope may ever spend; what it has spent so far counts."""
-
-    async def seed_budget(self, scope: str, limit_usd_micros: int) -> bool:
-        """The same, if no scope has a budget yet; says whether it did."""
-
-    async def budgets(self) -> Sequence[Budget]:
-        """Every scope that has a limit, by name."""
-
-    async def spend(self) -> Sequence[SpendLine]:
-        """What each scope was charged, by name."""
-
-    async def entries(self, after: str, most: int) -> Sequence[LedgerEntry]:
-        """Movements of money in order, after an entry id."""
 
     # Work under a lease. LeaseLost if the lease's fence is not the latest.
 
@@ -230,34 +199,3 @@ def taken(promotion_id: str) -> PromotionConflict:
 def expired(quote_id: str) -> QuoteExpired:
     """The error for a quote that is gone or for other content."""
     return QuoteExpired(f"quote {quote_id[:80]!r} is unknown or has expired; ask for a new one")
-
-
-def no_room(budget: Budget, wanted_usd_micros: int) -> BudgetExceeded:
-    """The error for a budget that is too small."""
-    return BudgetExceeded(
-        f"{budget.scope} has {format_usd(max(0, budget.left_usd_micros))} left of "
-        f"{format_usd(budget.limit_usd_micros)} and this needs {format_usd(wanted_usd_micros)}; "
-        f"raise it with `underpaint budget set {budget.scope} DOLLARS`"
-    )
-
-
-def no_budget(scopes: Sequence[str]) -> BudgetExceeded:
-    """The error for an account of which no level has a budget."""
-    project = next((scope for scope in scopes if scope.startswith("project:")), scopes[0])
-    return BudgetExceeded(
-        f"none of {', '.join(scopes)} has a budget; "
-        f"set one with `underpaint budget set {project} 5`"
-    )
-
-
-def fold(entries: Sequence[LedgerEntry]) -> Mapping[str, tuple[int, int]]:
-    """Reserved and spent micro-dollars of each scope, as the movements add up."""
-    balances: dict[str, tuple[int, int]] = {}
-    for entry in entries:
-        for scope in entry.scopes:
-            reserved, spent = balances.get(scope, (0, 0))
-            balances[scope] = (
-                reserved + entry.reserved_usd_micros,
-                spent + entry.spent_usd_micros,
-            )
-    return balances

@@ -7,32 +7,37 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from underpaint.contract.generation import Progress
-from underpaint.contract.money import format_usd
+from underpaint.contract.money import MAX_USD_MICROS, format_usd
 from underpaint.contract.promotion import (
-    Budget,
     Promotion,
     PromotionEvent,
     PromotionRequest,
     PromotionState,
-    SpendLine,
 )
 from underpaint.orchestrator.bell import Bell
+from underpaint.orchestrator.books import (
+    EVER,
+    Reservation,
+    frozen_for,
+    no_budget,
+    no_room,
+    order,
+    too_much,
+    warnings,
+)
+from underpaint.orchestrator.books_memory import MemoryBooks
 from underpaint.orchestrator.ledger import (
     WORK,
     Lease,
     LeaseLost,
-    LedgerEntry,
     OpenQuote,
     Outcome,
     Overcharge,
     Page,
     expired,
-    no_budget,
-    no_room,
     not_found,
     taken,
 )
@@ -57,29 +62,15 @@ class _Record:
     events: list[PromotionEvent] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Scope:
-    limit: int | None = None
-    reserved: int = 0
-    spent: int = 0
-    promotions: int = 0
-    cloud_only: int = 0
-
-
-class MemoryLedger:
+class MemoryLedger(MemoryBooks):
     """Money, promotions, work and events; gone with the process."""
 
-    def __init__(
-        self, *, lease_s: float = 10.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, *, lease_s: float = 10.0, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(clock)
         self._lease_s = lease_s
-        self._clock = clock
         self._bell = Bell()
         self._quotes: dict[str, tuple[OpenQuote, float]] = {}
         self._records: dict[str, _Record] = {}
-        self._scopes: dict[str, _Scope] = {}
-        self._entries: list[LedgerEntry] = []
-        self._last_id = 0
 
     async def open(self) -> None:
         """Nothing to connect."""
@@ -114,18 +105,25 @@ class MemoryLedger:
             if before.content != content:
                 raise taken(promotion_id)
             return before.promotion
+        if self._frozen:
+            raise frozen_for(self._frozen)
         quote = open_quote.quote
+        most = quote.max_usd_micros
         kept = await self.find_quote(quote.id)
         if kept is None or kept.content != content:
             raise expired(quote.id)
         scopes = request.account.scopes
-        budgets = [each for each in await self.budgets() if each.scope in scopes]
-        if not budgets:
+        limits = await self.limits(scopes)
+        for scope in scopes:
+            if sum(self._amounts.get((scope, EVER), (0, 0))) + most > MAX_USD_MICROS:
+                raise too_much(scope)
+        for budget in limits:
+            if most > budget.left_usd_micros and not budget.soft:
+                raise no_room(budget, most)
+        if not limits:
             raise no_budget(scopes)
-        for budget in sorted(budgets, key=lambda each: scopes.index(each.scope)):
-            if quote.max_usd_micros > budget.left_usd_micros:
-                raise no_room(budget, quote.max_usd_micros)
-        now = _now()
+        overruns = warnings(limits, most)
+        now = self._now()
         record = _Record(
             promotion=Promotion(
                 id=promotion_id,
@@ -134,6 +132,7 @@ class MemoryLedger:
                 quote=quote,
                 created_at=now,
                 updated_at=now,
+                warnings=overruns,
             ),
             content=content,
             price=open_quote.price,
@@ -141,7 +140,17 @@ class MemoryLedger:
             expires_at=self._clock() + reservation_s,
         )
         self._records[promotion_id] = record
-        self._move("reserve", record, quote.max_usd_micros, 0)
+        self._open[promotion_id] = Reservation(day=self._today(), scopes=scopes, usd_micros=most)
+        self._move("reserve", promotion_id, most, 0)
+        for overrun in overruns:
+            scope = overrun.partition(" ")[0]
+            self._entry(
+                "overrun",
+                promotion_id=promotion_id,
+                scopes=(scope,),
+                day=self._today(),
+                note=overrun,
+            )
         self._event(
             record, f"{format_usd(quote.max_usd_micros)} is reserved; waiting for an engine"
         )
@@ -173,58 +182,8 @@ class MemoryLedger:
 
     async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
         """Up to `most` events after an event id."""
-        seen = int(after.partition("-")[0]) if after else 0
         events = self._record(promotion_id).events
-        return [each for each in events if int(each.id.partition("-")[0]) > seen][:most]
-
-    async def set_budget(self, scope: str, limit_usd_micros: int) -> Budget:
-        """Limits what a scope may ever spend."""
-        kept = self._scopes.setdefault(scope, _Scope())
-        kept.limit = limit_usd_micros
-        return Budget(
-            scope=scope,
-            limit_usd_micros=limit_usd_micros,
-            spent_usd_micros=kept.spent,
-            reserved_usd_micros=kept.reserved,
-        )
-
-    async def seed_budget(self, scope: str, limit_usd_micros: int) -> bool:
-        """The same, if no scope has a budget yet."""
-        if await self.budgets():
-            return False
-        await self.set_budget(scope, limit_usd_micros)
-        return True
-
-    async def budgets(self) -> Sequence[Budget]:
-        """Every scope that has a limit, by name."""
-        return [
-            Budget(
-                scope=scope,
-                limit_usd_micros=kept.limit,
-                spent_usd_micros=kept.spent,
-                reserved_usd_micros=kept.reserved,
-            )
-            for scope, kept in sorted(self._scopes.items())
-            if kept.limit is not None
-        ]
-
-    async def spend(self) -> Sequence[SpendLine]:
-        """What each scope was charged, by name."""
-        return [
-            SpendLine(
-                scope=scope,
-                promotions=kept.promotions,
-                charged_usd_micros=kept.spent,
-                cloud_only_usd_micros=kept.cloud_only,
-            )
-            for scope, kept in sorted(self._scopes.items())
-            if kept.promotions
-        ]
-
-    async def entries(self, after: str, most: int) -> Sequence[LedgerEntry]:
-        """Movements of money in order."""
-        seen = int(after.partition("-")[0]) if after else 0
-        return [each for each in self._entries if int(each.id.partition("-")[0]) > seen][:most]
+        return [each for each in events if order(each.id) > order(after)][:most]
 
     async def take(self, worker: str, most: int) -> Sequence[Lease]:
         """Leases of lapsed, due and new work."""
@@ -284,7 +243,24 @@ class MemoryLedger:
         if not 0 <= charged_usd_micros <= promotion.quote.max_usd_micros:
             raise Overcharge(f"{promotion.id}: {promotion.quote.max_usd_micros} is reserved")
         message = f"finished; {format_usd(charged_usd_micros)} is charged"
-        self._resolve(record, "settle", PromotionState.SETTLED, charged_usd_micros, message)
+        held = self._open[promotion.id]
+        model = record.outcome.model
+        self._resolve(
+            record,
+            "settle",
+            PromotionState.SETTLED,
+            charged_usd_micros,
+            message,
+            model=model,
+            cloud_only_usd_micros=cloud_only,
+        )
+        cell = (held.day, held.scopes, model)
+        before = self._cells.get(cell, (0, 0, 0))
+        self._cells[cell] = (
+            before[0] + 1,
+            before[1] + charged_usd_micros,
+            before[2] + cloud_only,
+        )
         lineage, receipt = finished(
             promotion.promotion,
             promotion.quote,
@@ -296,9 +272,6 @@ class MemoryLedger:
         record.promotion = replace(
             record.promotion, artifact=record.outcome.digest, lineage=lineage, receipt=receipt
         )
-        for scope in promotion.promotion.account.scopes:
-            self._scopes[scope].promotions += 1
-            self._scopes[scope].cloud_only += cloud_only
         return record.promotion
 
     async def release(self, lease: Lease, reason: str) -> Promotion:
@@ -347,7 +320,7 @@ class MemoryLedger:
 
     def _change(self, record: _Record, *, state: PromotionState, attempts: int) -> None:
         record.promotion = replace(
-            record.promotion, state=state, attempts=attempts, updated_at=_now()
+            record.promotion, state=state, attempts=attempts, updated_at=self._now()
         )
 
     def _resolve(
@@ -357,41 +330,21 @@ class MemoryLedger:
         state: PromotionState,
         charged: int,
         message: str,
+        **more: Any,
     ) -> None:
         self._change(record, state=state, attempts=record.promotion.attempts)
         reason = "" if state is PromotionState.SETTLED else message
         record.promotion = replace(record.promotion, reason=reason)
-        self._move(kind, record, -record.promotion.quote.max_usd_micros, charged)
+        promotion = record.promotion
+        self._move(kind, promotion.id, -promotion.quote.max_usd_micros, charged, **more)
+        del self._open[promotion.id]
         self._event(record, message)
-
-    def _move(
-        self,
-        kind: Literal["reserve", "settle", "release", "expire"],
-        record: _Record,
-        reserved: int,
-        spent: int,
-    ) -> None:
-        scopes = record.promotion.promotion.account.scopes
-        for scope in scopes:
-            kept = self._scopes.setdefault(scope, _Scope())
-            kept.reserved += reserved
-            kept.spent += spent
-        self._entries.append(
-            LedgerEntry(
-                id=self._next_id(),
-                kind=kind,
-                promotion_id=record.promotion.id,
-                scopes=scopes,
-                reserved_usd_micros=reserved,
-                spent_usd_micros=spent,
-            )
-        )
 
     def _event(self, record: _Record, message: str, progress: Progress | None = None) -> None:
         record.events.append(
             PromotionEvent(
                 id=self._next_id(),
-                at=_now(),
+                at=self._now(),
                 state=record.promotion.state,
                 step=progress.step if progress else 0,
                 steps=progress.steps if progress else 0,
@@ -404,11 +357,3 @@ class MemoryLedger:
     def _enqueue(self, record: _Record) -> None:
         record.entry = self._next_id()
         self._bell.ring(WORK)
-
-    def _next_id(self) -> str:
-        self._last_id += 1
-        return f"{self._last_id}-0"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

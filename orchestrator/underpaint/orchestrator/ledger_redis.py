@@ -4,58 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
-from importlib import resources
 from typing import Any, Final
 
 from underpaint.contract.errors import LedgerUnavailable
 from underpaint.contract.generation import Progress
 from underpaint.contract.money import format_usd
 from underpaint.contract.promotion import (
-    Budget,
     Promotion,
     PromotionEvent,
     PromotionRequest,
-    SpendLine,
 )
 from underpaint.orchestrator import records, redis_link
 from underpaint.orchestrator.bell import Bell
+from underpaint.orchestrator.books import frozen_for, no_budget, no_room, order, too_much
+from underpaint.orchestrator.books_redis import RedisBooks
 from underpaint.orchestrator.ledger import (
     Lease,
     LeaseLost,
-    LedgerEntry,
     OpenQuote,
     Outcome,
     Overcharge,
     Page,
     expired,
-    no_budget,
-    no_room,
     not_found,
     taken,
 )
 
 log = logging.getLogger(__name__)
 
-SCRIPTS: Final = (
-    "reserve",
-    "take",
-    "renew",
-    "progress",
-    "record",
-    "settle",
-    "release",
-    "retry",
-    "cancel",
-    "expire",
-    "limit",
-)
 # One name for all: fences tell workers apart, and names would pile up in the group.
 CONSUMER: Final = "dispatcher"
 
 
-class RedisLedger:
+class RedisLedger(RedisBooks):
     """Money, promotions, the work queue and events, under one hash tag."""
 
     def __init__(self, url: str, *, lease_s: float, root: str = "{underpaint}") -> None:
@@ -69,19 +52,11 @@ class RedisLedger:
         Raises:
             InvalidRequest: the URL is malformed.
         """
-        # redis-py's types leave open whether answers are text; ours are bytes.
-        self._redis: Any = redis_link.connect(url)
+        super().__init__(url, root)
         self._news: Any = redis_link.connect(url, blocking=True)
         self._lease_ms = int(lease_s * 1000)
-        self._root = root
         self._bell = Bell()
         self._listening: asyncio.Task[None] | None = None
-        lua = resources.files(__package__) / "lua"
-        common = (lua / "common.lua").read_text()
-        self._scripts = {
-            name: self._redis.register_script(common + (lua / f"{name}.lua").read_text())
-            for name in SCRIPTS
-        }
 
     async def open(self) -> None:
         """Checks that Redis answers and begins to listen for news."""
@@ -158,14 +133,11 @@ class RedisLedger:
         if verdict == b"expired":
             raise expired(quote.id)
         if verdict == b"full":
-            scope, limit, spent, reserved = (field.decode() for field in answer)
-            full = Budget(
-                scope=scope,
-                limit_usd_micros=int(limit),
-                spent_usd_micros=int(spent),
-                reserved_usd_micros=int(reserved),
-            )
-            raise no_room(full, quote.max_usd_micros)
+            raise no_room(records.budget_from(answer[0]), quote.max_usd_micros)
+        if verdict == b"frozen":
+            raise frozen_for(answer[0].decode())
+        if verdict == b"too much":
+            raise too_much(answer[0].decode())
         if verdict == b"unlimited":
             raise no_budget(scopes)
         return _promotion(answer[0])
@@ -215,61 +187,12 @@ class RedisLedger:
             raise not_found(promotion_id)
         last = records.last_event_from(fields)
         # Long finished: its events are gone, but how it ended is not.
-        return [last] if last.state.final and _order(last.id) > _order(after) else []
-
-    async def set_budget(self, scope: str, limit_usd_micros: int) -> Budget:
-        """Limits what a scope may ever spend."""
-        _, spent, reserved = await self._run("limit", scope, str(limit_usd_micros), "0")
-        return Budget(
-            scope=scope,
-            limit_usd_micros=limit_usd_micros,
-            spent_usd_micros=int(spent),
-            reserved_usd_micros=int(reserved),
-        )
-
-    async def seed_budget(self, scope: str, limit_usd_micros: int) -> bool:
-        """The same, if no scope has a budget yet."""
-        verdict, *_ = await self._run("limit", scope, str(limit_usd_micros), "1")
-        return bool(verdict == b"set")
-
-    async def budgets(self) -> Sequence[Budget]:
-        """Every scope that has a limit, by name."""
-        return [
-            Budget(
-                scope=scope,
-                limit_usd_micros=int(fields[b"limit"]),
-                spent_usd_micros=int(fields.get(b"spent", 0)),
-                reserved_usd_micros=int(fields.get(b"reserved", 0)),
-            )
-            async for scope, fields in self._scopes()
-            if b"limit" in fields
-        ]
-
-    async def spend(self) -> Sequence[SpendLine]:
-        """What each scope was charged, by name."""
-        return [
-            SpendLine(
-                scope=scope,
-                promotions=int(fields.get(b"promotions", 0)),
-                charged_usd_micros=int(fields.get(b"spent", 0)),
-                cloud_only_usd_micros=int(fields.get(b"cloud_only", 0)),
-            )
-            async for scope, fields in self._scopes()
-            if b"promotions" in fields
-        ]
-
-    async def entries(self, after: str, most: int) -> Sequence[LedgerEntry]:
-        """Movements of money in order."""
-        with redis_link.translated():
-            rows = await self._redis.xrange(
-                self._key("ledger"), min=f"({after}" if after else "-", max="+", count=most
-            )
-        return [records.entry_from(entry_id, fields) for entry_id, fields in rows]
+        return [last] if last.state.final and order(last.id) > order(after) else []
 
     async def take(self, worker: str, most: int) -> Sequence[Lease]:
         """Leases of lapsed, due and new work, in this order."""
         leased = await self._run("take", CONSUMER, worker, self._lease_ms, most)
-        return [records.lease_from(entry, _pairs(stored)) for entry, stored in leased]
+        return [records.lease_from(entry, records.pairs(stored)) for entry, stored in leased]
 
     async def renew(self, lease: Lease) -> bool:
         """Prolongs a lease; says whether the promotion was cancelled."""
@@ -328,13 +251,6 @@ class RedisLedger:
         """Expires promotions whose reservation is over."""
         return int(await self._run("expire", most, "it was not finished in its time"))
 
-    def _key(self, *parts: str) -> str:
-        return ":".join((self._root, *parts))
-
-    async def _run(self, script: str, *arguments: str | bytes | int) -> Any:
-        with redis_link.translated():
-            return await self._scripts[script](keys=[self._root], args=list(arguments))
-
     async def _held(
         self, script: str, lease: Lease, before: str | None, *arguments: str | bytes
     ) -> list[Any]:
@@ -355,16 +271,6 @@ class RedisLedger:
             fields: dict[bytes, bytes] = await self._redis.hgetall(self._key(kind, name))
         return fields
 
-    async def _scopes(self) -> AsyncIterator[tuple[str, dict[bytes, bytes]]]:
-        with redis_link.translated():
-            scopes = sorted(await self._redis.smembers(self._key("scopes")))
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for scope in scopes:
-                    pipeline.hgetall(self._key("scope", scope.decode()))
-                stored = await pipeline.execute()
-        for scope, fields in zip(scopes, stored, strict=True):
-            yield scope.decode(), fields
-
     async def _listen(self) -> None:
         """Rings the bell of this process for what scripts publish; never gives up."""
         while True:
@@ -381,14 +287,5 @@ class RedisLedger:
                 await asyncio.sleep(0.5)
 
 
-def _pairs(flat: list[bytes]) -> dict[bytes, bytes]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
 def _promotion(flat: list[bytes]) -> Promotion:
-    return records.promotion_from(_pairs(flat))
-
-
-def _order(event_id: str) -> tuple[int, int]:
-    at, _, number = event_id.partition("-")
-    return int(at or 0), int(number or 0)
+    return records.promotion_from(records.pairs(flat))

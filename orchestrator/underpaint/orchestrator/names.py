@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from underpaint.contract.accounting import Period, check_day
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.promotion import SCOPE_KINDS, Account
 
 ENGINE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 _PROMOTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
+ROLE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _OWNER: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 _EVENT_ID: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 
@@ -51,6 +53,19 @@ def check_scope(scope: str) -> str:
             f"{', '.join(SCOPE_KINDS)} and 1 to 64 of A-Z a-z 0-9 . _ @ + -"
         )
     return scope
+
+
+def check_days(period: Period, from_day: str, until_day: str) -> tuple[str, str]:
+    """The same days.
+
+    Raises:
+        InvalidRequest: no days, the last before the first, or not those of a campaign.
+    """
+    if (from_day or until_day) and period is not Period.CAMPAIGN:
+        raise InvalidRequest("only a campaign has days; leave out the first and the last")
+    if check_day(until_day) and until_day < check_day(from_day):
+        raise InvalidRequest(f"a campaign cannot end on {until_day}, before {from_day}")
+    return check_day(from_day), until_day
 
 
 def check_event_id(event_id: str) -> str:

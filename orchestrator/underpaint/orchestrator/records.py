@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import TypeAdapter
+from underpaint.contract.accounting import Budget, LedgerEntry, Period
 from underpaint.contract.promotion import (
     Lineage,
     Promotion,
@@ -17,14 +18,15 @@ from underpaint.contract.promotion import (
     Quote,
     Receipt,
 )
-from underpaint.orchestrator.ledger import Lease, LedgerEntry, Outcome
+from underpaint.orchestrator.books import over_soft
+from underpaint.orchestrator.ledger import Lease, Outcome
 from underpaint.orchestrator.pricing import EnginePrice
 
 REQUEST: Final = TypeAdapter(PromotionRequest)
 QUOTE: Final = TypeAdapter(Quote)
 PRICE: Final = TypeAdapter(EnginePrice)
 OUTCOME: Final = TypeAdapter(Outcome)
-_KIND: Final = TypeAdapter(LedgerEntry)
+_ENTRY: Final = TypeAdapter(LedgerEntry)
 
 Fields = Mapping[bytes, bytes]
 
@@ -94,6 +96,9 @@ def promotion_from(fields: Fields) -> Promotion:
         artifact=artifact,
         lineage=lineage,
         receipt=receipt,
+        warnings=tuple(map(_overrun, fields[b"overruns"].decode().split(",")))
+        if fields[b"overruns"]
+        else (),
     )
 
 
@@ -135,17 +140,53 @@ def last_event_from(fields: Fields) -> PromotionEvent:
 
 
 def entry_from(entry_id: bytes, fields: Fields) -> LedgerEntry:
-    """A movement of money from its stream entry."""
-    return _KIND.validate_python(
+    """An entry of the ledger from its stream entry."""
+    text = {name.decode(): value.decode() for name, value in fields.items()}
+    overrun = text.get("overrun")
+    return _ENTRY.validate_python(
         {
             "id": entry_id.decode(),
-            "kind": fields[b"kind"].decode(),
-            "promotion_id": fields[b"promotion"].decode(),
-            "scopes": tuple(fields[b"scopes"].decode().split()),
-            "reserved_usd_micros": int(fields[b"reserved"]),
-            "spent_usd_micros": int(fields[b"spent"]),
+            "number": int(text["number"]),
+            "at": moment(int(entry_id.partition(b"-")[0])),
+            "kind": text["kind"],
+            "promotion_id": text.get("promotion", ""),
+            "scopes": tuple(text.get("scopes", "").split()),
+            "day": text.get("day", ""),
+            "reserved_usd_micros": int(text.get("reserved", 0)),
+            "spent_usd_micros": int(text.get("spent", 0)),
+            "model": text.get("model", ""),
+            "cloud_only_usd_micros": int(text.get("cloud_only", 0)),
+            "note": _overrun(overrun) if overrun else text.get("note", ""),
         }
     )
+
+
+def budget_from(row: Sequence[bytes]) -> Budget:
+    """A limit from what a script tells of it."""
+    scope, period, limit, soft, from_day, until_day, spent, reserved = (
+        field.decode() for field in row
+    )
+    return Budget(
+        scope=scope,
+        limit_usd_micros=int(limit),
+        spent_usd_micros=int(spent),
+        reserved_usd_micros=int(reserved),
+        period=Period(period),
+        soft=soft == "1",
+        from_day=from_day,
+        until_day=until_day,
+    )
+
+
+def pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    """A hash from its fields and values in turn."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _overrun(text: str) -> str:
+    """The warning about a soft limit, from its scope, period, limit and excess."""
+    scope, period, limit, over = text.split(" ")
+    return over_soft(scope, Period(period), int(limit), int(over))
 
 
 def moment(ms: int) -> datetime:

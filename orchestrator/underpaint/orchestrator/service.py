@@ -11,6 +11,7 @@ from underpaint.contract.money import format_usd
 from underpaint.contract.rim import read_token, start_server
 from underpaint.orchestrator import policy, pricing
 from underpaint.orchestrator.artifacts import Artifacts
+from underpaint.orchestrator.bookkeeping import Bookkeeper
 from underpaint.orchestrator.desk import Desk
 from underpaint.orchestrator.dispatcher import Dispatcher
 from underpaint.orchestrator.engine import CloudEngine
@@ -59,6 +60,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         first_backoff_s=settings.backoff_s,
     )
     dispatcher = Dispatcher(polisher, settings.concurrency)
+    bookkeeper = Bookkeeper(books=ledger, artifacts=artifacts)
     try:
         await _open(ledger, settings.redis_wait_s)
         if budget and await ledger.seed_budget(SEEDED_SCOPE, budget):
@@ -66,19 +68,24 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         server, port = await start_server(
             settings.listen,
             lambda server: orchestrator_pb2_grpc.add_OrchestratorServiceServicer_to_server(
-                Servicer(desk), server
+                Servicer(desk, bookkeeper), server
             ),
             [SERVICE],
             token=token,
             reflect=settings.reflection,
         )
         dispatcher.start()
+        checkpoints = asyncio.create_task(
+            bookkeeper.run(settings.checkpoint_every_s), name="checkpoints of the ledger"
+        )
         host = settings.listen.rpartition(":")[0]
         print(f"underpaint orchestrator listening on {host}:{port}", flush=True)
         try:
             await stop.wait()
         finally:
             log.info("stopping")
+            checkpoints.cancel()
+            await asyncio.gather(checkpoints, return_exceptions=True)
             await server.stop(_CALLS_END_S)
             await dispatcher.stop(settings.grace_s)
     finally:

@@ -10,13 +10,21 @@ from typing import Any, Final
 import grpc
 from typing_extensions import override
 from underpaint.contract import pictures, wire
+from underpaint.contract.accounting import check_day
 from underpaint.contract.chunks import Assembly, split
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.money import check_usd_micros
 from underpaint.contract.promotion import Promotion, PromotionRequest
+from underpaint.orchestrator import spending
 from underpaint.orchestrator.bell import heard
+from underpaint.orchestrator.bookkeeping import Bookkeeper
 from underpaint.orchestrator.desk import Desk
-from underpaint.orchestrator.names import check_event_id, check_promotion_id, check_scope
+from underpaint.orchestrator.names import (
+    check_days,
+    check_event_id,
+    check_promotion_id,
+    check_scope,
+)
 from underpaint.v1 import common_pb2, orchestrator_pb2_grpc
 from underpaint.v1 import orchestrator_pb2 as pb
 
@@ -44,8 +52,9 @@ class _Fill:
 class Servicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     """The rim of the control plane."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, bookkeeper: Bookkeeper) -> None:
         self._desk = desk
+        self._bookkeeper = bookkeeper
         self._ledger = desk.ledger
 
     @override
@@ -138,9 +147,20 @@ class Servicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def SetBudget(
         self, request: pb.SetBudgetRequest, context: Context
     ) -> pb.SetBudgetResponse:
-        """Limits a scope."""
-        limit = check_usd_micros(request.limit_usd_micros)
-        budget = await self._ledger.set_budget(check_scope(request.scope), limit)
+        """Sets or lifts a limit of a scope."""
+        scope, period = check_scope(request.scope), wire.period_from_wire(request.period)
+        from_day, until_day = check_days(period, request.from_day, request.until_day)
+        if request.remove:
+            await self._ledger.remove_budget(scope, period)
+            return pb.SetBudgetResponse()
+        budget = await self._ledger.set_budget(
+            scope,
+            check_usd_micros(request.limit_usd_micros),
+            period=period,
+            soft=request.soft,
+            from_day=from_day,
+            until_day=until_day,
+        )
         return pb.SetBudgetResponse(budget=wire.budget_to_wire(budget))
 
     @override
@@ -153,12 +173,41 @@ class Servicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
 
     @override
     async def GetSpend(self, request: pb.GetSpendRequest, context: Context) -> pb.GetSpendResponse:
-        """What was charged, of one scope or of all."""
+        """What was charged, of one scope or of all, by scope or by dimensions."""
         scope = check_scope(request.scope) if request.scope else ""
-        lines = await self._ledger.spend()
-        return pb.GetSpendResponse(
-            lines=[wire.spend_to_wire(each) for each in lines if not scope or each.scope == scope]
-        )
+        cells = [
+            cell
+            for cell in await self._ledger.spend(check_day(request.since_day))
+            if not scope or scope in cell.account.scopes
+        ]
+        if request.by:
+            lines = spending.by(cells, list(request.by))
+        else:
+            lines = [line for line in spending.by_scope(cells) if not scope or line.scope == scope]
+        return pb.GetSpendResponse(lines=[wire.spend_to_wire(line) for line in lines])
+
+    @override
+    async def VerifyLedger(
+        self, request: pb.VerifyLedgerRequest, context: Context
+    ) -> pb.VerifyLedgerResponse:
+        """Adds up and compares."""
+        return wire.verification_to_wire(await self._bookkeeper.verify())
+
+    @override
+    async def ThawLedger(
+        self, request: pb.ThawLedgerRequest, context: Context
+    ) -> pb.ThawLedgerResponse:
+        """Allows spending again."""
+        frozen = await self._bookkeeper.thaw(request.because, rebuild=request.rebuild)
+        return pb.ThawLedgerResponse(frozen=frozen)
+
+    @override
+    async def ReadLedger(
+        self, request: pb.ReadLedgerRequest, context: Context
+    ) -> AsyncIterator[pb.ReadLedgerResponse]:
+        """Every entry since a day."""
+        async for batch in self._bookkeeper.read(check_day(request.since_day)):
+            yield pb.ReadLedgerResponse(entries=[wire.entry_to_wire(entry) for entry in batch])
 
     async def _ended(self, promotion_id: str) -> Promotion:
         """The promotion once it is final, or as it stands after a while."""

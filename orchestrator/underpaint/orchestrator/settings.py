@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     grace_s: Annotated[
         float, Field(ge=0, le=600, description="seconds running work may take when stopped")
     ] = 5.0
+    checkpoint_every_s: Annotated[
+        float, Field(ge=1, le=86_400, description="seconds between checkpoints of the ledger")
+    ] = 900.0
     redis_wait_s: Annotated[
         float, Field(ge=0, le=600, description="seconds to wait for Redis at the start")
     ] = 5.0

@@ -20,6 +20,9 @@ DEADLINES: Final[dict[str, float]] = {
     "/underpaint.v1.OrchestratorService/SetBudget": 30,
     "/underpaint.v1.OrchestratorService/ListBudgets": 30,
     "/underpaint.v1.OrchestratorService/GetSpend": 60,
+    "/underpaint.v1.OrchestratorService/VerifyLedger": 300,
+    "/underpaint.v1.OrchestratorService/ThawLedger": 300,
+    "/underpaint.v1.OrchestratorService/ReadLedger": 600,
     "/underpaint.v1.CloudService/Generate": 1_800,
     "/underpaint.v1.CloudService/ListEngines": 30,
 }

@@ -13,7 +13,8 @@ UnderpaintError
 │   ├── PrivacyViolation
 │   ├── BudgetExceeded
 │   ├── QuoteExpired
-│   └── ReservationExpired
+│   ├── ReservationExpired
+│   └── LedgerFrozen        the books do not balance: nothing new is spent
 ├── Unauthenticated
 ├── Unavailable             the only kind that may be retried
 │   ├── EngineBusy
@@ -81,6 +82,10 @@ class QuoteExpired(Refused):
 
 class ReservationExpired(Refused):
     """The money is no longer held."""
+
+
+class LedgerFrozen(Refused):
+    """The ledger does not add up, so nothing new is reserved until someone has looked."""
 
 
 class Unauthenticated(UnderpaintError):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Final
 
+from underpaint.contract.accounting import Budget as Budget
+from underpaint.contract.accounting import SpendLine as SpendLine
 from underpaint.contract.drafts import Privacy
 from underpaint.contract.generation import GenerationRequest
 from underpaint.contract.pictures import Digest
@@ -69,6 +72,7 @@ class RuleVerdict:
     matched: bool
     decided: bool
     reason: str
+    saw: Mapping[str, str] = field(default_factory=dict)  # what it looked at, as JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +96,7 @@ class Quote:
     lines: tuple[QuoteLine, ...]
     cloud_only_usd_micros: int
     request: GenerationRequest
+    warnings: tuple[str, ...] = ()  # soft limits that this would go over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +140,7 @@ class Promotion:
     artifact: Digest | None = None
     lineage: Lineage | None = None
     receipt: Receipt | None = None
+    warnings: tuple[str, ...] = ()  # soft limits that it went over when it was reserved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,28 +154,3 @@ class PromotionEvent:
     steps: int = 0
     preview: bytes = b""  # a small JPEG, or nothing
     message: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """A limit on one scope, and what of it is gone."""
-
-    scope: str
-    limit_usd_micros: int
-    spent_usd_micros: int = 0
-    reserved_usd_micros: int = 0
-
-    @property
-    def left_usd_micros(self) -> int:
-        """What may still be reserved."""
-        return self.limit_usd_micros - self.spent_usd_micros - self.reserved_usd_micros
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpendLine:
-    """Spend of one scope, beside what all-cloud would have cost."""
-
-    scope: str
-    promotions: int
-    charged_usd_micros: int
-    cloud_only_usd_micros: int

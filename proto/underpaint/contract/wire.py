@@ -7,13 +7,21 @@ from datetime import UTC, datetime
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from underpaint.contract.accounting import (
+    KINDS,
+    Budget,
+    Kind,
+    LedgerEntry,
+    Period,
+    SpendLine,
+    Verification,
+)
 from underpaint.contract.drafts import Draft, Privacy
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.generation import GenerationRequest, Progress
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import (
     Account,
-    Budget,
     Lineage,
     Promotion,
     PromotionEvent,
@@ -23,7 +31,6 @@ from underpaint.contract.promotion import (
     QuoteLine,
     Receipt,
     RuleVerdict,
-    SpendLine,
 )
 from underpaint.v1 import cloud_pb2, common_pb2, edge_pb2, orchestrator_pb2
 
@@ -39,8 +46,15 @@ STATE_TO_WIRE: Final[dict[PromotionState, orchestrator_pb2.PromotionState]] = {
     PromotionState.RELEASED: orchestrator_pb2.PROMOTION_STATE_RELEASED,
     PromotionState.EXPIRED: orchestrator_pb2.PROMOTION_STATE_EXPIRED,
 }
+PERIOD_TO_WIRE: Final[dict[Period, orchestrator_pb2.BudgetPeriod]] = {
+    Period.DAY: orchestrator_pb2.BUDGET_PERIOD_DAY,
+    Period.MONTH: orchestrator_pb2.BUDGET_PERIOD_MONTH,
+    Period.CAMPAIGN: orchestrator_pb2.BUDGET_PERIOD_CAMPAIGN,
+}
 _PRIVACY_FROM_WIRE: Final = {wire: own for own, wire in PRIVACY_TO_WIRE.items()}
 _STATE_FROM_WIRE: Final = {wire: own for own, wire in STATE_TO_WIRE.items()}
+_KIND_FROM_WIRE: Final[dict[str, Kind]] = {kind: kind for kind in KINDS}
+_PERIOD_FROM_WIRE: Final = {wire: own for own, wire in PERIOD_TO_WIRE.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +236,7 @@ def quote_to_wire(quote: Quote) -> orchestrator_pb2.Quote:
         ],
         cloud_only_usd_micros=quote.cloud_only_usd_micros,
         request=generation_to_wire(quote.request),
+        warnings=quote.warnings,
     )
 
 
@@ -240,6 +255,7 @@ def quote_from_wire(wire: orchestrator_pb2.Quote) -> Quote:
         lines=tuple(QuoteLine(what=line.what, usd_micros=line.usd_micros) for line in wire.lines),
         cloud_only_usd_micros=wire.cloud_only_usd_micros,
         request=generation_from_wire(wire.request),
+        warnings=tuple(wire.warnings),
     )
 
 
@@ -254,6 +270,7 @@ def promotion_to_wire(promotion: Promotion) -> orchestrator_pb2.Promotion:
         updated_at=time_to_wire(promotion.updated_at),
         attempts=promotion.attempts,
         reason=promotion.reason,
+        warnings=promotion.warnings,
     )
     if promotion.artifact:
         wire.artifact.CopyFrom(digest_to_wire(promotion.artifact))
@@ -298,6 +315,7 @@ def promotion_from_wire(wire: orchestrator_pb2.Promotion) -> Promotion:
         )
         if wire.HasField("receipt")
         else None,
+        warnings=tuple(wire.warnings),
     )
 
 
@@ -327,6 +345,11 @@ def event_from_wire(wire: orchestrator_pb2.PromotionEvent) -> PromotionEvent:
     )
 
 
+def period_from_wire(wire: orchestrator_pb2.BudgetPeriod) -> Period:
+    """A campaign if it is not specified."""
+    return _PERIOD_FROM_WIRE.get(wire, Period.CAMPAIGN)
+
+
 def budget_to_wire(budget: Budget) -> orchestrator_pb2.Budget:
     """Domain to wire."""
     return orchestrator_pb2.Budget(
@@ -334,6 +357,10 @@ def budget_to_wire(budget: Budget) -> orchestrator_pb2.Budget:
         limit_usd_micros=budget.limit_usd_micros,
         spent_usd_micros=budget.spent_usd_micros,
         reserved_usd_micros=budget.reserved_usd_micros,
+        period=PERIOD_TO_WIRE[budget.period],
+        soft=budget.soft,
+        from_day=budget.from_day,
+        until_day=budget.until_day,
     )
 
 
@@ -344,6 +371,10 @@ def budget_from_wire(wire: orchestrator_pb2.Budget) -> Budget:
         limit_usd_micros=wire.limit_usd_micros,
         spent_usd_micros=wire.spent_usd_micros,
         reserved_usd_micros=wire.reserved_usd_micros,
+        period=period_from_wire(wire.period),
+        soft=wire.soft,
+        from_day=wire.from_day,
+        until_day=wire.until_day,
     )
 
 
@@ -354,6 +385,7 @@ def spend_to_wire(line: SpendLine) -> orchestrator_pb2.SpendLine:
         promotions=line.promotions,
         charged_usd_micros=line.charged_usd_micros,
         cloud_only_usd_micros=line.cloud_only_usd_micros,
+        key=line.key,
     )
 
 
@@ -364,6 +396,69 @@ def spend_from_wire(wire: orchestrator_pb2.SpendLine) -> SpendLine:
         promotions=wire.promotions,
         charged_usd_micros=wire.charged_usd_micros,
         cloud_only_usd_micros=wire.cloud_only_usd_micros,
+        key=tuple(wire.key),
+    )
+
+
+def entry_to_wire(entry: LedgerEntry) -> orchestrator_pb2.LedgerEntry:
+    """Domain to wire."""
+    return orchestrator_pb2.LedgerEntry(
+        id=entry.id,
+        number=entry.number,
+        at=time_to_wire(entry.at),
+        kind=entry.kind,
+        promotion_id=entry.promotion_id,
+        scopes=entry.scopes,
+        day=entry.day,
+        reserved_usd_micros=entry.reserved_usd_micros,
+        spent_usd_micros=entry.spent_usd_micros,
+        model=entry.model,
+        cloud_only_usd_micros=entry.cloud_only_usd_micros,
+        note=entry.note,
+    )
+
+
+def entry_from_wire(wire: orchestrator_pb2.LedgerEntry) -> LedgerEntry:
+    """Wire to domain."""
+    return LedgerEntry(
+        id=wire.id,
+        number=wire.number,
+        at=time_from_wire(wire.at),
+        kind=_KIND_FROM_WIRE[wire.kind],
+        promotion_id=wire.promotion_id,
+        scopes=tuple(wire.scopes),
+        day=wire.day,
+        reserved_usd_micros=wire.reserved_usd_micros,
+        spent_usd_micros=wire.spent_usd_micros,
+        model=wire.model,
+        cloud_only_usd_micros=wire.cloud_only_usd_micros,
+        note=wire.note,
+    )
+
+
+def verification_to_wire(found: Verification) -> orchestrator_pb2.VerifyLedgerResponse:
+    """Domain to wire."""
+    return orchestrator_pb2.VerifyLedgerResponse(
+        entries=found.entries,
+        number=found.number,
+        checkpoint_number=found.checkpoint_number,
+        balances=found.balances,
+        reservations=found.reservations,
+        mismatches=found.mismatches,
+        frozen=found.frozen,
+    )
+
+
+def verification_from_wire(wire: orchestrator_pb2.VerifyLedgerResponse) -> Verification:
+    """Wire to domain."""
+    return Verification(
+        entries=wire.entries,
+        number=wire.number,
+        checkpoint_number=wire.checkpoint_number,
+        balances=wire.balances,
+        reservations=wire.reservations,
+        mismatches=tuple(wire.mismatches),
+        frozen=wire.frozen,
     )
 
 

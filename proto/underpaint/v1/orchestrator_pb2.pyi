@@ -19,12 +19,23 @@ class PromotionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PROMOTION_STATE_SETTLED: _ClassVar[PromotionState]
     PROMOTION_STATE_RELEASED: _ClassVar[PromotionState]
     PROMOTION_STATE_EXPIRED: _ClassVar[PromotionState]
+
+class BudgetPeriod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BUDGET_PERIOD_UNSPECIFIED: _ClassVar[BudgetPeriod]
+    BUDGET_PERIOD_DAY: _ClassVar[BudgetPeriod]
+    BUDGET_PERIOD_MONTH: _ClassVar[BudgetPeriod]
+    BUDGET_PERIOD_CAMPAIGN: _ClassVar[BudgetPeriod]
 PROMOTION_STATE_UNSPECIFIED: PromotionState
 PROMOTION_STATE_RESERVED: PromotionState
 PROMOTION_STATE_RUNNING: PromotionState
 PROMOTION_STATE_SETTLED: PromotionState
 PROMOTION_STATE_RELEASED: PromotionState
 PROMOTION_STATE_EXPIRED: PromotionState
+BUDGET_PERIOD_UNSPECIFIED: BudgetPeriod
+BUDGET_PERIOD_DAY: BudgetPeriod
+BUDGET_PERIOD_MONTH: BudgetPeriod
+BUDGET_PERIOD_CAMPAIGN: BudgetPeriod
 
 class Account(_message.Message):
     __slots__ = ("organisation", "team", "project", "user")
@@ -77,7 +88,7 @@ class RuleVerdict(_message.Message):
     def __init__(self, rule: _Optional[str] = ..., matched: _Optional[bool] = ..., decided: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Quote(_message.Message):
-    __slots__ = ("id", "engine", "max_usd_micros", "price_table_version", "expires_at", "verdicts", "lines", "cloud_only_usd_micros", "request")
+    __slots__ = ("id", "engine", "max_usd_micros", "price_table_version", "expires_at", "verdicts", "lines", "cloud_only_usd_micros", "request", "warnings")
     ID_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     MAX_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +98,7 @@ class Quote(_message.Message):
     LINES_FIELD_NUMBER: _ClassVar[int]
     CLOUD_ONLY_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     id: str
     engine: str
     max_usd_micros: int
@@ -96,7 +108,8 @@ class Quote(_message.Message):
     lines: _containers.RepeatedCompositeFieldContainer[QuoteLine]
     cloud_only_usd_micros: int
     request: _common_pb2.GenerationRequest
-    def __init__(self, id: _Optional[str] = ..., engine: _Optional[str] = ..., max_usd_micros: _Optional[int] = ..., price_table_version: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdicts: _Optional[_Iterable[_Union[RuleVerdict, _Mapping]]] = ..., lines: _Optional[_Iterable[_Union[QuoteLine, _Mapping]]] = ..., cloud_only_usd_micros: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., engine: _Optional[str] = ..., max_usd_micros: _Optional[int] = ..., price_table_version: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdicts: _Optional[_Iterable[_Union[RuleVerdict, _Mapping]]] = ..., lines: _Optional[_Iterable[_Union[QuoteLine, _Mapping]]] = ..., cloud_only_usd_micros: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class QuoteLine(_message.Message):
     __slots__ = ("what", "usd_micros")
@@ -179,7 +192,7 @@ class Receipt(_message.Message):
     def __init__(self, quoted_usd_micros: _Optional[int] = ..., charged_usd_micros: _Optional[int] = ..., cloud_only_usd_micros: _Optional[int] = ..., price_table_version: _Optional[str] = ..., gpu_seconds: _Optional[float] = ..., settled_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Promotion(_message.Message):
-    __slots__ = ("id", "state", "promotion", "quote", "created_at", "updated_at", "attempts", "reason", "artifact", "lineage", "receipt")
+    __slots__ = ("id", "state", "promotion", "quote", "created_at", "updated_at", "attempts", "reason", "artifact", "lineage", "receipt", "warnings")
     ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     PROMOTION_FIELD_NUMBER: _ClassVar[int]
@@ -191,6 +204,7 @@ class Promotion(_message.Message):
     ARTIFACT_FIELD_NUMBER: _ClassVar[int]
     LINEAGE_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     id: str
     state: PromotionState
     promotion: PromotionRequest
@@ -202,7 +216,8 @@ class Promotion(_message.Message):
     artifact: _common_pb2.Digest
     lineage: Lineage
     receipt: Receipt
-    def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[PromotionState, str]] = ..., promotion: _Optional[_Union[PromotionRequest, _Mapping]] = ..., quote: _Optional[_Union[Quote, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., artifact: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., lineage: _Optional[_Union[Lineage, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[PromotionState, str]] = ..., promotion: _Optional[_Union[PromotionRequest, _Mapping]] = ..., quote: _Optional[_Union[Quote, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., artifact: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., lineage: _Optional[_Union[Lineage, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("promotion_id", "after_event_id")
@@ -291,24 +306,42 @@ class GetArtifactResponse(_message.Message):
     def __init__(self, digest: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., chunk: _Optional[_Union[_common_pb2.Chunk, _Mapping]] = ...) -> None: ...
 
 class Budget(_message.Message):
-    __slots__ = ("scope", "limit_usd_micros", "spent_usd_micros", "reserved_usd_micros")
+    __slots__ = ("scope", "limit_usd_micros", "spent_usd_micros", "reserved_usd_micros", "period", "soft", "from_day", "until_day")
     SCOPE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
     SPENT_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
     RESERVED_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_FIELD_NUMBER: _ClassVar[int]
+    SOFT_FIELD_NUMBER: _ClassVar[int]
+    FROM_DAY_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_DAY_FIELD_NUMBER: _ClassVar[int]
     scope: str
     limit_usd_micros: int
     spent_usd_micros: int
     reserved_usd_micros: int
-    def __init__(self, scope: _Optional[str] = ..., limit_usd_micros: _Optional[int] = ..., spent_usd_micros: _Optional[int] = ..., reserved_usd_micros: _Optional[int] = ...) -> None: ...
+    period: BudgetPeriod
+    soft: bool
+    from_day: str
+    until_day: str
+    def __init__(self, scope: _Optional[str] = ..., limit_usd_micros: _Optional[int] = ..., spent_usd_micros: _Optional[int] = ..., reserved_usd_micros: _Optional[int] = ..., period: _Optional[_Union[BudgetPeriod, str]] = ..., soft: _Optional[bool] = ..., from_day: _Optional[str] = ..., until_day: _Optional[str] = ...) -> None: ...
 
 class SetBudgetRequest(_message.Message):
-    __slots__ = ("scope", "limit_usd_micros")
+    __slots__ = ("scope", "limit_usd_micros", "period", "soft", "from_day", "until_day", "remove")
     SCOPE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_FIELD_NUMBER: _ClassVar[int]
+    SOFT_FIELD_NUMBER: _ClassVar[int]
+    FROM_DAY_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_DAY_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_FIELD_NUMBER: _ClassVar[int]
     scope: str
     limit_usd_micros: int
-    def __init__(self, scope: _Optional[str] = ..., limit_usd_micros: _Optional[int] = ...) -> None: ...
+    period: BudgetPeriod
+    soft: bool
+    from_day: str
+    until_day: str
+    remove: bool
+    def __init__(self, scope: _Optional[str] = ..., limit_usd_micros: _Optional[int] = ..., period: _Optional[_Union[BudgetPeriod, str]] = ..., soft: _Optional[bool] = ..., from_day: _Optional[str] = ..., until_day: _Optional[str] = ..., remove: _Optional[bool] = ...) -> None: ...
 
 class SetBudgetResponse(_message.Message):
     __slots__ = ("budget",)
@@ -327,25 +360,107 @@ class ListBudgetsResponse(_message.Message):
     def __init__(self, budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ...) -> None: ...
 
 class GetSpendRequest(_message.Message):
-    __slots__ = ("scope",)
+    __slots__ = ("scope", "by", "since_day")
     SCOPE_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    SINCE_DAY_FIELD_NUMBER: _ClassVar[int]
     scope: str
-    def __init__(self, scope: _Optional[str] = ...) -> None: ...
+    by: _containers.RepeatedScalarFieldContainer[str]
+    since_day: str
+    def __init__(self, scope: _Optional[str] = ..., by: _Optional[_Iterable[str]] = ..., since_day: _Optional[str] = ...) -> None: ...
 
 class SpendLine(_message.Message):
-    __slots__ = ("scope", "promotions", "charged_usd_micros", "cloud_only_usd_micros")
+    __slots__ = ("scope", "promotions", "charged_usd_micros", "cloud_only_usd_micros", "key")
     SCOPE_FIELD_NUMBER: _ClassVar[int]
     PROMOTIONS_FIELD_NUMBER: _ClassVar[int]
     CHARGED_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
     CLOUD_ONLY_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
     scope: str
     promotions: int
     charged_usd_micros: int
     cloud_only_usd_micros: int
-    def __init__(self, scope: _Optional[str] = ..., promotions: _Optional[int] = ..., charged_usd_micros: _Optional[int] = ..., cloud_only_usd_micros: _Optional[int] = ...) -> None: ...
+    key: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, scope: _Optional[str] = ..., promotions: _Optional[int] = ..., charged_usd_micros: _Optional[int] = ..., cloud_only_usd_micros: _Optional[int] = ..., key: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetSpendResponse(_message.Message):
     __slots__ = ("lines",)
     LINES_FIELD_NUMBER: _ClassVar[int]
     lines: _containers.RepeatedCompositeFieldContainer[SpendLine]
     def __init__(self, lines: _Optional[_Iterable[_Union[SpendLine, _Mapping]]] = ...) -> None: ...
+
+class LedgerEntry(_message.Message):
+    __slots__ = ("id", "number", "at", "kind", "promotion_id", "scopes", "day", "reserved_usd_micros", "spent_usd_micros", "model", "cloud_only_usd_micros", "note")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    PROMOTION_ID_FIELD_NUMBER: _ClassVar[int]
+    SCOPES_FIELD_NUMBER: _ClassVar[int]
+    DAY_FIELD_NUMBER: _ClassVar[int]
+    RESERVED_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    SPENT_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    CLOUD_ONLY_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    number: int
+    at: _timestamp_pb2.Timestamp
+    kind: str
+    promotion_id: str
+    scopes: _containers.RepeatedScalarFieldContainer[str]
+    day: str
+    reserved_usd_micros: int
+    spent_usd_micros: int
+    model: str
+    cloud_only_usd_micros: int
+    note: str
+    def __init__(self, id: _Optional[str] = ..., number: _Optional[int] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[str] = ..., promotion_id: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., day: _Optional[str] = ..., reserved_usd_micros: _Optional[int] = ..., spent_usd_micros: _Optional[int] = ..., model: _Optional[str] = ..., cloud_only_usd_micros: _Optional[int] = ..., note: _Optional[str] = ...) -> None: ...
+
+class VerifyLedgerRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class VerifyLedgerResponse(_message.Message):
+    __slots__ = ("entries", "number", "checkpoint_number", "balances", "reservations", "mismatches", "frozen")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    BALANCES_FIELD_NUMBER: _ClassVar[int]
+    RESERVATIONS_FIELD_NUMBER: _ClassVar[int]
+    MISMATCHES_FIELD_NUMBER: _ClassVar[int]
+    FROZEN_FIELD_NUMBER: _ClassVar[int]
+    entries: int
+    number: int
+    checkpoint_number: int
+    balances: int
+    reservations: int
+    mismatches: _containers.RepeatedScalarFieldContainer[str]
+    frozen: str
+    def __init__(self, entries: _Optional[int] = ..., number: _Optional[int] = ..., checkpoint_number: _Optional[int] = ..., balances: _Optional[int] = ..., reservations: _Optional[int] = ..., mismatches: _Optional[_Iterable[str]] = ..., frozen: _Optional[str] = ...) -> None: ...
+
+class ThawLedgerRequest(_message.Message):
+    __slots__ = ("because", "rebuild")
+    BECAUSE_FIELD_NUMBER: _ClassVar[int]
+    REBUILD_FIELD_NUMBER: _ClassVar[int]
+    because: str
+    rebuild: bool
+    def __init__(self, because: _Optional[str] = ..., rebuild: _Optional[bool] = ...) -> None: ...
+
+class ThawLedgerResponse(_message.Message):
+    __slots__ = ("frozen",)
+    FROZEN_FIELD_NUMBER: _ClassVar[int]
+    frozen: str
+    def __init__(self, frozen: _Optional[str] = ...) -> None: ...
+
+class ReadLedgerRequest(_message.Message):
+    __slots__ = ("since_day",)
+    SINCE_DAY_FIELD_NUMBER: _ClassVar[int]
+    since_day: str
+    def __init__(self, since_day: _Optional[str] = ...) -> None: ...
+
+class ReadLedgerResponse(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[LedgerEntry]
+    def __init__(self, entries: _Optional[_Iterable[_Union[LedgerEntry, _Mapping]]] = ...) -> None: ...

@@ -88,6 +88,21 @@ class OrchestratorServiceStub:
                 request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.GetSpendRequest.SerializeToString,
                 response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.GetSpendResponse.FromString,
                 _registered_method=True)
+        self.VerifyLedger = channel.unary_unary(
+                '/underpaint.v1.OrchestratorService/VerifyLedger',
+                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.VerifyLedgerRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.VerifyLedgerResponse.FromString,
+                _registered_method=True)
+        self.ThawLedger = channel.unary_unary(
+                '/underpaint.v1.OrchestratorService/ThawLedger',
+                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ThawLedgerRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ThawLedgerResponse.FromString,
+                _registered_method=True)
+        self.ReadLedger = channel.unary_stream(
+                '/underpaint.v1.OrchestratorService/ReadLedger',
+                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerResponse.FromString,
+                _registered_method=True)
 
 
 class OrchestratorServiceServicer:
@@ -176,6 +191,30 @@ class OrchestratorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyLedger(self, request, context):
+        """Adds up every entry of the ledger and compares; a difference freezes
+        spending. Deadline: 300 s at most.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ThawLedger(self, request, context):
+        """Allows spending again after a freeze. Deadline: 300 s at most.
+        Errors: FAILED_PRECONDITION when asked to rebuild from entries that are
+        not whole.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadLedger(self, request, context):
+        """Every entry in order, archived ones too. Deadline: 600 s at most.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrchestratorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -228,6 +267,21 @@ def add_OrchestratorServiceServicer_to_server(servicer, server):
                     servicer.GetSpend,
                     request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.GetSpendRequest.FromString,
                     response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.GetSpendResponse.SerializeToString,
+            ),
+            'VerifyLedger': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyLedger,
+                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.VerifyLedgerRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.VerifyLedgerResponse.SerializeToString,
+            ),
+            'ThawLedger': grpc.unary_unary_rpc_method_handler(
+                    servicer.ThawLedger,
+                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ThawLedgerRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ThawLedgerResponse.SerializeToString,
+            ),
+            'ReadLedger': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadLedger,
+                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -504,6 +558,87 @@ class OrchestratorService:
             '/underpaint.v1.OrchestratorService/GetSpend',
             underpaint_dot_v1_dot_orchestrator__pb2.GetSpendRequest.SerializeToString,
             underpaint_dot_v1_dot_orchestrator__pb2.GetSpendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyLedger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.OrchestratorService/VerifyLedger',
+            underpaint_dot_v1_dot_orchestrator__pb2.VerifyLedgerRequest.SerializeToString,
+            underpaint_dot_v1_dot_orchestrator__pb2.VerifyLedgerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ThawLedger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.OrchestratorService/ThawLedger',
+            underpaint_dot_v1_dot_orchestrator__pb2.ThawLedgerRequest.SerializeToString,
+            underpaint_dot_v1_dot_orchestrator__pb2.ThawLedgerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadLedger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/underpaint.v1.OrchestratorService/ReadLedger',
+            underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerRequest.SerializeToString,
+            underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerResponse.FromString,
             options,
             channel_credentials,
             insecure,

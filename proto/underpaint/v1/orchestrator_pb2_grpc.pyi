@@ -70,6 +70,17 @@ class OrchestratorServiceStub:
     """Deadline: 30 s at most."""
     GetSpend: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.GetSpendRequest, _orchestrator_pb2.GetSpendResponse]
     """Deadline: 60 s at most."""
+    VerifyLedger: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.VerifyLedgerRequest, _orchestrator_pb2.VerifyLedgerResponse]
+    """Adds up every entry of the ledger and compares; a difference freezes
+    spending. Deadline: 300 s at most.
+    """
+    ThawLedger: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.ThawLedgerRequest, _orchestrator_pb2.ThawLedgerResponse]
+    """Allows spending again after a freeze. Deadline: 300 s at most.
+    Errors: FAILED_PRECONDITION when asked to rebuild from entries that are
+    not whole.
+    """
+    ReadLedger: _grpc.UnaryStreamMultiCallable[_orchestrator_pb2.ReadLedgerRequest, _orchestrator_pb2.ReadLedgerResponse]
+    """Every entry in order, archived ones too. Deadline: 600 s at most."""
 
 @_typing.type_check_only
 class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
@@ -113,6 +124,17 @@ class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
     """Deadline: 30 s at most."""
     GetSpend: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.GetSpendRequest, _orchestrator_pb2.GetSpendResponse]  # type: ignore[assignment]
     """Deadline: 60 s at most."""
+    VerifyLedger: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.VerifyLedgerRequest, _orchestrator_pb2.VerifyLedgerResponse]  # type: ignore[assignment]
+    """Adds up every entry of the ledger and compares; a difference freezes
+    spending. Deadline: 300 s at most.
+    """
+    ThawLedger: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.ThawLedgerRequest, _orchestrator_pb2.ThawLedgerResponse]  # type: ignore[assignment]
+    """Allows spending again after a freeze. Deadline: 300 s at most.
+    Errors: FAILED_PRECONDITION when asked to rebuild from entries that are
+    not whole.
+    """
+    ReadLedger: _aio.UnaryStreamMultiCallable[_orchestrator_pb2.ReadLedgerRequest, _orchestrator_pb2.ReadLedgerResponse]  # type: ignore[assignment]
+    """Every entry in order, archived ones too. Deadline: 600 s at most."""
 
 class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     """The control plane: prices, decides, reserves, promotes, accounts.
@@ -213,5 +235,34 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orchestrator_pb2.GetSpendResponse, _abc.Awaitable[_orchestrator_pb2.GetSpendResponse]]:
         """Deadline: 60 s at most."""
+
+    @_abc_1.abstractmethod
+    def VerifyLedger(
+        self,
+        request: _orchestrator_pb2.VerifyLedgerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orchestrator_pb2.VerifyLedgerResponse, _abc.Awaitable[_orchestrator_pb2.VerifyLedgerResponse]]:
+        """Adds up every entry of the ledger and compares; a difference freezes
+        spending. Deadline: 300 s at most.
+        """
+
+    @_abc_1.abstractmethod
+    def ThawLedger(
+        self,
+        request: _orchestrator_pb2.ThawLedgerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orchestrator_pb2.ThawLedgerResponse, _abc.Awaitable[_orchestrator_pb2.ThawLedgerResponse]]:
+        """Allows spending again after a freeze. Deadline: 300 s at most.
+        Errors: FAILED_PRECONDITION when asked to rebuild from entries that are
+        not whole.
+        """
+
+    @_abc_1.abstractmethod
+    def ReadLedger(
+        self,
+        request: _orchestrator_pb2.ReadLedgerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_orchestrator_pb2.ReadLedgerResponse], _abc.AsyncIterator[_orchestrator_pb2.ReadLedgerResponse]]:
+        """Every entry in order, archived ones too. Deadline: 600 s at most."""
 
 def add_OrchestratorServiceServicer_to_server(servicer: OrchestratorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

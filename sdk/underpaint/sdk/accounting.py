@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 from rich.text import Text
+from underpaint.contract.accounting import Budget
 from underpaint.contract.money import format_usd, parse_usd
-from underpaint.contract.promotion import Budget
 from underpaint.sdk.desk import Desk
 
 Scope = Annotated[str, typer.Argument(metavar="SCOPE", help="Such as project:catalogue.")]

@@ -8,12 +8,13 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
+from underpaint.contract.accounting import Budget, SpendLine
 from underpaint.contract.chunks import split
 from underpaint.contract.drafts import InitImage
 from underpaint.contract.errors import EngineFailed, ServiceUnreachable, Unavailable
 from underpaint.contract.money import check_usd_micros
 from underpaint.contract.pictures import Digest
-from underpaint.contract.promotion import Budget, Promotion, PromotionEvent, Quote, SpendLine
+from underpaint.contract.promotion import Promotion, PromotionEvent, Quote
 from underpaint.contract.wire import (
     budget_from_wire,
     event_from_wire,

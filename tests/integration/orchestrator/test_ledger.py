@@ -16,8 +16,11 @@ from underpaint.contract.errors import (
 from underpaint.contract.generation import Progress
 from underpaint.contract.money import MAX_USD_MICROS
 from underpaint.contract.promotion import Account, Promotion, PromotionState
-from underpaint.orchestrator.ledger import WORK, Lease, LeaseLost, Ledger, Overcharge, fold
+from underpaint.orchestrator.books import EVER
+from underpaint.orchestrator.fold import Fold, differences
+from underpaint.orchestrator.ledger import WORK, Lease, LeaseLost, Ledger, Overcharge
 from underpaint.orchestrator.records import content_of
+from underpaint.orchestrator.spending import by_scope
 
 from tests.unit.orchestrator.samples import OUTCOME, open_quote, promotion_request
 
@@ -44,12 +47,22 @@ async def take_one(ledger: Ledger) -> Lease:
 
 
 async def balance(ledger: Ledger, scope: str = "project:default") -> tuple[int, int]:
-    """Reserved and spent; checked against the fold of all movements."""
-    budgets = {b.scope: (b.reserved_usd_micros, b.spent_usd_micros) for b in await ledger.budgets()}
-    folded = fold(await ledger.entries("", 100_000))
-    for each, amounts in budgets.items():
-        assert folded.get(each, (0, 0)) == amounts
-    return budgets[scope]
+    """Reserved and spent; checked against the fold of all entries, as everything else."""
+    fold = Fold()
+    for entry in await ledger.entries("", 100_000):
+        fold.add(entry)
+    kept = await ledger.balances()
+    assert [*fold.problems, *differences(fold.balances(kept.campaigns), kept)] == []
+    return kept.amounts.get((scope, EVER), (0, 0))
+
+
+async def moved(ledger: Ledger) -> list[tuple[str, int, int]]:
+    """Kind, reserved and spent of every movement of money."""
+    return [
+        (entry.kind, entry.reserved_usd_micros, entry.spent_usd_micros)
+        for entry in await ledger.entries("", 100)
+        if entry.kind != "limit"
+    ]
 
 
 @pytest.fixture
@@ -76,14 +89,11 @@ async def test_reserve_settle_and_receipt(funded: Ledger) -> None:
     assert (settled.lineage.draft_id, settled.lineage.model) == ("draft-1", "stub")
     assert await funded.get("promotion-1") == settled
     assert await balance(funded) == (0, 700)
-    moved = await funded.entries("", 100)
-    assert [(e.kind, e.reserved_usd_micros, e.spent_usd_micros) for e in moved] == [
-        ("reserve", 1_000, 0),
-        ("settle", -1_000, 700),
-    ]
-    spend = {line.scope: line for line in await funded.spend()}
-    assert set(spend) == set(ALL_SCOPES)
-    assert spend["user:default"].cloud_only_usd_micros == 6_300
+    assert await moved(funded) == [("reserve", 1_000, 0), ("settle", -1_000, 700)]
+    (cell,) = await funded.spend("")
+    assert (cell.account, cell.model, cell.promotions) == (Account(), "stub", 1)
+    assert (cell.charged_usd_micros, cell.cloud_only_usd_micros) == (700, 6_300)
+    assert [line.scope for line in by_scope([cell])] == sorted(ALL_SCOPES)
     with pytest.raises(LeaseLost):
         await funded.settle(lease, 700, 6_300)
     assert await funded.take("test", 10) == []
@@ -229,8 +239,10 @@ async def test_cancel_queued_running_and_finished(funded: Ledger) -> None:
     assert await balance(funded) == (0, 5)
     with pytest.raises(PromotionNotFound):
         await funded.cancel("unknown-1")
-    kinds = [entry.kind for entry in await funded.entries("", 100)]
-    assert kinds == ["reserve", "release"] * 2 + ["reserve", "settle"]
+    assert [kind for kind, _, _ in await moved(funded)] == ["reserve", "release"] * 2 + [
+        "reserve",
+        "settle",
+    ]
 
 
 async def test_a_cancelled_promotion_whose_worker_died_is_released(funded: Ledger) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from PIL import Image
+from underpaint.contract.accounting import Budget, SpendLine
 from underpaint.contract.chunks import Assembly, split
 from underpaint.contract.drafts import Draft
 from underpaint.contract.errors import (
@@ -23,7 +24,6 @@ from underpaint.contract.errors import (
 )
 from underpaint.contract.pictures import MAX_BYTES, Digest, encode_png, encode_preview
 from underpaint.contract.promotion import (
-    Budget,
     Lineage,
     Promotion,
     PromotionEvent,
@@ -32,7 +32,6 @@ from underpaint.contract.promotion import (
     QuoteLine,
     Receipt,
     RuleVerdict,
-    SpendLine,
 )
 from underpaint.contract.rim import start_server
 from underpaint.contract.wire import (

@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 
+from underpaint.contract.accounting import Budget, LedgerEntry, Period, SpendLine, Verification
 from underpaint.contract.drafts import Draft, Privacy
 from underpaint.contract.generation import GenerationRequest, Progress
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import (
     Account,
-    Budget,
     Lineage,
     Promotion,
     PromotionEvent,
@@ -17,7 +17,6 @@ from underpaint.contract.promotion import (
     QuoteLine,
     Receipt,
     RuleVerdict,
-    SpendLine,
 )
 
 AT = datetime(2026, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
@@ -66,6 +65,7 @@ QUOTE = Quote(
     lines=(QuoteLine(what="gpu", usd_micros=12_345),),
     cloud_only_usd_micros=99_999,
     request=REQUEST,
+    warnings=("over a soft limit",),
 )
 LINEAGE = Lineage(
     draft_sha256=DIGEST.sha256,
@@ -97,9 +97,44 @@ PROMOTION = Promotion(
     artifact=DIGEST,
     lineage=LINEAGE,
     receipt=RECEIPT,
+    warnings=("over a soft limit",),
 )
 EVENT = PromotionEvent(
     id="5-1", at=AT, state=PromotionState.RUNNING, step=1, steps=4, preview=b"jpeg", message="on"
 )
-BUDGET = Budget(scope="user:u", limit_usd_micros=10, spent_usd_micros=3, reserved_usd_micros=2)
-SPEND = SpendLine(scope="user:u", promotions=2, charged_usd_micros=3, cloud_only_usd_micros=40)
+BUDGET = Budget(
+    scope="user:u",
+    limit_usd_micros=10,
+    spent_usd_micros=3,
+    reserved_usd_micros=2,
+    period=Period.DAY,
+    soft=True,
+    from_day="2026-11-01",
+    until_day="2026-11-30",
+)
+SPEND = SpendLine(
+    scope="user:u", promotions=2, charged_usd_micros=3, cloud_only_usd_micros=40, key=("a", "b")
+)
+ENTRY = LedgerEntry(
+    id="5-1",
+    number=9,
+    at=AT,
+    kind="settle",
+    promotion_id="p1",
+    scopes=("organisation:o", "team:t"),
+    day="2026-05-06",
+    reserved_usd_micros=-3,
+    spent_usd_micros=2,
+    model="underpaint-full",
+    cloud_only_usd_micros=18,
+    note="finished",
+)
+VERIFICATION = Verification(
+    entries=9,
+    number=12,
+    checkpoint_number=3,
+    balances=8,
+    reservations=1,
+    mismatches=("user:u",),
+    frozen="it does not add up",
+)

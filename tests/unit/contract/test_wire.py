@@ -30,6 +30,8 @@ BARE_PROMOTION = dataclasses.replace(
         ("event", samples.EVENT),
         ("budget", samples.BUDGET),
         ("spend", samples.SPEND),
+        ("entry", samples.ENTRY),
+        ("verification", samples.VERIFICATION),
         ("time", samples.AT),
     ],
 )

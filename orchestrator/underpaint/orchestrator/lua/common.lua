@@ -10,10 +10,18 @@
 --   :work          stream, one entry for each    :events:ID      stream, for watchers
 --                  promotion to be taken         :delayed        sorted set, by when to retry
 --   :deadlines     sorted set, by when the       :promotions     sorted set, by :sequence
---                  reservation expires           :ledger         stream, every movement of money
---   :scope:NAME    hash: limit, reserved, spent, promotions, cloud_only
+--                  reservation expires           :bell           channel: "work" or the id of
+--                                                                a promotion that has news
+-- Money:
+--   :ledger        stream, every entry           :entries        how many there ever were
+--   :scope:NAME    hash: reserved and spent for ever; PERIOD.limit and PERIOD.soft;
+--                  campaign.from, .until, and .reserved, .spent if it has days
+--   :balance:DAY   hash: "reserved SCOPE" and "spent SCOPE"; :balance:MONTH alike
+--   :spend:DAY     hash: "promotions CELL", "charged CELL", "cloud_only CELL", where CELL
+--                  is the scopes of an account and a model
+--   :days          sorted set, all 0: every day with a balance
 --   :scopes        set of all scopes             :budgets        set of those with a limit
---   :bell          channel: "work" or the id of a promotion that has news
+--   :frozen        why nothing may be reserved   :checkpoint     hash: entry, number, sha256
 
 local root = KEYS[1]
 local WORK, GROUP = root .. ':work', 'dispatchers'
@@ -24,10 +32,31 @@ local EVENTS_KEPT_MS = 86400000
 local function promotion_key(id) return root .. ':promotion:' .. id end
 local function scope_key(scope) return root .. ':scope:' .. scope end
 
--- Milliseconds by the server's clock: those of workers may differ by hours.
+local MOST = 9007199254740991
+
+-- Seconds and microseconds by the server's clock: those of workers may differ by hours.
+local function clock() return redis.call('TIME') end
+
+-- The same in milliseconds.
 local function now()
-  local time = redis.call('TIME')
+  local time = clock()
   return time[1] .. string.format('%03d', math.floor(tonumber(time[2]) / 1000))
+end
+
+-- Its day in UTC, such as 2026-11-21: years begin in March and eras of 400 of them with
+-- the year 0, so that a leap day comes last.
+local function today()
+  local days = math.floor(tonumber(clock()[1]) / 86400) + 719468
+  local era = math.floor(days / 146097)
+  local of_era = days % 146097
+  local year = math.floor((of_era - math.floor(of_era / 1460) + math.floor(of_era / 36524)
+    - math.floor(of_era / 146096)) / 365)
+  local of_year = of_era - (365 * year + math.floor(year / 4) - math.floor(year / 100))
+  local month = math.floor((5 * of_year + 2) / 153)
+  local day = of_year - math.floor((153 * month + 2) / 5) + 1
+  month = month < 10 and month + 3 or month - 9
+  year = year + era * 400 + (month <= 2 and 1 or 0)
+  return string.format('%04d-%02d-%02d', year, month, day)
 end
 
 local function later(ms, delay) return string.format('%.0f', tonumber(ms) + tonumber(delay)) end
@@ -76,27 +105,105 @@ local function scopes_of(text)
   return scopes
 end
 
-local function move(kind, id, scopes, reserved, spent)
-  for _, scope in ipairs(scopes_of(scopes)) do
-    redis.call('SADD', root .. ':scopes', scope)
-    redis.call('HINCRBY', scope_key(scope), 'reserved', reserved)
-    redis.call('HINCRBY', scope_key(scope), 'spent', spent)
+local function balance_key(window) return root .. ':balance:' .. window end
+local function spend_key(day) return root .. ':spend:' .. day end
+local function month_of(day) return string.sub(day, 1, 7) end
+
+-- Whether a campaign with such days goes on on a day; an empty one is open.
+local function covers(from, to, day)
+  return from <= day and (to == '' or day <= to)
+end
+
+-- One line of the ledger, numbered without a gap.
+local function entry(kind, ...)
+  local number = redis.call('INCR', root .. ':entries')
+  redis.call('XADD', root .. ':ledger', '*', 'number', number, 'kind', kind, ...)
+end
+
+-- Refuses new reservations; the first reason stays.
+local function freeze(reason)
+  if redis.call('SET', root .. ':frozen', reason, 'NX') then entry('freeze', 'note', reason) end
+end
+
+-- The limits of a scope: {scope, period, limit, soft, from, until, spent, reserved}.
+-- Given a day, with the balances of that day and its month; given `active`, only those
+-- that hold on it.
+local function limits_of(scope, day, active)
+  local fields = pairs_of(redis.call('HGETALL', scope_key(scope)))
+  local limits = {}
+  for _, period in ipairs({'day', 'month', 'campaign'}) do
+    local limit = fields[period .. '.limit']
+    local from, to = '', ''
+    if period == 'campaign' then
+      from, to = fields['campaign.from'] or '', fields['campaign.until'] or ''
+    end
+    if limit and (not active or covers(from, to, day)) then
+      local spent, reserved
+      if period == 'campaign' and from .. to == '' then
+        spent, reserved = fields.spent, fields.reserved
+      elseif period == 'campaign' then
+        spent, reserved = fields['campaign.spent'], fields['campaign.reserved']
+      else
+        local window = period == 'day' and day or month_of(day)
+        local kept = redis.call('HMGET', balance_key(window), 'spent ' .. scope,
+          'reserved ' .. scope)
+        spent, reserved = kept[1], kept[2]
+      end
+      limits[#limits + 1] = {scope, period, limit, fields[period .. '.soft'] or '0', from, to,
+        spent or '0', reserved or '0'}
+    end
   end
-  redis.call('XADD', root .. ':ledger', '*', 'kind', kind, 'promotion', id,
-    'scopes', scopes, 'reserved', reserved, 'spent', spent)
+  return limits
+end
+
+local function add(key, reserved_field, spent_field, reserved, spent)
+  if reserved ~= '0' then redis.call('HINCRBY', key, reserved_field, reserved) end
+  if spent ~= '0' then redis.call('HINCRBY', key, spent_field, spent) end
+end
+
+-- Moves money in every scope and window at once; `day` is that of the reservation.
+local function move(kind, id, day, scopes, reserved, spent, ...)
+  redis.call('ZADD', root .. ':days', 0, day)
+  for _, scope in ipairs(scopes_of(scopes)) do
+    local key = scope_key(scope)
+    redis.call('SADD', root .. ':scopes', scope)
+    add(key, 'reserved', 'spent', reserved, spent)
+    for _, window in ipairs({day, month_of(day)}) do
+      add(balance_key(window), 'reserved ' .. scope, 'spent ' .. scope, reserved, spent)
+    end
+    local campaign = redis.call('HMGET', key, 'campaign.from', 'campaign.until')
+    if campaign[1] and covers(campaign[1], campaign[2], day) then
+      add(key, 'campaign.reserved', 'campaign.spent', reserved, spent)
+    end
+  end
+  entry(kind, 'promotion', id, 'scopes', scopes, 'day', day, 'reserved', reserved,
+    'spent', spent, ...)
+end
+
+-- The scope that holds less than a promotion has reserved, if there is one.
+local function lacking(promotion)
+  local day, max = promotion.day, tonumber(promotion.max)
+  for _, scope in ipairs(scopes_of(promotion.scopes)) do
+    local field = 'reserved ' .. scope
+    if tonumber(redis.call('HGET', scope_key(scope), 'reserved') or '0') < max
+        or tonumber(redis.call('HGET', balance_key(day), field) or '0') < max
+        or tonumber(redis.call('HGET', balance_key(month_of(day)), field) or '0') < max then
+      return scope
+    end
+  end
+  return nil
 end
 
 -- Ends a promotion: each does so once, because callers have checked that it is not final.
-local function resolve(id, promotion, kind, state, charged, message)
-  for _, scope in ipairs(scopes_of(promotion.scopes)) do
-    local reserved = redis.call('HGET', scope_key(scope), 'reserved') or '0'
-    if tonumber(reserved) < tonumber(promotion.max) then
-      return redis.error_reply('UNBALANCED ' .. scope .. ' holds less than ' .. id .. ' reserved')
-    end
+local function resolve(id, promotion, kind, state, charged, message, ...)
+  local scope = lacking(promotion)
+  if scope then
+    freeze(scope .. ' holds less than ' .. id .. ' has reserved')
+    return redis.error_reply('UNBALANCED ' .. scope .. ' holds less than ' .. id .. ' reserved')
   end
   redis.call('HSET', promotion_key(id), 'state', state, 'updated', now(), 'reason',
     state == 'settled' and '' or message)
-  move(kind, id, promotion.scopes, negative(promotion.max), charged)
+  move(kind, id, promotion.day, promotion.scopes, negative(promotion.max), charged, ...)
   dequeue(id, promotion.entry)
   redis.call('ZREM', DEADLINES, id)
   event(id, state, message)

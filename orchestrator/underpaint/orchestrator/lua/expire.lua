@@ -5,9 +5,10 @@ local expired = 0
 for _, id in ipairs(due) do
   local promotion = load(id)
   if promotion.state == 'reserved' or promotion.state == 'running' then
-    local wrong = resolve(id, promotion, 'expire', 'expired', '0', ARGV[2])
-    if wrong then return wrong end
-    expired = expired + 1
+    -- One that does not balance has frozen spending and must not hold up the others.
+    if not resolve(id, promotion, 'expire', 'expired', '0', ARGV[2]) then
+      expired = expired + 1
+    end
   else
     redis.call('ZREM', DEADLINES, id)
   end

@@ -1,8 +1,37 @@
--- Sets the limit of a scope.
--- ARGV: scope, limit, 1 to do so only if no scope has one
-if ARGV[3] == '1' and redis.call('SCARD', root .. ':budgets') > 0 then return {'kept'} end
-redis.call('SADD', root .. ':budgets', ARGV[1])
-redis.call('SADD', root .. ':scopes', ARGV[1])
-redis.call('HSET', scope_key(ARGV[1]), 'limit', ARGV[2])
-local budget = redis.call('HMGET', scope_key(ARGV[1]), 'spent', 'reserved')
-return {'set', budget[1] or '0', budget[2] or '0'}
+-- Sets or lifts a limit of a scope.
+-- ARGV: scope, period, limit ('' lifts it), 1 if soft, first day, last day, note,
+--   1 to do so only if no scope has one
+local scope, period, limit, soft, from, to, note = unpack(ARGV, 1, 7)
+if ARGV[8] == '1' and redis.call('SCARD', root .. ':budgets') > 0 then return {'kept'} end
+local key, day = scope_key(scope), today()
+
+local reserved, spent = 0, 0
+if limit ~= '' and from .. to ~= '' then -- what was reserved on its days so far counts
+  for _, each in ipairs(redis.call('ZRANGE', root .. ':days', 0, -1)) do
+    if covers(from, to, each) then
+      local kept = redis.call('HMGET', balance_key(each), 'reserved ' .. scope, 'spent ' .. scope)
+      reserved = reserved + tonumber(kept[1] or '0')
+      spent = spent + tonumber(kept[2] or '0')
+    end
+  end
+end
+
+redis.call('HDEL', key, period .. '.limit', period .. '.soft', period .. '.from',
+  period .. '.until', period .. '.reserved', period .. '.spent')
+redis.call('SADD', root .. ':scopes', scope)
+if limit ~= '' then
+  redis.call('SADD', root .. ':budgets', scope)
+  redis.call('HSET', key, period .. '.limit', limit, period .. '.soft', soft)
+  if from .. to ~= '' then
+    redis.call('HSET', key, 'campaign.from', from, 'campaign.until', to,
+      'campaign.reserved', string.format('%.0f', reserved),
+      'campaign.spent', string.format('%.0f', spent))
+  end
+elseif #limits_of(scope, day) == 0 then
+  redis.call('SREM', root .. ':budgets', scope)
+end
+entry('limit', 'scopes', scope, 'day', day, 'note', note)
+for _, budget in ipairs(limits_of(scope, day)) do
+  if budget[2] == period then return {'set', budget} end
+end
+return {'lifted'}

@@ -9,28 +9,42 @@ if before then
   return {'stored', stored(id)}
 end
 
+local frozen = redis.call('GET', root .. ':frozen')
+if frozen then return {'frozen', frozen} end
+
 local kept = redis.call('HMGET', root .. ':quote:' .. quote_id, 'content', 'max')
 if kept[1] ~= content then return {'expired'} end
 local max = kept[2]
 
-local limited = false
+local day = today()
+local limited, overruns = false, {}
 for _, scope in ipairs(scopes_of(scopes)) do
-  local budget = redis.call('HMGET', scope_key(scope), 'limit', 'spent', 'reserved')
-  if budget[1] then
+  local sums = redis.call('HMGET', scope_key(scope), 'reserved', 'spent')
+  if tonumber(sums[1] or '0') + tonumber(sums[2] or '0') > MOST - tonumber(max) then
+    return {'too much', scope}
+  end
+  for _, budget in ipairs(limits_of(scope, day, true)) do
     limited = true
-    local spent, reserved = budget[2] or '0', budget[3] or '0'
-    if tonumber(max) > tonumber(budget[1]) - tonumber(spent) - tonumber(reserved) then
-      return {'full', scope, budget[1], spent, reserved}
+    local left = tonumber(budget[3]) - tonumber(budget[7]) - tonumber(budget[8])
+    if tonumber(max) > left then
+      if budget[4] ~= '1' then return {'full', budget} end
+      overruns[#overruns + 1] = {budget[1], budget[2], budget[3],
+        string.format('%.0f', tonumber(max) - left)}
     end
   end
 end
 if not limited then return {'unlimited'} end
 
-local at = now()
+local at, told = now(), {}
+for _, overrun in ipairs(overruns) do told[#told + 1] = table.concat(overrun, ' ') end
 redis.call('HSET', promotion_key(id), 'id', id, 'content', content, 'request', request,
-  'quote', quote, 'price', price, 'max', max, 'scopes', scopes, 'state', 'reserved',
-  'created', at, 'updated', at, 'attempts', '0', 'refusals', '0', 'fence', '0', 'reason', '')
-move('reserve', id, scopes, max, '0')
+  'quote', quote, 'price', price, 'max', max, 'scopes', scopes, 'day', day,
+  'state', 'reserved', 'created', at, 'updated', at, 'attempts', '0', 'refusals', '0',
+  'fence', '0', 'reason', '', 'overruns', table.concat(told, ','))
+move('reserve', id, day, scopes, max, '0')
+for index, overrun in ipairs(overruns) do
+  entry('overrun', 'promotion', id, 'scopes', overrun[1], 'day', day, 'overrun', told[index])
+end
 redis.call('ZADD', root .. ':promotions', redis.call('INCR', root .. ':sequence'), id)
 redis.call('ZADD', DEADLINES, later(at, reservation), id)
 event(id, 'reserved', message)

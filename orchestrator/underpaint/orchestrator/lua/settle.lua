@@ -9,11 +9,13 @@ end
 if tonumber(charged) > tonumber(promotion.max) or tonumber(charged) < 0 then
   return {'overcharge', promotion.max}
 end
-local wrong = resolve(id, promotion, 'settle', 'settled', charged, message)
+local model = cjson.decode(promotion.outcome).model
+local wrong = resolve(id, promotion, 'settle', 'settled', charged, message,
+  'model', model, 'cloud_only', cloud_only)
 if wrong then return wrong end
 redis.call('HSET', promotion_key(id), 'charged', charged, 'cloud_only', cloud_only)
-for _, scope in ipairs(scopes_of(promotion.scopes)) do
-  redis.call('HINCRBY', scope_key(scope), 'promotions', 1)
-  redis.call('HINCRBY', scope_key(scope), 'cloud_only', cloud_only)
-end
+local cell = ' ' .. promotion.scopes .. ' ' .. model
+redis.call('HINCRBY', spend_key(promotion.day), 'promotions' .. cell, 1)
+redis.call('HINCRBY', spend_key(promotion.day), 'charged' .. cell, charged)
+redis.call('HINCRBY', spend_key(promotion.day), 'cloud_only' .. cell, cloud_only)
 return {'held', stored(id)}

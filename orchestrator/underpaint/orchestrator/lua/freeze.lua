@@ -1,0 +1,3 @@
+-- Refuses new reservations.
+-- ARGV: reason
+freeze(ARGV[1])
