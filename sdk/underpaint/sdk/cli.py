@@ -5,7 +5,17 @@ from __future__ import annotations
 import sys
 
 import typer
-from underpaint.sdk import accounting, demo, doctor, drafting, exits, promoting, up
+from underpaint.sdk import (
+    accounting,
+    demo,
+    doctor,
+    drafting,
+    exits,
+    exporting,
+    promoting,
+    spending,
+    up,
+)
 from underpaint.sdk.desk import add_command
 
 app = typer.Typer(
@@ -18,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 budget = typer.Typer(help="Limit spending, and see what is left.", no_args_is_help=True)
+ledger = typer.Typer(help="Prove that the money adds up, and take it along.", no_args_is_help=True)
 
 add_command(app, "up", up.up)
 add_command(app, "doctor", doctor.doctor)
@@ -32,7 +43,12 @@ add_command(app, "promotions", promoting.promotions)
 app.add_typer(budget, name="budget")
 add_command(budget, "set", accounting.budget_set)
 add_command(budget, "show", accounting.budget_show)
-add_command(app, "spend", accounting.spend)
+add_command(budget, "remove", accounting.budget_remove)
+add_command(app, "spend", spending.spend)
+app.add_typer(ledger, name="ledger")
+add_command(ledger, "verify", accounting.ledger_verify)
+add_command(ledger, "thaw", accounting.ledger_thaw)
+add_command(ledger, "export", exporting.ledger_export)
 add_command(app, "demo", demo.demo)
 
 

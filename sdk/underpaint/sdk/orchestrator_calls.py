@@ -8,19 +8,15 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
-from underpaint.contract.accounting import Budget, SpendLine
 from underpaint.contract.chunks import split
 from underpaint.contract.drafts import InitImage
 from underpaint.contract.errors import EngineFailed, ServiceUnreachable, Unavailable
-from underpaint.contract.money import check_usd_micros
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import Promotion, PromotionEvent, Quote
 from underpaint.contract.wire import (
-    budget_from_wire,
     event_from_wire,
     promotion_from_wire,
     quote_from_wire,
-    spend_from_wire,
 )
 from underpaint.sdk.peer import Peer, answers
 from underpaint.sdk.requests import PolishRequest, new_promotion_id
@@ -36,7 +32,7 @@ MAX_ARTIFACT_BYTES: Final = 64 * 2**20
 
 
 class OrchestratorCalls:
-    """Quotes, promotions, artifacts, budgets and spend."""
+    """Quotes, promotions and artifacts."""
 
     _orchestrator: Peer[OrchestratorServiceAsyncStub]
     _pauses_s: tuple[float, ...]
@@ -195,35 +191,6 @@ class OrchestratorCalls:
         if arrival is None:
             raise EngineFailed(f"{self._orchestrator.label} answered without a picture; try again")
         return arrival.bytes()
-
-    async def set_budget(self, scope: str, limit_usd_micros: int) -> Budget:
-        """Limits what one scope, such as "project:catalogue", may spend.
-
-        Raises:
-            InvalidRequest: the scope is none, or the sum is out of range.
-        """
-        request = orchestrator_pb2.SetBudgetRequest(
-            scope=scope, limit_usd_micros=check_usd_micros(limit_usd_micros)
-        )
-        with self._orchestrator.call("SetBudget") as options:
-            answer = await self._orchestrator.stub.SetBudget(request, **options)
-        return budget_from_wire(answer.budget)
-
-    async def budgets(self) -> list[Budget]:
-        """All budgets, and what of each is gone."""
-        with self._orchestrator.call("ListBudgets") as options:
-            answer = await self._orchestrator.stub.ListBudgets(
-                orchestrator_pb2.ListBudgetsRequest(), **options
-            )
-        return [budget_from_wire(wire) for wire in answer.budgets]
-
-    async def spend(self, scope: str = "") -> list[SpendLine]:
-        """What was charged beside what all-cloud would have cost; empty for every scope."""
-        with self._orchestrator.call("GetSpend") as options:
-            answer = await self._orchestrator.stub.GetSpend(
-                orchestrator_pb2.GetSpendRequest(scope=scope), **options
-            )
-        return [spend_from_wire(wire) for wire in answer.lines]
 
     async def _events(self, promotion_id: str, after: str) -> AsyncGenerator[PromotionEvent, None]:
         request = orchestrator_pb2.WatchRequest(promotion_id=promotion_id, after_event_id=after)

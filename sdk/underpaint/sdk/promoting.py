@@ -229,6 +229,8 @@ def print_quote(desk: Desk, offer: Quote) -> None:
         mark = "→" if verdict.decided else "✓" if verdict.matched else "·"
         why.add_row("why" if index == 0 else "", f"{mark} {verdict.rule}", Text(verdict.reason))
     desk.out.print(why)
+    for warning in offer.warnings:
+        desk.out.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
     until = f"{offer.expires_at.astimezone():%H:%M:%S}"
     desk.out.print(f"[dim]quote {offer.id}, prices {offer.price_table_version}, until {until}[/]")
 

@@ -11,7 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from PIL import Image
-from underpaint.contract.accounting import Budget, SpendLine
+from underpaint.contract.accounting import (
+    Budget,
+    LedgerEntry,
+    Period,
+    SpendLine,
+    Verification,
+)
 from underpaint.contract.chunks import Assembly, split
 from underpaint.contract.drafts import Draft
 from underpaint.contract.errors import (
@@ -40,13 +46,16 @@ from underpaint.contract.wire import (
     digest_from_wire,
     digest_to_wire,
     draft_to_wire,
+    entry_to_wire,
     event_to_wire,
     generation_from_wire,
+    period_from_wire,
     privacy_from_wire,
     promotion_request_from_wire,
     promotion_to_wire,
     quote_to_wire,
     spend_to_wire,
+    verification_to_wire,
 )
 from underpaint.v1 import (
     common_pb2,
@@ -140,7 +149,13 @@ class StubOrchestrator(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         self.promotions: dict[str, Promotion] = {}
         self.events: dict[str, list[PromotionEvent]] = {}
         self.artifacts: dict[str, bytes] = {}
-        self.limits: dict[str, int] = {}
+        self.budgets: dict[tuple[str, Period], Budget] = {}
+        self.spend_requests: list[tuple[str, tuple[str, ...], str]] = []
+        self.verification = Verification(
+            entries=12, number=40, checkpoint_number=28, balances=12, reservations=1
+        )
+        self.thawed: list[tuple[str, bool]] = []
+        self.entries: list[LedgerEntry] = []
         self.heads: list[str] = []
         self.lose_promote_replies = 0
         self.break_watch_after: list[int] = []
@@ -215,25 +230,51 @@ class StubOrchestrator(orchestrator_pb2_grpc.OrchestratorServiceServicer):
 
     async def SetBudget(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.script.enter("SetBudget")
-        self.limits[request.scope] = request.limit_usd_micros
-        return orchestrator_pb2.SetBudgetResponse(budget=self._budget(request.scope))
+        period = period_from_wire(request.period)
+        if request.remove:
+            self.budgets.pop((request.scope, period), None)
+            return orchestrator_pb2.SetBudgetResponse()
+        budget = Budget(
+            scope=request.scope,
+            limit_usd_micros=request.limit_usd_micros,
+            spent_usd_micros=9_400,
+            period=period,
+            soft=request.soft,
+            from_day=request.from_day,
+            until_day=request.until_day,
+        )
+        self.budgets[budget.scope, budget.period] = budget
+        return orchestrator_pb2.SetBudgetResponse(budget=budget_to_wire(budget))
 
     async def ListBudgets(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return orchestrator_pb2.ListBudgetsResponse(budgets=[self._budget(s) for s in self.limits])
+        return orchestrator_pb2.ListBudgetsResponse(
+            budgets=[budget_to_wire(budget) for budget in self.budgets.values()]
+        )
 
     async def GetSpend(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.spend_requests.append((request.scope, tuple(request.by), request.since_day))
         line = SpendLine(
-            scope="project:default",
+            scope="" if request.by else "project:default",
             promotions=1,
             charged_usd_micros=9_400,
             cloud_only_usd_micros=112_500,
+            key=tuple(f"a-{dimension}" for dimension in request.by),
         )
         return orchestrator_pb2.GetSpendResponse(lines=[spend_to_wire(line)])
 
-    def _budget(self, scope: str) -> Any:
-        return budget_to_wire(
-            Budget(scope=scope, limit_usd_micros=self.limits[scope], spent_usd_micros=9_400)
-        )
+    async def VerifyLedger(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.script.enter("VerifyLedger")
+        return verification_to_wire(self.verification)
+
+    async def ThawLedger(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.script.enter("ThawLedger")
+        self.thawed.append((request.because, request.rebuild))
+        return orchestrator_pb2.ThawLedgerResponse(frozen=self.verification.frozen)
+
+    async def ReadLedger(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        self.script.enter("ReadLedger")
+        for entry in self.entries:
+            yield orchestrator_pb2.ReadLedgerResponse(entries=[entry_to_wire(entry)])
 
     def _promotion(self, promotion_id: str) -> Any:
         if promotion_id not in self.promotions:
