@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from underpaint.contract import pictures
-from underpaint.contract.errors import (
-    InvalidRequest,
-    PolicyRefused,
-    PromotionNotFound,
-    QuoteExpired,
-)
-from underpaint.contract.generation import GenerationRequest
-from underpaint.contract.promotion import Approval, Promotion, PromotionRequest, Quote
+from underpaint.contract.errors import InvalidRequest, PromotionNotFound, QuoteExpired
+from underpaint.contract.promotion import Promotion, PromotionRequest, Quote
 from underpaint.contract.wire import Defaults
 from underpaint.orchestrator import policy, pricing
 from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.books import warnings
 from underpaint.orchestrator.ledger import Ledger, OpenQuote, expired, taken
 from underpaint.orchestrator.names import check_account
-from underpaint.orchestrator.policy import facts
-from underpaint.orchestrator.policy.expressions import shown
 from underpaint.orchestrator.records import content_of
 
 MAX_DRAFTS: Final = 10_000  # that one promotion may say it was chosen from
@@ -42,45 +34,45 @@ class Desk:
     ledger: Ledger
     artifacts: Artifacts
     prices: pricing.PriceTable
-    policies: policy.InForce
-    healthy: Callable[[], Awaitable[Collection[str]]]  # engines that answer
+    rules: policy.Policy
     quote_lifetime_s: float
     reservation_s: float
 
-    async def quote(
-        self, asked_engine: str, fill: Fill, roles: Collection[str] = ()
-    ) -> Quote:
+    async def quote(self, asked_engine: str, fill: Fill) -> Quote:
         """Prices a promotion at every engine that may take it and lets policy choose.
 
         Args:
             asked_engine: the one engine that may take it, or empty.
             fill: the request, with an engine's defaults where it said nothing.
-            roles: of the caller.
 
         Raises:
             InvalidRequest: out of range, or an unknown engine.
             PolicyRefused, PrivacyViolation: a rule says no.
         """
-        rules = self.policies.current  # this one to the end, whatever is loaded meanwhile
-        engines = (asked_engine,) if asked_engine else rules.engines
+        engines = (asked_engine,) if asked_engine else self.rules.engines
         requests = {name: check(fill(self.prices.engine(name).defaults)) for name in engines}
-        any_request = next(iter(requests.values()))
-        told = facts.of_roles(roles) | await self._found_out(rules, any_request)
-        asked_at = datetime.now(UTC)
+        bounds = {
+            name: pricing.upper_bound(self.prices.engine(name), request.request)
+            for name, request in requests.items()
+        }
         decision = policy.decide(
-            rules,
-            facts.of_request(any_request, asked_engine, asked_at) | told,
+            self.rules,
             [
-                policy.Candidate(name, request.request, bound_of(self.prices.engine(name)))
+                policy.Candidate(
+                    engine=name,
+                    privacy=request.privacy,
+                    max_usd_micros=pricing.total(bounds[name]),
+                    width=request.request.width,
+                    height=request.request.height,
+                )
                 for name, request in requests.items()
             ],
         )
-        if decision.refusal or decision.request is None:
-            raise decision.refusal or PolicyRefused("the policy came to no decision; report this")
-        engine, made, approval = decision.engine, decision.request, decision.approval
+        if decision.refusal:
+            raise decision.refusal
+        engine = decision.engine
         request = replace(requests[engine], engine=engine)
-        lines = pricing.upper_bound(self.prices.engine(engine), made)
-        most = pricing.total(lines)
+        most = pricing.total(bounds[engine])
         quote = Quote(
             id=f"q-{secrets.token_hex(8)}",
             engine=engine,
@@ -88,15 +80,9 @@ class Desk:
             price_table_version=self.prices.version,
             expires_at=datetime.now(UTC) + timedelta(seconds=self.quote_lifetime_s),
             verdicts=decision.verdicts,
-            lines=lines,
+            lines=bounds[engine],
             cloud_only_usd_micros=pricing.cloud_only(most, request.draft_count),
-            request=made,
-            asked=request.request if made != request.request else None,
-            approval=Approval(role=approval.role, within_s=approval.within_s)
-            if approval
-            else None,
-            policy_version=rules.version,
-            facts={name: shown(fact) for name, fact in told.items()},
+            request=request.request,
             warnings=warnings(await self.ledger.limits(request.account.scopes), most),
         )
         open_quote = OpenQuote(
@@ -138,28 +124,6 @@ class Desk:
             promotion_id, content, request, open_quote, self.reservation_s
         )
 
-    async def _found_out(
-        self, rules: policy.Policy, request: PromotionRequest
-    ) -> Mapping[str, facts.Fact]:
-        """What the rules look at and only the ledger and the engines know."""
-        found: dict[str, facts.Fact] = {}
-        if any(name.startswith("budget.") for name in rules.fields):
-            scopes = request.account.scopes
-            balances = [
-                facts.Balance(
-                    scope=each.scope,
-                    limit_usd_micros=each.limit_usd_micros,
-                    spent_usd_micros=each.spent_usd_micros,
-                    reserved_usd_micros=each.reserved_usd_micros,
-                )
-                for each in await self.ledger.budgets()
-                if each.scope in scopes
-            ]
-            found |= facts.of_balances(balances)
-        if "engines.healthy" in rules.fields:
-            found |= facts.of_engines(await self.healthy())
-        return found
-
     def _again(self, before: Promotion, fill: Fill) -> Promotion:
         """What is stored, if it is the same; its quote and budget no longer matter."""
         request = check(_completed(fill, before.quote))
@@ -176,11 +140,6 @@ class Desk:
                 f"{request.init_height} as was said; quote it again"
             )
         await self.artifacts.put(picture, request.init_image)
-
-
-def bound_of(price: pricing.EnginePrice) -> Callable[[GenerationRequest], int]:
-    """What a request costs at most by a price, in micro-dollars."""
-    return lambda request: pricing.total(pricing.upper_bound(price, request))
 
 
 def check(request: PromotionRequest) -> PromotionRequest:
@@ -215,7 +174,7 @@ def check(request: PromotionRequest) -> PromotionRequest:
 
 def _completed(fill: Fill, quote: Quote) -> PromotionRequest:
     """The request as it was quoted: what it leaves open is what the quote says."""
-    quoted = quote.asked or quote.request
+    quoted = quote.request
     request = fill(
         Defaults(
             width=quoted.width,
