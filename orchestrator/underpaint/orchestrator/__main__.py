@@ -37,11 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _until_signalled(settings: Settings) -> int:
-    stop = asyncio.Event()
+    stop, reload = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run(settings, stop)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    await run(settings, stop, reload)
     return 0
 
 

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from underpaint.contract import pictures
-from underpaint.contract.errors import InvalidRequest, PromotionNotFound, QuoteExpired
-from underpaint.contract.promotion import Promotion, PromotionRequest, Quote
+from underpaint.contract.errors import (
+    InvalidRequest,
+    PolicyRefused,
+    PromotionNotFound,
+    QuoteExpired,
+)
+from underpaint.contract.generation import GenerationRequest
+from underpaint.contract.promotion import Approval, Promotion, PromotionRequest, Quote
 from underpaint.contract.wire import Defaults
 from underpaint.orchestrator import policy, pricing
 from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.books import warnings
 from underpaint.orchestrator.ledger import Ledger, OpenQuote, expired, taken
 from underpaint.orchestrator.names import check_account
+from underpaint.orchestrator.policy import facts
+from underpaint.orchestrator.policy.expressions import shown
 from underpaint.orchestrator.records import content_of
 
 MAX_DRAFTS: Final = 10_000  # that one promotion may say it was chosen from
@@ -34,45 +42,46 @@ class Desk:
     ledger: Ledger
     artifacts: Artifacts
     prices: pricing.PriceTable
-    rules: policy.Policy
+    policies: policy.InForce
+    healthy: Callable[[], Awaitable[Collection[str]]]  # engines that answer
     quote_lifetime_s: float
     reservation_s: float
 
-    async def quote(self, asked_engine: str, fill: Fill) -> Quote:
+    async def quote(self, asked_engine: str, fill: Fill, roles: Collection[str] = ()) -> Quote:
         """Prices a promotion at every engine that may take it and lets policy choose.
 
         Args:
             asked_engine: the one engine that may take it, or empty.
             fill: the request, with an engine's defaults where it said nothing.
+            roles: of the caller.
 
         Raises:
             InvalidRequest: out of range, or an unknown engine.
             PolicyRefused, PrivacyViolation: a rule says no.
         """
-        engines = (asked_engine,) if asked_engine else self.rules.engines
+        rules = self.policies.current  # this one to the end, whatever is loaded meanwhile
+        engines = (asked_engine,) if asked_engine else rules.engines
         requests = {name: check(fill(self.prices.engine(name).defaults)) for name in engines}
-        bounds = {
-            name: pricing.upper_bound(self.prices.engine(name), request.request)
-            for name, request in requests.items()
-        }
+        any_request = next(iter(requests.values()))
+        limits = await self.ledger.limits(any_request.account.scopes)
+        told = facts.of_roles(roles) | facts.of_limits(limits)
+        if "engines.healthy" in rules.fields:
+            told |= facts.of_engines(await self.healthy())
+        asked_at = datetime.now(UTC)
         decision = policy.decide(
-            self.rules,
+            rules,
+            facts.of_request(any_request, asked_engine, asked_at) | told,
             [
-                policy.Candidate(
-                    engine=name,
-                    privacy=request.privacy,
-                    max_usd_micros=pricing.total(bounds[name]),
-                    width=request.request.width,
-                    height=request.request.height,
-                )
+                policy.Candidate(name, request.request, bound_of(self.prices.engine(name)))
                 for name, request in requests.items()
             ],
         )
-        if decision.refusal:
-            raise decision.refusal
-        engine = decision.engine
+        if decision.refusal or decision.request is None:
+            raise decision.refusal or PolicyRefused("the policy came to no decision; report this")
+        engine, made, approval = decision.engine, decision.request, decision.approval
         request = replace(requests[engine], engine=engine)
-        most = pricing.total(bounds[engine])
+        lines = pricing.upper_bound(self.prices.engine(engine), made)
+        most = pricing.total(lines)
         quote = Quote(
             id=f"q-{secrets.token_hex(8)}",
             engine=engine,
@@ -80,10 +89,14 @@ class Desk:
             price_table_version=self.prices.version,
             expires_at=datetime.now(UTC) + timedelta(seconds=self.quote_lifetime_s),
             verdicts=decision.verdicts,
-            lines=bounds[engine],
+            lines=lines,
             cloud_only_usd_micros=pricing.cloud_only(most, request.draft_count),
-            request=request.request,
-            warnings=warnings(await self.ledger.limits(request.account.scopes), most),
+            request=made,
+            asked=request.request if made != request.request else None,
+            approval=Approval(role=approval.role, within_s=approval.within_s) if approval else None,
+            policy_version=rules.version,
+            facts={name: shown(fact) for name, fact in told.items()},
+            warnings=warnings(limits, most),
         )
         open_quote = OpenQuote(
             quote=quote, price=self.prices.engine(engine), content=content_of(request)
@@ -142,6 +155,11 @@ class Desk:
         await self.artifacts.put(picture, request.init_image)
 
 
+def bound_of(price: pricing.EnginePrice) -> Callable[[GenerationRequest], int]:
+    """What a request costs at most by a price, in micro-dollars."""
+    return lambda request: pricing.total(pricing.upper_bound(price, request))
+
+
 def check(request: PromotionRequest) -> PromotionRequest:
     """The same request.
 
@@ -174,7 +192,7 @@ def check(request: PromotionRequest) -> PromotionRequest:
 
 def _completed(fill: Fill, quote: Quote) -> PromotionRequest:
     """The request as it was quoted: what it leaves open is what the quote says."""
-    quoted = quote.request
+    quoted = quote.asked or quote.request
     request = fill(
         Defaults(
             width=quoted.width,

@@ -19,9 +19,20 @@ class Entry:
     node: yaml.Node
 
     @property
+    def line(self) -> int:
+        """Where it begins, from 1."""
+        return int(self.node.start_mark.line) + 1
+
+    @property
+    def text_line(self) -> int:
+        """Where its text begins: a block's does on the line after its | or >."""
+        block = isinstance(self.node, yaml.ScalarNode) and self.node.style in ("|", ">")
+        return self.line + 1 if block else self.line
+
+    @property
     def where(self) -> str:
         """Such as "prices.yaml:12: engines.full"."""
-        place = f"{self.file}:{self.node.start_mark.line + 1}"
+        place = f"{self.file}:{self.line}"
         return f"{place}: {self.name}" if self.name else f"{place}: the document"
 
     def wrong(self, problem: str) -> InvalidRequest:
@@ -115,10 +126,29 @@ def read(file: Path) -> Entry:
     Raises:
         InvalidRequest: the file cannot be read, is no YAML or is empty.
     """
+    return parse(read_text(file), file)
+
+
+def read_text(file: Path) -> str:
+    """A file's text.
+
+    Raises:
+        InvalidRequest: the file cannot be read.
+    """
     try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{file} cannot be read: {error}") from None
+
+
+def parse(text: str, file: Path) -> Entry:
+    """YAML at hand as one entry; `file` is its name in errors.
+
+    Raises:
+        InvalidRequest: it is no YAML or is empty.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InvalidRequest(f"{file}:{line}: this is no YAML: {error.problem}") from None

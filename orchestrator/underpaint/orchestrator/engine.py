@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -15,6 +15,8 @@ from underpaint.contract.rim import call_options, open_channel, translated
 from underpaint.orchestrator.artifacts import MAX_BYTES
 from underpaint.v1 import cloud_pb2, cloud_pb2_grpc
 
+LIST_S: Final = 2.0  # a quote waits for it
+_LIST: Final = "/underpaint.v1.CloudService/ListEngines"
 _GENERATE: Final = "/underpaint.v1.CloudService/Generate"
 
 
@@ -61,6 +63,18 @@ class CloudEngine:
     async def close(self) -> None:
         """Closes the channel."""
         await self._channel.close()
+
+    async def served(self) -> Collection[str]:
+        """Names of the engines that are served there.
+
+        Raises:
+            UnderpaintError: it is out of reach, or slow.
+        """
+        with translated(f"the cloud at {self._address}"):
+            answer = await self._stub.ListEngines(
+                cloud_pb2.ListEnginesRequest(), **call_options(_LIST, self._token, LIST_S)
+            )
+        return frozenset(each.name for each in answer.engines)
 
     async def generate(
         self, polish: Polish, tell: Callable[[Progress], Awaitable[None]], timeout_s: float

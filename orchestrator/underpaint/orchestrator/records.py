@@ -53,7 +53,7 @@ def finished(
         engine=quote.engine,
         model=outcome.model,
         upscaler=outcome.upscaler,
-        request=request.request,
+        request=quote.request,
     )
     receipt = Receipt(
         quoted_usd_micros=quote.max_usd_micros,
@@ -93,6 +93,7 @@ def promotion_from(fields: Fields) -> Promotion:
         updated_at=updated_at,
         attempts=int(fields[b"attempts"]),
         reason=fields[b"reason"].decode(),
+        approved_by=fields.get(b"approved_by", b"").decode(),
         artifact=artifact,
         lineage=lineage,
         receipt=receipt,

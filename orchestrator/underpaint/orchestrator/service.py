@@ -15,6 +15,7 @@ from underpaint.orchestrator.bookkeeping import Bookkeeper
 from underpaint.orchestrator.desk import Desk
 from underpaint.orchestrator.dispatcher import Dispatcher
 from underpaint.orchestrator.engine import CloudEngine
+from underpaint.orchestrator.health import Health
 from underpaint.orchestrator.ledger import Ledger
 from underpaint.orchestrator.ledger_redis import RedisLedger
 from underpaint.orchestrator.polishing import Polisher
@@ -28,15 +29,20 @@ SEEDED_SCOPE: Final = "organisation:default"
 _CALLS_END_S: Final = 1.0  # what open calls may take when the server stops
 
 
-async def run(settings: Settings, stop: asyncio.Event) -> None:
+async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | None = None) -> None:
     """Serves until `stop` is set, then stops gracefully.
+
+    Args:
+        settings: everything it can be told.
+        stop: ends it.
+        reload: set it to have the policy's file read again at once.
 
     Raises:
         InvalidRequest: a setting, a file or the address does not do.
         LedgerUnavailable: Redis cannot be reached at the start.
     """
     prices = pricing.load(settings.prices)
-    rules = policy.load(settings.policy, prices.engines)
+    policies = policy.InForce(settings.policy, prices.engines)
     token = read_token(settings.token_file)
     cloud_token = read_token(settings.cloud_token_file)
     budget = settings.default_budget_usd_micros
@@ -47,7 +53,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         ledger=ledger,
         artifacts=artifacts,
         prices=prices,
-        rules=rules,
+        policies=policies,
+        healthy=Health(engine.served).healthy,
         quote_lifetime_s=settings.quote_lifetime_s,
         reservation_s=settings.reservation_s,
     )
@@ -75,6 +82,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             reflect=settings.reflection,
         )
         dispatcher.start()
+        watching = asyncio.create_task(
+            policies.watch(reload or asyncio.Event()), name="policy file"
+        )
         checkpoints = asyncio.create_task(
             bookkeeper.run(settings.checkpoint_every_s), name="checkpoints of the ledger"
         )
@@ -84,6 +94,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await stop.wait()
         finally:
             log.info("stopping")
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
             checkpoints.cancel()
             await asyncio.gather(checkpoints, return_exceptions=True)
             await server.stop(_CALLS_END_S)

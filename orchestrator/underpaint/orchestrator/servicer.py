@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import grpc
 from typing_extensions import override
-from underpaint.contract import pictures, wire
+from underpaint.contract import pictures, wire, wire_policy
 from underpaint.contract.accounting import check_day
 from underpaint.contract.chunks import Assembly, split
 from underpaint.contract.errors import InvalidRequest
@@ -208,6 +208,21 @@ class Servicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         """Every entry since a day."""
         async for batch in self._bookkeeper.read(check_day(request.since_day)):
             yield pb.ReadLedgerResponse(entries=[wire.entry_to_wire(entry) for entry in batch])
+
+    @override
+    async def GetPolicy(
+        self, request: pb.GetPolicyRequest, context: Context
+    ) -> pb.GetPolicyResponse:
+        """What is in force, and what is wrong with what is not."""
+        return wire_policy.status_to_wire(self._desk.policies.status)
+
+    @override
+    async def CheckPolicy(
+        self, request: pb.CheckPolicyRequest, context: Context
+    ) -> pb.CheckPolicyResponse:
+        """What is wrong with a policy."""
+        checked = await asyncio.to_thread(self._desk.policies.check, request.text)
+        return wire_policy.check_to_wire(checked)
 
     async def _ended(self, promotion_id: str) -> Promotion:
         """The promotion once it is final, or as it stands after a while."""

@@ -20,16 +20,21 @@ SCOPE_KINDS: Final = ("organisation", "team", "project", "user")
 class PromotionState(Enum):
     """Where a promotion stands. The last three are final."""
 
+    WAITING = "waiting"  # for an approval; nothing is reserved
     RESERVED = "reserved"  # paid for up to the quote, waiting for an engine
     RUNNING = "running"  # an engine has it
     SETTLED = "settled"  # done and charged
-    RELEASED = "released"  # failed or cancelled; the money is back
-    EXPIRED = "expired"  # never finished; the money is back
+    RELEASED = "released"  # failed, cancelled or denied; the money is back
+    EXPIRED = "expired"  # never finished, or never approved; the money is back
 
     @property
     def final(self) -> bool:
         """Whether nothing follows."""
-        return self not in (PromotionState.RESERVED, PromotionState.RUNNING)
+        return self in (
+            PromotionState.SETTLED,
+            PromotionState.RELEASED,
+            PromotionState.EXPIRED,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +89,14 @@ class QuoteLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Who must say yes before any money is reserved, and within what time."""
+
+    role: str
+    within_s: int  # seconds from the promotion on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
     """A priced upper bound: the promotion is never charged more."""
 
@@ -95,7 +108,12 @@ class Quote:
     verdicts: tuple[RuleVerdict, ...]
     lines: tuple[QuoteLine, ...]
     cloud_only_usd_micros: int
-    request: GenerationRequest
+    request: GenerationRequest  # to be made
+    asked: GenerationRequest | None = None  # if policy downgraded it
+    approval: Approval | None = None  # if policy asks for one
+    policy_version: str = ""  # SHA-256 of the policy's text
+    # What policy was told beside the request, as JSON: balances, roles, health of engines.
+    facts: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()  # soft limits that this would go over
 
 
@@ -137,6 +155,7 @@ class Promotion:
     updated_at: datetime
     attempts: int = 0
     reason: str = ""
+    approved_by: str = ""
     artifact: Digest | None = None
     lineage: Lineage | None = None
     receipt: Receipt | None = None

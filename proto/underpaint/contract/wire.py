@@ -22,6 +22,7 @@ from underpaint.contract.generation import GenerationRequest, Progress
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import (
     Account,
+    Approval,
     Lineage,
     Promotion,
     PromotionEvent,
@@ -40,6 +41,7 @@ PRIVACY_TO_WIRE: Final[dict[Privacy, common_pb2.Privacy]] = {
     Privacy.FULL: common_pb2.PRIVACY_FULL,
 }
 STATE_TO_WIRE: Final[dict[PromotionState, orchestrator_pb2.PromotionState]] = {
+    PromotionState.WAITING: orchestrator_pb2.PROMOTION_STATE_WAITING,
     PromotionState.RESERVED: orchestrator_pb2.PROMOTION_STATE_RESERVED,
     PromotionState.RUNNING: orchestrator_pb2.PROMOTION_STATE_RUNNING,
     PromotionState.SETTLED: orchestrator_pb2.PROMOTION_STATE_SETTLED,
@@ -216,26 +218,50 @@ def promotion_request_from_wire(
     )
 
 
+def verdict_to_wire(verdict: RuleVerdict) -> orchestrator_pb2.RuleVerdict:
+    """Domain to wire."""
+    return orchestrator_pb2.RuleVerdict(
+        rule=verdict.rule,
+        matched=verdict.matched,
+        decided=verdict.decided,
+        reason=verdict.reason,
+        saw=verdict.saw,
+    )
+
+
+def verdict_from_wire(wire: orchestrator_pb2.RuleVerdict) -> RuleVerdict:
+    """Wire to domain."""
+    return RuleVerdict(
+        rule=wire.rule,
+        matched=wire.matched,
+        decided=wire.decided,
+        reason=wire.reason,
+        saw=dict(wire.saw),
+    )
+
+
 def quote_to_wire(quote: Quote) -> orchestrator_pb2.Quote:
     """Domain to wire."""
+    approval = quote.approval
     return orchestrator_pb2.Quote(
         id=quote.id,
         engine=quote.engine,
         max_usd_micros=quote.max_usd_micros,
         price_table_version=quote.price_table_version,
         expires_at=time_to_wire(quote.expires_at),
-        verdicts=[
-            orchestrator_pb2.RuleVerdict(
-                rule=v.rule, matched=v.matched, decided=v.decided, reason=v.reason
-            )
-            for v in quote.verdicts
-        ],
+        verdicts=[verdict_to_wire(each) for each in quote.verdicts],
         lines=[
             orchestrator_pb2.QuoteLine(what=line.what, usd_micros=line.usd_micros)
             for line in quote.lines
         ],
         cloud_only_usd_micros=quote.cloud_only_usd_micros,
         request=generation_to_wire(quote.request),
+        asked=generation_to_wire(quote.asked) if quote.asked else None,
+        approval=orchestrator_pb2.Approval(role=approval.role, within_s=approval.within_s)
+        if approval
+        else None,
+        policy_version=quote.policy_version,
+        facts=quote.facts,
         warnings=quote.warnings,
     )
 
@@ -248,13 +274,16 @@ def quote_from_wire(wire: orchestrator_pb2.Quote) -> Quote:
         max_usd_micros=wire.max_usd_micros,
         price_table_version=wire.price_table_version,
         expires_at=time_from_wire(wire.expires_at),
-        verdicts=tuple(
-            RuleVerdict(rule=v.rule, matched=v.matched, decided=v.decided, reason=v.reason)
-            for v in wire.verdicts
-        ),
+        verdicts=tuple(map(verdict_from_wire, wire.verdicts)),
         lines=tuple(QuoteLine(what=line.what, usd_micros=line.usd_micros) for line in wire.lines),
         cloud_only_usd_micros=wire.cloud_only_usd_micros,
         request=generation_from_wire(wire.request),
+        asked=generation_from_wire(wire.asked) if wire.HasField("asked") else None,
+        approval=Approval(role=wire.approval.role, within_s=wire.approval.within_s)
+        if wire.HasField("approval")
+        else None,
+        policy_version=wire.policy_version,
+        facts=dict(wire.facts),
         warnings=tuple(wire.warnings),
     )
 
@@ -270,6 +299,7 @@ def promotion_to_wire(promotion: Promotion) -> orchestrator_pb2.Promotion:
         updated_at=time_to_wire(promotion.updated_at),
         attempts=promotion.attempts,
         reason=promotion.reason,
+        approved_by=promotion.approved_by,
         warnings=promotion.warnings,
     )
     if promotion.artifact:
@@ -303,6 +333,7 @@ def promotion_from_wire(wire: orchestrator_pb2.Promotion) -> Promotion:
         updated_at=time_from_wire(wire.updated_at),
         attempts=wire.attempts,
         reason=wire.reason,
+        approved_by=wire.approved_by,
         artifact=digest_from_wire(wire.artifact) if wire.HasField("artifact") else None,
         lineage=_lineage_from_wire(wire.lineage) if wire.HasField("lineage") else None,
         receipt=Receipt(

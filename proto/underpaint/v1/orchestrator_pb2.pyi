@@ -19,6 +19,7 @@ class PromotionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PROMOTION_STATE_SETTLED: _ClassVar[PromotionState]
     PROMOTION_STATE_RELEASED: _ClassVar[PromotionState]
     PROMOTION_STATE_EXPIRED: _ClassVar[PromotionState]
+    PROMOTION_STATE_WAITING: _ClassVar[PromotionState]
 
 class BudgetPeriod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -32,6 +33,7 @@ PROMOTION_STATE_RUNNING: PromotionState
 PROMOTION_STATE_SETTLED: PromotionState
 PROMOTION_STATE_RELEASED: PromotionState
 PROMOTION_STATE_EXPIRED: PromotionState
+PROMOTION_STATE_WAITING: PromotionState
 BUDGET_PERIOD_UNSPECIFIED: BudgetPeriod
 BUDGET_PERIOD_DAY: BudgetPeriod
 BUDGET_PERIOD_MONTH: BudgetPeriod
@@ -76,19 +78,43 @@ class PromotionRequest(_message.Message):
     def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., init_image: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., init_width: _Optional[int] = ..., init_height: _Optional[int] = ..., privacy: _Optional[_Union[_common_pb2.Privacy, str]] = ..., account: _Optional[_Union[Account, _Mapping]] = ..., engine: _Optional[str] = ..., draft_id: _Optional[str] = ..., draft_model: _Optional[str] = ..., draft_seed: _Optional[int] = ..., draft_count: _Optional[int] = ...) -> None: ...
 
 class RuleVerdict(_message.Message):
-    __slots__ = ("rule", "matched", "decided", "reason")
+    __slots__ = ("rule", "matched", "decided", "reason", "saw")
+    class SawEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     RULE_FIELD_NUMBER: _ClassVar[int]
     MATCHED_FIELD_NUMBER: _ClassVar[int]
     DECIDED_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    SAW_FIELD_NUMBER: _ClassVar[int]
     rule: str
     matched: bool
     decided: bool
     reason: str
-    def __init__(self, rule: _Optional[str] = ..., matched: _Optional[bool] = ..., decided: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+    saw: _containers.ScalarMap[str, str]
+    def __init__(self, rule: _Optional[str] = ..., matched: _Optional[bool] = ..., decided: _Optional[bool] = ..., reason: _Optional[str] = ..., saw: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class Approval(_message.Message):
+    __slots__ = ("role", "within_s")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    WITHIN_S_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    within_s: int
+    def __init__(self, role: _Optional[str] = ..., within_s: _Optional[int] = ...) -> None: ...
 
 class Quote(_message.Message):
-    __slots__ = ("id", "engine", "max_usd_micros", "price_table_version", "expires_at", "verdicts", "lines", "cloud_only_usd_micros", "request", "warnings")
+    __slots__ = ("id", "engine", "max_usd_micros", "price_table_version", "expires_at", "verdicts", "lines", "cloud_only_usd_micros", "request", "asked", "approval", "policy_version", "facts", "warnings")
+    class FactsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     MAX_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
@@ -98,6 +124,10 @@ class Quote(_message.Message):
     LINES_FIELD_NUMBER: _ClassVar[int]
     CLOUD_ONLY_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
+    ASKED_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FACTS_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     id: str
     engine: str
@@ -108,8 +138,12 @@ class Quote(_message.Message):
     lines: _containers.RepeatedCompositeFieldContainer[QuoteLine]
     cloud_only_usd_micros: int
     request: _common_pb2.GenerationRequest
+    asked: _common_pb2.GenerationRequest
+    approval: Approval
+    policy_version: str
+    facts: _containers.ScalarMap[str, str]
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., engine: _Optional[str] = ..., max_usd_micros: _Optional[int] = ..., price_table_version: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdicts: _Optional[_Iterable[_Union[RuleVerdict, _Mapping]]] = ..., lines: _Optional[_Iterable[_Union[QuoteLine, _Mapping]]] = ..., cloud_only_usd_micros: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., engine: _Optional[str] = ..., max_usd_micros: _Optional[int] = ..., price_table_version: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdicts: _Optional[_Iterable[_Union[RuleVerdict, _Mapping]]] = ..., lines: _Optional[_Iterable[_Union[QuoteLine, _Mapping]]] = ..., cloud_only_usd_micros: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., asked: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., approval: _Optional[_Union[Approval, _Mapping]] = ..., policy_version: _Optional[str] = ..., facts: _Optional[_Mapping[str, str]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class QuoteLine(_message.Message):
     __slots__ = ("what", "usd_micros")
@@ -192,7 +226,7 @@ class Receipt(_message.Message):
     def __init__(self, quoted_usd_micros: _Optional[int] = ..., charged_usd_micros: _Optional[int] = ..., cloud_only_usd_micros: _Optional[int] = ..., price_table_version: _Optional[str] = ..., gpu_seconds: _Optional[float] = ..., settled_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Promotion(_message.Message):
-    __slots__ = ("id", "state", "promotion", "quote", "created_at", "updated_at", "attempts", "reason", "artifact", "lineage", "receipt", "warnings")
+    __slots__ = ("id", "state", "promotion", "quote", "created_at", "updated_at", "attempts", "reason", "artifact", "lineage", "receipt", "approved_by", "warnings")
     ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     PROMOTION_FIELD_NUMBER: _ClassVar[int]
@@ -204,6 +238,7 @@ class Promotion(_message.Message):
     ARTIFACT_FIELD_NUMBER: _ClassVar[int]
     LINEAGE_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    APPROVED_BY_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     id: str
     state: PromotionState
@@ -216,8 +251,9 @@ class Promotion(_message.Message):
     artifact: _common_pb2.Digest
     lineage: Lineage
     receipt: Receipt
+    approved_by: str
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[PromotionState, str]] = ..., promotion: _Optional[_Union[PromotionRequest, _Mapping]] = ..., quote: _Optional[_Union[Quote, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., artifact: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., lineage: _Optional[_Union[Lineage, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[PromotionState, str]] = ..., promotion: _Optional[_Union[PromotionRequest, _Mapping]] = ..., quote: _Optional[_Union[Quote, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., artifact: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., lineage: _Optional[_Union[Lineage, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., approved_by: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("promotion_id", "after_event_id")
@@ -464,3 +500,151 @@ class ReadLedgerResponse(_message.Message):
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     entries: _containers.RepeatedCompositeFieldContainer[LedgerEntry]
     def __init__(self, entries: _Optional[_Iterable[_Union[LedgerEntry, _Mapping]]] = ...) -> None: ...
+
+class ApprovePromotionRequest(_message.Message):
+    __slots__ = ("promotion_id",)
+    PROMOTION_ID_FIELD_NUMBER: _ClassVar[int]
+    promotion_id: str
+    def __init__(self, promotion_id: _Optional[str] = ...) -> None: ...
+
+class ApprovePromotionResponse(_message.Message):
+    __slots__ = ("promotion",)
+    PROMOTION_FIELD_NUMBER: _ClassVar[int]
+    promotion: Promotion
+    def __init__(self, promotion: _Optional[_Union[Promotion, _Mapping]] = ...) -> None: ...
+
+class DenyPromotionRequest(_message.Message):
+    __slots__ = ("promotion_id", "because")
+    PROMOTION_ID_FIELD_NUMBER: _ClassVar[int]
+    BECAUSE_FIELD_NUMBER: _ClassVar[int]
+    promotion_id: str
+    because: str
+    def __init__(self, promotion_id: _Optional[str] = ..., because: _Optional[str] = ...) -> None: ...
+
+class DenyPromotionResponse(_message.Message):
+    __slots__ = ("promotion",)
+    PROMOTION_FIELD_NUMBER: _ClassVar[int]
+    promotion: Promotion
+    def __init__(self, promotion: _Optional[_Union[Promotion, _Mapping]] = ...) -> None: ...
+
+class PolicyProblem(_message.Message):
+    __slots__ = ("line", "told")
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    TOLD_FIELD_NUMBER: _ClassVar[int]
+    line: int
+    told: str
+    def __init__(self, line: _Optional[int] = ..., told: _Optional[str] = ...) -> None: ...
+
+class GetPolicyRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetPolicyResponse(_message.Message):
+    __slots__ = ("version", "text", "since", "file", "problems")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    text: str
+    since: _timestamp_pb2.Timestamp
+    file: str
+    problems: _containers.RepeatedCompositeFieldContainer[PolicyProblem]
+    def __init__(self, version: _Optional[str] = ..., text: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., file: _Optional[str] = ..., problems: _Optional[_Iterable[_Union[PolicyProblem, _Mapping]]] = ...) -> None: ...
+
+class CheckPolicyRequest(_message.Message):
+    __slots__ = ("text",)
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    def __init__(self, text: _Optional[str] = ...) -> None: ...
+
+class CheckPolicyResponse(_message.Message):
+    __slots__ = ("version", "problems", "rules")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    problems: _containers.RepeatedCompositeFieldContainer[PolicyProblem]
+    rules: int
+    def __init__(self, version: _Optional[str] = ..., problems: _Optional[_Iterable[_Union[PolicyProblem, _Mapping]]] = ..., rules: _Optional[int] = ...) -> None: ...
+
+class ExplainPromotionRequest(_message.Message):
+    __slots__ = ("promotion_id",)
+    PROMOTION_ID_FIELD_NUMBER: _ClassVar[int]
+    promotion_id: str
+    def __init__(self, promotion_id: _Optional[str] = ...) -> None: ...
+
+class ExplainedRule(_message.Message):
+    __slots__ = ("verdict", "reached", "line", "when", "outcome")
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    REACHED_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    verdict: RuleVerdict
+    reached: bool
+    line: int
+    when: str
+    outcome: str
+    def __init__(self, verdict: _Optional[_Union[RuleVerdict, _Mapping]] = ..., reached: _Optional[bool] = ..., line: _Optional[int] = ..., when: _Optional[str] = ..., outcome: _Optional[str] = ...) -> None: ...
+
+class ExplainPromotionResponse(_message.Message):
+    __slots__ = ("promotion", "rules", "in_force")
+    PROMOTION_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    promotion: Promotion
+    rules: _containers.RepeatedCompositeFieldContainer[ExplainedRule]
+    in_force: bool
+    def __init__(self, promotion: _Optional[_Union[Promotion, _Mapping]] = ..., rules: _Optional[_Iterable[_Union[ExplainedRule, _Mapping]]] = ..., in_force: _Optional[bool] = ...) -> None: ...
+
+class ReplayPolicyRequest(_message.Message):
+    __slots__ = ("text", "since")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    since: _timestamp_pb2.Timestamp
+    def __init__(self, text: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ReplayLine(_message.Message):
+    __slots__ = ("outcome", "before", "after")
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    outcome: str
+    before: int
+    after: int
+    def __init__(self, outcome: _Optional[str] = ..., before: _Optional[int] = ..., after: _Optional[int] = ...) -> None: ...
+
+class ReplayChange(_message.Message):
+    __slots__ = ("promotion_id", "before", "after", "reason", "before_usd_micros", "after_usd_micros")
+    PROMOTION_ID_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    AFTER_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    promotion_id: str
+    before: str
+    after: str
+    reason: str
+    before_usd_micros: int
+    after_usd_micros: int
+    def __init__(self, promotion_id: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., reason: _Optional[str] = ..., before_usd_micros: _Optional[int] = ..., after_usd_micros: _Optional[int] = ...) -> None: ...
+
+class ReplayPolicyResponse(_message.Message):
+    __slots__ = ("version", "lines", "before_usd_micros", "after_usd_micros", "changes", "changed")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    AFTER_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    lines: _containers.RepeatedCompositeFieldContainer[ReplayLine]
+    before_usd_micros: int
+    after_usd_micros: int
+    changes: _containers.RepeatedCompositeFieldContainer[ReplayChange]
+    changed: int
+    def __init__(self, version: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[ReplayLine, _Mapping]]] = ..., before_usd_micros: _Optional[int] = ..., after_usd_micros: _Optional[int] = ..., changes: _Optional[_Iterable[_Union[ReplayChange, _Mapping]]] = ..., changed: _Optional[int] = ...) -> None: ...

@@ -103,6 +103,16 @@ class OrchestratorServiceStub:
                 request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerRequest.SerializeToString,
                 response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerResponse.FromString,
                 _registered_method=True)
+        self.GetPolicy = channel.unary_unary(
+                '/underpaint.v1.OrchestratorService/GetPolicy',
+                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.GetPolicyRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.GetPolicyResponse.FromString,
+                _registered_method=True)
+        self.CheckPolicy = channel.unary_unary(
+                '/underpaint.v1.OrchestratorService/CheckPolicy',
+                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyResponse.FromString,
+                _registered_method=True)
 
 
 class OrchestratorServiceServicer:
@@ -215,6 +225,21 @@ class OrchestratorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPolicy(self, request, context):
+        """The policy in force, and what is wrong with its file if that has changed.
+        Deadline: 30 s at most.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckPolicy(self, request, context):
+        """What is wrong with a policy, by the prices here. Deadline: 30 s at most.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrchestratorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -282,6 +307,16 @@ def add_OrchestratorServiceServicer_to_server(servicer, server):
                     servicer.ReadLedger,
                     request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerRequest.FromString,
                     response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerResponse.SerializeToString,
+            ),
+            'GetPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPolicy,
+                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.GetPolicyRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.GetPolicyResponse.SerializeToString,
+            ),
+            'CheckPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckPolicy,
+                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -639,6 +674,60 @@ class OrchestratorService:
             '/underpaint.v1.OrchestratorService/ReadLedger',
             underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerRequest.SerializeToString,
             underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.OrchestratorService/GetPolicy',
+            underpaint_dot_v1_dot_orchestrator__pb2.GetPolicyRequest.SerializeToString,
+            underpaint_dot_v1_dot_orchestrator__pb2.GetPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.OrchestratorService/CheckPolicy',
+            underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyRequest.SerializeToString,
+            underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -81,6 +81,12 @@ class OrchestratorServiceStub:
     """
     ReadLedger: _grpc.UnaryStreamMultiCallable[_orchestrator_pb2.ReadLedgerRequest, _orchestrator_pb2.ReadLedgerResponse]
     """Every entry in order, archived ones too. Deadline: 600 s at most."""
+    GetPolicy: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.GetPolicyRequest, _orchestrator_pb2.GetPolicyResponse]
+    """The policy in force, and what is wrong with its file if that has changed.
+    Deadline: 30 s at most.
+    """
+    CheckPolicy: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.CheckPolicyRequest, _orchestrator_pb2.CheckPolicyResponse]
+    """What is wrong with a policy, by the prices here. Deadline: 30 s at most."""
 
 @_typing.type_check_only
 class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
@@ -135,6 +141,12 @@ class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
     """
     ReadLedger: _aio.UnaryStreamMultiCallable[_orchestrator_pb2.ReadLedgerRequest, _orchestrator_pb2.ReadLedgerResponse]  # type: ignore[assignment]
     """Every entry in order, archived ones too. Deadline: 600 s at most."""
+    GetPolicy: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.GetPolicyRequest, _orchestrator_pb2.GetPolicyResponse]  # type: ignore[assignment]
+    """The policy in force, and what is wrong with its file if that has changed.
+    Deadline: 30 s at most.
+    """
+    CheckPolicy: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.CheckPolicyRequest, _orchestrator_pb2.CheckPolicyResponse]  # type: ignore[assignment]
+    """What is wrong with a policy, by the prices here. Deadline: 30 s at most."""
 
 class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     """The control plane: prices, decides, reserves, promotes, accounts.
@@ -264,5 +276,23 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_orchestrator_pb2.ReadLedgerResponse], _abc.AsyncIterator[_orchestrator_pb2.ReadLedgerResponse]]:
         """Every entry in order, archived ones too. Deadline: 600 s at most."""
+
+    @_abc_1.abstractmethod
+    def GetPolicy(
+        self,
+        request: _orchestrator_pb2.GetPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orchestrator_pb2.GetPolicyResponse, _abc.Awaitable[_orchestrator_pb2.GetPolicyResponse]]:
+        """The policy in force, and what is wrong with its file if that has changed.
+        Deadline: 30 s at most.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckPolicy(
+        self,
+        request: _orchestrator_pb2.CheckPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orchestrator_pb2.CheckPolicyResponse, _abc.Awaitable[_orchestrator_pb2.CheckPolicyResponse]]:
+        """What is wrong with a policy, by the prices here. Deadline: 30 s at most."""
 
 def add_OrchestratorServiceServicer_to_server(servicer: OrchestratorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,5 +1,6 @@
 """One full value of every kind that travels."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from underpaint.contract.accounting import Budget, LedgerEntry, Period, SpendLine, Verification
@@ -8,6 +9,7 @@ from underpaint.contract.generation import GenerationRequest, Progress
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import (
     Account,
+    Approval,
     Lineage,
     Promotion,
     PromotionEvent,
@@ -61,10 +63,18 @@ QUOTE = Quote(
     max_usd_micros=12_345,
     price_table_version="v1",
     expires_at=AT,
-    verdicts=(RuleVerdict(rule="size", matched=True, decided=True, reason="small"),),
+    verdicts=(
+        RuleVerdict(
+            rule="size", matched=True, decided=True, reason="small", saw={"request.width": "128"}
+        ),
+    ),
     lines=(QuoteLine(what="gpu", usd_micros=12_345),),
     cloud_only_usd_micros=99_999,
     request=REQUEST,
+    asked=replace(REQUEST, num_inference_steps=9),
+    approval=Approval(role="lead", within_s=3_600),
+    policy_version="ab" * 32,
+    facts={"user.roles": '["lead"]'},
     warnings=("over a soft limit",),
 )
 LINEAGE = Lineage(
@@ -94,6 +104,7 @@ PROMOTION = Promotion(
     updated_at=AT,
     attempts=2,
     reason="done",
+    approved_by="ana",
     artifact=DIGEST,
     lineage=LINEAGE,
     receipt=RECEIPT,

@@ -1,0 +1,117 @@
+"""The policy in force, and the file it comes from: exchanged whole, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Collection
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.policy import PolicyCheck, PolicyProblem, PolicyStatus
+from underpaint.orchestrator.bell import heard
+from underpaint.orchestrator.documents import read_text
+from underpaint.orchestrator.policy.reading import check, load
+from underpaint.orchestrator.policy.rules import Policy
+
+log = logging.getLogger(__name__)
+
+LOOK_S: Final = 2.0
+
+
+class InForce:
+    """One policy at a time. Whoever decides takes `current` once and goes on with that."""
+
+    def __init__(
+        self, file: Path, priced: Collection[str], roles: Collection[str] | None = None
+    ) -> None:
+        """Reads the file for the first time.
+
+        Args:
+            file: YAML.
+            priced: names of the engines that have a price.
+            roles: that some caller has; None if that is not known.
+
+        Raises:
+            InvalidRequest: names every problem with its line.
+        """
+        self.file = file
+        self._priced = frozenset(priced)
+        self._roles = roles
+        self.current: Policy = load(file, priced, roles)
+        self.since = datetime.now(UTC)
+        self.problems: tuple[PolicyProblem, ...] = ()
+        self._seen = self.current.version  # digest at the last look
+        self._judged = self.current.version  # digest that was last taken or refused
+
+    @property
+    def status(self) -> PolicyStatus:
+        """For people."""
+        return PolicyStatus(
+            version=self.current.version,
+            text=self.current.text,
+            since=self.since,
+            file=str(self.file),
+            problems=self.problems,
+        )
+
+    def check(self, text: str) -> PolicyCheck:
+        """What is wrong with a policy, by the prices and roles there are here."""
+        policy, problems = check(text, Path("policy"), self._priced, self._roles)
+        if policy is None:
+            return PolicyCheck(version="", rules=0, problems=problems)
+        return PolicyCheck(version=policy.version, rules=len(policy.rules))
+
+    async def watch(self, reload: asyncio.Event, every_s: float = LOOK_S) -> None:
+        """Looks at the file now and then, and at once when told to; never returns.
+
+        Args:
+            reload: set it to have the file taken as it is.
+            every_s: seconds between looks.
+        """
+        while True:
+            await heard(reload, every_s)
+            told = reload.is_set()
+            reload.clear()
+            # In a thread: a large policy takes a while to check.
+            await asyncio.to_thread(self.look, settled=told)
+
+    def look(self, *, settled: bool) -> bool:
+        """Takes what the file holds if it is new and sound; says whether it did.
+
+        A new text is taken at its second look, so that one half written is not; a text with
+        a problem leaves the policy before in force.
+
+        Args:
+            settled: whether it is known to be whole, so that one look is enough.
+        """
+        try:
+            text = read_text(self.file)
+        except InvalidRequest as error:
+            self._refuse("", (PolicyProblem(line=1, told=str(error)),))
+            return False
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        seen, self._seen = self._seen, digest
+        if digest == self._judged or not (settled or digest == seen):
+            return False
+        policy, problems = check(text, self.file, self._priced, self._roles)
+        if policy is None:
+            self._refuse(digest, problems)
+            return False
+        changed = policy.version != self.current.version
+        self.current, self.problems, self._judged = policy, (), digest
+        if changed:
+            self.since = datetime.now(UTC)
+        log.info("policy %s of %s is in force", digest[:12], self.file)
+        return changed
+
+    def _refuse(self, digest: str, problems: tuple[PolicyProblem, ...]) -> None:
+        if (digest, problems) == (self._judged, self.problems):
+            return
+        self._judged, self.problems = digest, problems
+        for each in problems:
+            log.error("%s:%d: %s", self.file, each.line, each.told)
+        log.error("policy %s stays in force", self.current.version[:12])

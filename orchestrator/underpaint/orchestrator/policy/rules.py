@@ -1,0 +1,235 @@
+"""Rules, and the decision they come to; the first that matches decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+from underpaint.contract.errors import PolicyRefused, PrivacyViolation
+from underpaint.contract.generation import GenerationRequest
+from underpaint.contract.money import format_usd
+from underpaint.contract.promotion import RuleVerdict
+from underpaint.orchestrator.policy import facts
+from underpaint.orchestrator.policy.expressions import Condition, Scene, Unjudged, in_words
+from underpaint.orchestrator.policy.facts import FIELDS, Facts
+from underpaint.orchestrator.policy.fit import NO_LIMITS, Bound, Limits, beyond, fit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """Says no, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Takes what keeps to the limits and the ceiling to an engine; the rest passes by."""
+
+    engine: str
+    most: Limits = NO_LIMITS
+    ceiling_usd_micros: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequireApproval(Route):
+    """The same, once somebody with a role has approved."""
+
+    role: str
+    within_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Downgrade(Route):
+    """The same, with fewer steps and then a smaller size until it keeps to them."""
+
+    least: Limits = NO_LIMITS
+
+
+Outcome: TypeAlias = Refuse | Route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A condition and one outcome."""
+
+    name: str
+    line: int  # in its file, from 1
+    when: Condition | None  # None: always
+    outcome: Outcome
+
+    @property
+    def engine(self) -> str:
+        """Where it leads; empty if it refuses."""
+        return self.outcome.engine if isinstance(self.outcome, Route) else ""
+
+    @property
+    def by_engine(self) -> bool:
+        """Whether its condition may hold at one engine and not at another."""
+        return any(FIELDS[name].by_engine for name in self.fields)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What its condition looks at."""
+        return self.when.fields if self.when else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Ordered rules; the version is the SHA-256 of the text they were read from."""
+
+    version: str
+    text: str
+    rules: tuple[Rule, ...]
+
+    @cached_property
+    def engines(self) -> tuple[str, ...]:
+        """Every engine that a rule leads to, in order."""
+        return tuple(dict.fromkeys(rule.engine for rule in self.rules if rule.engine))
+
+    @cached_property
+    def fields(self) -> frozenset[str]:
+        """Every field that a condition looks at: what must be found out before deciding."""
+        return frozenset(name for rule in self.rules for name in rule.fields)
+
+    @property
+    def roles(self) -> dict[str, int]:
+        """Every role that is asked to approve, and the line where."""
+        return {
+            rule.outcome.role: rule.line
+            for rule in self.rules
+            if isinstance(rule.outcome, RequireApproval)
+        }
+
+
+class Candidate:
+    """An engine that could take the promotion, what it would make and cost there."""
+
+    def __init__(self, engine: str, request: GenerationRequest, bound: Bound) -> None:
+        """`bound` says what a request costs there at most, in micro-dollars."""
+        self.engine = engine
+        self.request = request
+        self.bound = bound
+        self.max_usd_micros = bound(request)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Where it goes or why not, and every rule up to the one that decided."""
+
+    engine: str = ""
+    request: GenerationRequest | None = None  # to be made; smaller than asked if downgraded
+    approval: RequireApproval | None = None  # to be waited for
+    refusal: PolicyRefused | PrivacyViolation | None = None
+    rule: str = ""  # that decided; empty if none did
+    verdicts: tuple[RuleVerdict, ...] = ()
+
+
+def decide(policy: Policy, shared: Facts, candidates: Sequence[Candidate]) -> Decision:
+    """Tries the rules in order.
+
+    A rule that refuses matches if its condition holds at every candidate: it is not too
+    dear while one engine is cheap enough. A rule that leads to an engine looks at that one
+    only. A condition without an answer refuses: nothing is routed by accident.
+
+    Args:
+        policy: the rules.
+        shared: facts that are the same at every engine; those not known may be left out.
+        candidates: the engine that was asked for, or all that could take it; at least one.
+    """
+    scenes = {
+        each.engine: (
+            each,
+            Scene({**shared, **facts.at_engine(each.engine, each.request, each.max_usd_micros)}),
+        )
+        for each in candidates
+    }
+    verdicts: list[RuleVerdict] = []
+    for rule in policy.rules:
+        if rule.engine and rule.engine not in scenes:
+            told = f"another engine was asked for than {rule.engine}"
+            verdicts.append(_verdict(rule, told, {}))
+            continue
+        looked = [scenes[rule.engine]] if rule.engine else list(scenes.values())
+        if not rule.by_engine:
+            looked = looked[:1]
+        saw: dict[str, str] = {}
+        try:
+            met = True
+            for _, scene in looked:
+                saw = rule.when.saw(scene.facts) if rule.when else {}
+                if rule.when and not rule.when.holds(scene):
+                    met = False
+                    break
+        except Unjudged as problem:
+            told = f"rule {rule.name} has no answer: {problem}"
+            verdicts.append(_verdict(rule, told, saw, decided=True))
+            return Decision(
+                refusal=PolicyRefused(f"{told}; have the policy mended"),
+                rule=rule.name,
+                verdicts=tuple(verdicts),
+            )
+        if not met:
+            verdicts.append(_verdict(rule, in_words(saw), saw))
+            continue
+        if isinstance(rule.outcome, Refuse):
+            verdicts.append(_verdict(rule, rule.outcome.reason, saw, decided=True))
+            return Decision(
+                refusal=_refusal(rule, rule.outcome), rule=rule.name, verdicts=tuple(verdicts)
+            )
+        request, told = _taken(rule.outcome, scenes[rule.engine][0])
+        verdicts.append(_verdict(rule, told, saw, decided=request is not None))
+        if request is not None:
+            approval = rule.outcome if isinstance(rule.outcome, RequireApproval) else None
+            return Decision(
+                engine=rule.engine,
+                request=request,
+                approval=approval,
+                rule=rule.name,
+                verdicts=tuple(verdicts),
+            )
+    nothing = PolicyRefused("no rule of the policy takes this promotion; add one that routes it")
+    return Decision(refusal=nothing, verdicts=tuple(verdicts))
+
+
+def _taken(route: Route, candidate: Candidate) -> tuple[GenerationRequest | None, str]:
+    """What the engine would make of it, or None; and the reason for either."""
+    asked, ceiling = candidate.request, route.ceiling_usd_micros
+    if isinstance(route, Downgrade):
+        least = route.least
+        fitted = fit(
+            asked, candidate.bound, ceiling_usd_micros=ceiling, most=route.most, least=least
+        )
+        if fitted is None:
+            at_most = f" for {format_usd(ceiling)}" if ceiling is not None else ""
+            return None, f"cannot be made to fit{at_most} at {route.engine}"
+        return fitted, f"goes to {route.engine}{_change(asked, fitted)}"
+    if told := beyond(asked, route.most):
+        return None, told
+    if ceiling is not None and candidate.max_usd_micros > ceiling:
+        cost = format_usd(candidate.max_usd_micros)
+        return None, f"costs {cost} at most, and it takes up to {format_usd(ceiling)}"
+    if isinstance(route, RequireApproval):
+        return asked, f"goes to {route.engine} once somebody with role {route.role} approves"
+    return asked, f"goes to {route.engine}"
+
+
+def _change(asked: GenerationRequest, fitted: GenerationRequest) -> str:
+    changes = []
+    if fitted.num_inference_steps != asked.num_inference_steps:
+        changes.append(f"{fitted.num_inference_steps} steps for {asked.num_inference_steps}")
+    if (fitted.width, fitted.height) != (asked.width, asked.height):
+        changes.append(f"{fitted.width} x {fitted.height} for {asked.width} x {asked.height}")
+    return f" with {', '.join(changes)}" if changes else ""
+
+
+def _verdict(rule: Rule, told: str, saw: dict[str, str], *, decided: bool = False) -> RuleVerdict:
+    return RuleVerdict(rule=rule.name, matched=decided, decided=decided, reason=told, saw=saw)
+
+
+def _refusal(rule: Rule, refuse: Refuse) -> PolicyRefused | PrivacyViolation:
+    if rule.fields == ("draft.privacy",):
+        return PrivacyViolation(refuse.reason)
+    return PolicyRefused(f"{refuse.reason} (rule {rule.name})")

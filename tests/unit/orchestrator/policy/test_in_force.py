@@ -1,0 +1,83 @@
+"""A policy is exchanged whole, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from underpaint.contract.errors import InvalidRequest
+from underpaint.orchestrator.policy import InForce
+
+from tests.unit.orchestrator.policy.scenes import decided, rule
+
+GOOD, OTHER, BAD = rule(), rule("quote.max_usd_micros > 5", refuse="no"), rule("draft.x == 1")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "policy.yaml"
+    file.write_text(GOOD)
+    return file
+
+
+def test_a_bad_file_at_the_start_is_refused(file: Path) -> None:
+    file.write_text(BAD)
+    with pytest.raises(InvalidRequest, match=r"policy.yaml:3: .*draft.x is unknown"):
+        InForce(file, {"full"})
+
+
+def test_another_text_is_taken_once_it_has_stood_for_a_look(file: Path) -> None:
+    force = InForce(file, {"full"})
+    before, since = force.current, force.since
+    assert not force.look(settled=False)
+    file.write_text(OTHER)
+    assert not force.look(settled=False)  # it may be half written
+    assert force.current is before
+    assert force.look(settled=False)
+    assert force.current.text == OTHER
+    assert force.since > since
+    assert not force.look(settled=False)
+
+
+def test_a_bad_text_leaves_the_policy_before_in_force_and_says_so(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    force = InForce(file, {"full"})
+    before = force.current
+    file.write_text(BAD)
+    for _ in range(3):
+        assert not force.look(settled=True)
+    assert force.current is before
+    (problem,) = force.status.problems
+    assert (problem.line, force.status.version) == (3, before.version)
+    assert sum("stays in force" in line for line in caplog.messages) == 1  # said once
+    file.write_text(GOOD)
+    force.look(settled=True)
+    assert force.status.problems == ()
+    file.unlink()
+    force.look(settled=True)
+    assert "cannot be read" in force.status.problems[0].told
+    assert force.current.text == GOOD
+
+
+def test_a_decision_goes_on_with_the_policy_it_began_with(file: Path) -> None:
+    force = InForce(file, {"full"})
+    taken = force.current
+    file.write_text(OTHER)
+    assert force.look(settled=True)
+    assert decided(taken).refusal is None
+    assert decided(force.current).refusal
+
+
+async def test_told_to_it_looks_at_once(file: Path) -> None:
+    force = InForce(file, {"full"})
+    await asyncio.to_thread(file.write_text, OTHER)
+    reload = asyncio.Event()
+    watching = asyncio.create_task(force.watch(reload, every_s=600))
+    reload.set()
+    async with asyncio.timeout(20):
+        while force.current.text != OTHER:
+            await asyncio.to_thread(lambda: None)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
