@@ -18,9 +18,10 @@ from underpaint.contract.checkpoints import ModelCard, check_directory, read_car
 from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest, UnderpaintError
 from underpaint.contract.generation import GenerationRequest, GenerationResult
 from underpaint.contract.pictures import encode_png
+from underpaint.contract.vocabulary import Vocabulary, read_vocabulary
 from underpaint.contract.wire import Defaults
-from underpaint.edge.settings import is_hub_id
-from underpaint.edge.vocabulary import Vocabulary, read_vocabulary
+from underpaint.edge.settings import BUNDLED, is_hub_id
+from underpaint.edge.vocabulary import Reader
 
 PROMPTS_REMEMBERED: Final = 32
 # Choosing the number of threads takes a few drafts: only worth it where these are quick.
@@ -53,10 +54,13 @@ class LiteEngine:
         self._takes = inspect.signature(self._pipeline.__call__).parameters
         if is_hub_id(model):
             self._card = ModelCard(name=model)
-            self._vocabulary = Vocabulary([], [])
+            self._reader = Reader(Vocabulary())
         else:
             self._card = read_card(Path(model))
-            self._vocabulary = read_vocabulary(Path(model))
+            # The command knows the bundled models only.
+            bundled = Path(model).resolve() == BUNDLED.resolve()
+            listed_by = "underpaint models show lite" if bundled else ""
+            self._reader = Reader(read_vocabulary(Path(model)), listed_by)
         self._defaults = self._find_defaults()
         self._least_steps = _least_steps(self._pipeline)
         self._prepare()
@@ -74,7 +78,7 @@ class LiteEngine:
 
     def warnings(self, prompt: str) -> tuple[str, ...]:
         """What the artist should know about a prompt."""
-        return self._vocabulary.warnings(prompt)
+        return self._reader.warnings(prompt)
 
     def generate(
         self, request: GenerationRequest, on_step: Callable[[int, int], None] | None = None

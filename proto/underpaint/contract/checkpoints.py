@@ -5,7 +5,10 @@ Nothing here imports torch: a bad directory is reported in milliseconds.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
+import re
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +23,8 @@ UNSAFE_SUFFIXES: Final = frozenset(
 )
 T = TypeVar("T")
 CARD: Final = "underpaint.json"
+SUMS: Final = "SHA256SUMS"
+_SUM_LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 _WEIGHTLESS: Final = ("tokenizer", "scheduler", "feature_extractor", "image_processor")
 
 
@@ -63,6 +68,60 @@ def check_directory(directory: Path) -> None:
             raise InvalidModel(f"{folder} is missing: the model directory is half-written")
         if not component.startswith(_WEIGHTLESS):
             _check_weights(folder)
+
+
+def check_sums(directory: Path) -> int:
+    """Checks every file of a directory against its `SHA256SUMS`; returns how many there are.
+
+    What the sums do not name is refused as well: a loader may prefer it to what they name.
+
+    Raises:
+        InvalidModel: names the file that is missing, cut short, unsafe, changed or unknown.
+    """
+    check_directory(directory)
+    path = directory / SUMS
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        raise InvalidModel(f"{path} is missing: there is nothing to verify against") from None
+    except (OSError, ValueError) as error:
+        raise InvalidModel(f"{path} cannot be read: {error}") from None
+    present = {
+        file.relative_to(directory).as_posix()
+        for file in directory.rglob("*")
+        if not file.is_dir() and file != path
+    }
+    named = set()
+    for line in lines:
+        found = _SUM_LINE.fullmatch(line)
+        if found is None:
+            raise InvalidModel(f"{path} is corrupt: {line[:80]!r} is no line of sha256sum")
+        wanted, name = found.groups()
+        if name not in present:
+            raise InvalidModel(f"{directory / name} is missing: {SUMS} names it; fetch it again")
+        if _sha256(directory / name) != wanted:
+            raise InvalidModel(f"{directory / name} was changed: {SUMS} has another sum for it")
+        named.add(name)
+    for name in sorted(present - named):
+        raise InvalidModel(f"{directory / name} is not in {SUMS}: remove it, or fetch all again")
+    return len(named)
+
+
+def count_parameters(directory: Path) -> int:
+    """Numbers in all the weights of a checked directory, from the headers of the files.
+
+    Raises:
+        InvalidModel: names the file that is corrupt.
+    """
+    count = 0
+    for path in directory.rglob("*.safetensors"):
+        header = _check_safetensors(path)
+        try:
+            shapes = [tensor["shape"] for name, tensor in header.items() if name != "__metadata__"]
+            count += sum(map(math.prod, shapes))
+        except (LookupError, TypeError) as error:
+            raise InvalidModel(f"{path} is corrupt: a tensor without a shape: {error}") from None
+    return count
 
 
 def read_card(directory: Path) -> ModelCard:
@@ -120,15 +179,23 @@ def _check_weights(folder: Path) -> None:
                 raise InvalidModel(f"{folder / name} is missing: {index.name} names it")
 
 
-def _check_safetensors(path: Path) -> None:
-    """The header says where the last tensor ends; a file of another length was cut."""
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InvalidModel(f"{path} cannot be read: {error}") from None
+
+
+def _check_safetensors(path: Path) -> dict[str, Any]:
+    """The header, which says where the last tensor ends; a file of another length was cut."""
     size = path.stat().st_size
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > min(size, 100 * 2**20):
                 raise ValueError("its header is longer than the file")
-            header = json.loads(file.read(length))
+            header: dict[str, Any] = json.loads(file.read(length))
             end = max(
                 (int(t["data_offsets"][1]) for n, t in header.items() if n != "__metadata__"),
                 default=0,
@@ -137,3 +204,4 @@ def _check_safetensors(path: Path) -> None:
         raise InvalidModel(f"{path} is corrupt: {error}; fetch it again") from None
     if 8 + length + end != size:
         raise InvalidModel(f"{path} has {size:,} bytes, not {8 + length + end:,}: fetch it again")
+    return header
