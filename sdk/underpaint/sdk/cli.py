@@ -12,6 +12,7 @@ from underpaint.sdk import (
     drafting,
     exits,
     exporting,
+    models,
     promoting,
     spending,
     up,
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 budget = typer.Typer(help="Limit spending, and see what is left.", no_args_is_help=True)
 ledger = typer.Typer(help="Prove that the money adds up, and take it along.", no_args_is_help=True)
+bundled = typer.Typer(help="What the bundled models know and can do.", no_args_is_help=True)
 
 add_command(app, "up", up.up)
 add_command(app, "doctor", doctor.doctor)
@@ -49,6 +51,10 @@ app.add_typer(ledger, name="ledger")
 add_command(ledger, "verify", accounting.ledger_verify)
 add_command(ledger, "thaw", accounting.ledger_thaw)
 add_command(ledger, "export", exporting.ledger_export)
+app.add_typer(bundled, name="models")
+add_command(bundled, "show", models.models_show)
+add_command(bundled, "verify", models.models_verify)
+add_command(bundled, "eval", models.models_eval)
 add_command(app, "demo", demo.demo)
 
 
