@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("benchmarks.edge", "benchmarks.cloud", "benchmarks.path")
+BENCHMARKS = ("benchmarks.edge", "benchmarks.cloud", "benchmarks.path", "benchmarks.policy")
 
 
 def main() -> int:

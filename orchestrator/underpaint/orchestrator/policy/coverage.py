@@ -20,7 +20,8 @@ from underpaint.orchestrator.policy.facts import FIELDS, Fact, Field
 from underpaint.orchestrator.policy.fit import Limits
 from underpaint.orchestrator.policy.rules import Downgrade, Refuse, Rule
 
-MAX_POINTS: Final = 4_000  # beyond it, a rule is taken to be alive
+MAX_POINTS: Final = 4_000  # of one rule; beyond it, it is taken to be alive
+MAX_TRIES: Final = 100_000  # of all rules together, about a second
 _OTHER: Final = "\x01"  # a text that no condition names
 _TOKEN: Final = re.compile(
     r"""\s*(?:
@@ -41,8 +42,9 @@ def dead_rules(rules: Sequence[Rule], priced: Collection[str]) -> list[tuple[Rul
         priced: every engine that could be asked for.
     """
     found = []
+    tries = itertools.count()
     for index, rule in enumerate(rules):
-        why = _constant_problem(rule) or _why_dead(rule, rules[:index], sorted(priced))
+        why = _constant_problem(rule) or _why_dead(rule, rules[:index], sorted(priced), tries)
         if why:
             found.append((rule, why))
     return found
@@ -63,20 +65,22 @@ def _constant_problem(rule: Rule) -> str:
     return ""
 
 
-def _why_dead(rule: Rule, earlier: Sequence[Rule], priced: Sequence[str]) -> str:
+def _why_dead(
+    rule: Rule, earlier: Sequence[Rule], priced: Sequence[str], tries: Iterator[int]
+) -> str:
     sure = [each for each in earlier if _sure(each)]
     if len(priced) == 1:
-        return _covered(rule, sure)
+        return _covered(rule, sure, tries)
     shared = [each for each in sure if not each.engine and not each.by_engine]
     if rule.engine:  # decided where its engine stands: other engines' rules say nothing of it
-        return _covered(rule, [e for e in sure if e in shared or e.engine == rule.engine])
+        return _covered(rule, [e for e in sure if e in shared or e.engine == rule.engine], tries)
     # One that refuses needs all candidates; so does each earlier one, whichever they are.
     for each in sure:
-        if not each.engine and each.by_engine and (told := _covered(rule, [*shared, each])):
+        if not each.engine and each.by_engine and (told := _covered(rule, [*shared, each], tries)):
             return told
     told = ""
     for engine in priced:
-        told = _covered(rule, [e for e in sure if e in shared or e.engine == engine])
+        told = _covered(rule, [e for e in sure if e in shared or e.engine == engine], tries)
         if not told:
             return ""
     return told
@@ -92,31 +96,51 @@ def _sure(rule: Rule) -> bool:
     )
 
 
-def _covered(rule: Rule, before: Sequence[Rule]) -> str:
+def _covered(rule: Rule, before: Sequence[Rule], tries: Iterator[int]) -> str:
     """Why nothing is left to a rule by those before it; empty if something may be."""
     for each in before:
         if each.when is None or (not each.fields and _holds(each.when, Scene({}))):
             return f"{each.name!r} in line {each.line} takes everything before it"
         if rule.when and each.when.text == rule.when.text:
             return f"{each.name!r} in line {each.line} has the same condition"
-    plain = [each for each in before if each.when and _landmarks(each.when) is not None]
+    plain = {each.name: each for each in before if each.when and _landmarks(each.when) is not None}
     own = rule.when if rule.when and _landmarks(rule.when) is not None else None
-    if not plain:
-        return ""
-    conditions = [each.when for each in plain if each.when]
-    points = _points([*conditions, own] if own else conditions)
+    takers = _takers(own, list(plain.values()), tries)
+    if takers is None:  # too many to try together: one by one, where that can tell anything
+        alone = (each for each in plain.values() if set(each.fields) <= set(rule.fields))
+        takers = next((found for each in alone if (found := _takers(own, [each], tries))), [])
+    told = " and ".join(f"{name!r} in line {plain[name].line}" for name in takers)
+    return f"{told} {'takes' if len(takers) == 1 else 'take'} all of it before" if takers else ""
+
+
+def _takers(
+    own: Condition | None, before: Sequence[Rule], tries: Iterator[int]
+) -> list[str] | None:
+    """Which rules take all that a condition would; none if something is left.
+
+    Args:
+        own: None is taken to hold everywhere.
+        before: rules with plain conditions.
+        tries: counts the points that were tried.
+
+    Returns:
+        None if there are too many points to try.
+    """
+    conditions = [(each.name, each.when) for each in before if each.when]
+    points = _points([each for _, each in conditions] + ([own] if own else []))
     if points is None:
-        return ""
-    takers: dict[str, int] = {}
-    for scene in points:
+        return None
+    takers: dict[str, None] = {}
+    for scene in points if conditions else ():
+        if next(tries) > MAX_TRIES:
+            return []
         if own and not _holds(own, scene):
             continue
-        taker = next((each for each in plain if each.when and _holds(each.when, scene)), None)
+        taker = next((name for name, each in conditions if _holds(each, scene)), None)
         if taker is None:
-            return ""
-        takers[taker.name] = taker.line
-    told = " and ".join(f"{name!r} in line {line}" for name, line in takers.items())
-    return f"{told} {'takes' if len(takers) == 1 else 'take'} all of it before" if takers else ""
+            return []
+        takers[taker] = None
+    return list(takers)
 
 
 def _holds(condition: Condition, scene: Scene) -> bool:
@@ -135,6 +159,11 @@ def _points(conditions: Sequence[Condition]) -> Iterator[Scene] | None:
             return None
         for name, constants in found.items():
             landmarks.setdefault(name, set()).update(constants)
+    if any(
+        FIELDS[name].kind == "list(string)" and 2 ** len(constants) > MAX_POINTS
+        for name, constants in landmarks.items()
+    ):
+        return None  # of a list, every selection matters
     values = {name: _values(FIELDS[name], constants) for name, constants in landmarks.items()}
     if math.prod(len(each) for each in values.values()) > MAX_POINTS:
         return None

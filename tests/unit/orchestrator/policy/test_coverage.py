@@ -133,3 +133,12 @@ def test_too_many_combinations_to_try_are_taken_to_be_alive() -> None:
     names = itertools.product(("width", "height", "num_inference_steps", "pixels"), range(100, 110))
     when = " && ".join(f"request.{name} != {number}" for name, number in names)
     assert dead((when, NO), ("", FULL)) == {}
+
+
+def test_many_rules_are_compared_one_by_one() -> None:
+    when = "user.team == 'team-{0}' && 'role-{0}' in user.roles && quote.max_usd_micros > {0}"
+    rules = [(when.format(number), NO) for number in range(40)]
+    again = ("user.team == 'team-7' && 'role-7' in user.roles && quote.max_usd_micros > 8", NO)
+    found = dead(*rules, again, ("", FULL))
+    assert list(found) == [40]
+    assert "'r7' in line 23 takes all of it" in found[40]
