@@ -51,6 +51,11 @@ def describe(vocabulary: Vocabulary) -> dict[str, Any]:
             {"word": light.word, "colour": light.source, "also": list(light.synonyms)}
             for light in vocabulary.backgrounds
         ],
+        "sizes": [{"word": size.word, "also": list(size.synonyms)} for size in vocabulary.sizes],
+        "positions": [
+            {"word": position.word, "also": list(position.synonyms)}
+            for position in vocabulary.positions
+        ],
         "examples": list(EXAMPLES),
     }
 

@@ -20,7 +20,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast
 
-from training.autoencoder import load_autoencoder
 from training.data import CACHE
 from training.denoiser import load_denoiser, without_block
 from training.latents import World, load_world
@@ -115,7 +114,7 @@ def train(count: int, guidance: float, steps: int, rate: float, device: str, see
     """Distil, or go on distilling; the result has averaged weights."""
     vocabulary = load_vocabulary()
     tokenizer = make_tokenizer(vocabulary)
-    world = load_world(vocabulary, load_autoencoder(), 128, device)
+    world = load_world(vocabulary, 128, device)
     teacher = load_denoiser(vocabulary, "trunk", 128).to(device)
     ways, tokens = trajectories(
         teacher, world, tokenizer, count, guidance, seed, CACHE / "trajectories.pt"

@@ -18,6 +18,7 @@ from diffusers import (
 from diffusers.models.embeddings import get_2d_sincos_pos_embed_from_grid
 from tokenizers import Regex, Tokenizer, models, normalizers, processors
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import (
     CLIPTextConfig,
     CLIPTextModelWithProjection,
@@ -29,7 +30,12 @@ from transformers import (
 from training.autoencoder import CHANNELS, FACTOR
 from training.vocabulary import CONTEXT_LENGTH, SPECIAL_TOKENS, Vocabulary, make_tokenizer
 
-TEXT_WIDTH = 128
+TEXT_WIDTH = 192
+SILENT_WIDTH = 8
+STATES_WIDTH = TEXT_WIDTH + SILENT_WIDTH
+"""Numbers per text token that reach the denoiser: both CLIP encoders side by side."""
+POOLED_WIDTH = 256 + SILENT_WIDTH
+"""Numbers that stand for the whole prompt, likewise."""
 MOST_PATCHES = 32
 """Patches along one side of the largest picture the position table reaches: 512 pixels."""
 LITE_STEPS = 4
@@ -37,17 +43,19 @@ MAX_SEQUENCE_LENGTH = 1
 """Tokens from the silent T5 encoder. The pipeline's default, 256, would drown the prompt."""
 
 
-def make_text_encoder(vocabulary: Vocabulary) -> CLIPTextModelWithProjection:
-    """A small CLIP text encoder. SD3 asks for two; both places get this one."""
+def make_text_encoder(
+    vocabulary: Vocabulary, width: int = TEXT_WIDTH, pooled: int = 256, layers: int = 3
+) -> CLIPTextModelWithProjection:
+    """A small CLIP text encoder."""
     ids = {token: i for i, token in enumerate(SPECIAL_TOKENS)}
     encoder = CLIPTextModelWithProjection(
         CLIPTextConfig(
             vocab_size=len(vocabulary.words),
-            hidden_size=TEXT_WIDTH,
-            intermediate_size=4 * TEXT_WIDTH,
-            projection_dim=TEXT_WIDTH,
-            num_hidden_layers=2,
-            num_attention_heads=4,
+            hidden_size=width,
+            intermediate_size=4 * width,
+            projection_dim=pooled,
+            num_hidden_layers=layers,
+            num_attention_heads=max(1, width // 48),
             max_position_embeddings=CONTEXT_LENGTH,
             pad_token_id=ids["<pad>"],
             bos_token_id=ids["<s>"],
@@ -55,9 +63,32 @@ def make_text_encoder(vocabulary: Vocabulary) -> CLIPTextModelWithProjection:
         )
     )
     # The denoiser reads the states before the last norm: CLIP's usual 0.02 would be a whisper.
-    embeddings = encoder.get_input_embeddings()
-    nn.init.normal_(embeddings.weight, std=0.5)
+    nn.init.normal_(encoder.get_input_embeddings().weight, std=0.5)
     return encoder
+
+
+def silent(encoder: nn.Module) -> nn.Module:
+    """The encoder with weights that make it say nothing: zeros for any prompt."""
+    for parameter in encoder.parameters():
+        nn.init.zeros_(parameter)
+    return encoder
+
+
+def make_silent_clip(vocabulary: Vocabulary) -> CLIPTextModelWithProjection:
+    """The second CLIP encoder that SD3 pipelines insist on, a few kilobytes that say nothing."""
+    encoder = make_text_encoder(vocabulary, SILENT_WIDTH, SILENT_WIDTH, layers=1)
+    silent(encoder)
+    return encoder
+
+
+def encode_text(encoder: CLIPTextModelWithProjection, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """States (n × length × STATES_WIDTH) and pooled vector (n × POOLED_WIDTH).
+
+    Just as the pipeline makes them: the silent encoders add zeros beside and behind.
+    """
+    out = encoder(tokens, output_hidden_states=True)
+    states = functional.pad(out.hidden_states[-2], (0, SILENT_WIDTH, 0, MAX_SEQUENCE_LENGTH))
+    return states, functional.pad(out.text_embeds, (0, SILENT_WIDTH))
 
 
 def make_silence() -> tuple[T5EncoderModel, PreTrainedTokenizerFast]:
@@ -68,10 +99,9 @@ def make_silence() -> tuple[T5EncoderModel, PreTrainedTokenizerFast]:
     prompt and gives zeros for it.
     """
     encoder = T5EncoderModel(
-        T5Config(vocab_size=2, d_model=2 * TEXT_WIDTH, d_kv=1, d_ff=1, num_layers=1, num_heads=1)
+        T5Config(vocab_size=2, d_model=STATES_WIDTH, d_kv=1, d_ff=1, num_layers=1, num_heads=1)
     )
-    for parameter in encoder.parameters():
-        nn.init.zeros_(parameter)
+    silent(encoder)
     tokenizer = Tokenizer(models.WordLevel({"<pad>": 0, "</s>": 1}, unk_token="<pad>"))
     tokenizer.normalizer = normalizers.Replace(Regex(r"[\s\S]"), "")
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -94,8 +124,8 @@ def make_transformer(side: int, layers: int = 6, width: int = 256) -> SD3Transfo
         attention_head_dim=64,
         num_attention_heads=width // 64,
         caption_projection_dim=width,
-        joint_attention_dim=2 * TEXT_WIDTH,
-        pooled_projection_dim=2 * TEXT_WIDTH,
+        joint_attention_dim=STATES_WIDTH,
+        pooled_projection_dim=POOLED_WIDTH,
         pos_embed_max_size=MOST_PATCHES,
     )
     place_patches(transformer, step=16 / side)
@@ -133,11 +163,8 @@ class Denoiser(nn.Module):
         self.transformer = transformer
 
     def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """States (n × length × 2·TEXT_WIDTH) and pooled vector, just as the pipeline makes them."""
-        out = self.text_encoder(tokens, output_hidden_states=True)
-        states = torch.cat([out.hidden_states[-2]] * 2, dim=-1)
-        silence = states.new_zeros(len(states), MAX_SEQUENCE_LENGTH, states.shape[-1])
-        return torch.cat([states, silence], dim=1), torch.cat([out.text_embeds] * 2, dim=-1)
+        """What the denoiser is told, see `encode_text`."""
+        return encode_text(self.text_encoder, tokens)
 
     def forward(self, noisy: Tensor, sigma: Tensor, text: tuple[Tensor, Tensor]) -> Tensor:
         """The velocity, noise minus picture, at noise level `sigma` (n, in 0..1)."""
@@ -185,7 +212,7 @@ def make_pipeline(
         vae=autoencoder,
         text_encoder=denoiser.text_encoder,
         tokenizer=tokenizer,
-        text_encoder_2=denoiser.text_encoder,
+        text_encoder_2=make_silent_clip(vocabulary),
         tokenizer_2=tokenizer,
         text_encoder_3=silence,
         tokenizer_3=silent_tokenizer,

@@ -1,69 +1,90 @@
-"""The text encoder's first lesson: to say in its pooled vector what a caption asks for.
+"""The text encoder's first lesson: to know what the things it names look like.
 
-    python -m training.text --steps 1500
+    python -m training.text --steps 4000
 
-The denoiser then finds the thing, the style and the background in the vector from its first step
-on. Without this it learned the backgrounds at once, and of the things nothing for 50,000 pictures.
+A small eye reads the text encoder's states and must say, patch by patch, the latents of a scene
+from its caption alone. What the eye learns is thrown away; the encoder keeps the looks of every
+thing in its states, where the denoiser finds them from its first step on. It costs a fifth of a
+denoiser's step and no noise.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextModelWithProjection
 
-from training.data import load_pictures
+from training.autoencoder import CHANNELS
+from training.latents import load_world
 from training.loop import Loop
-from training.pipeline import TEXT_WIDTH, make_text_encoder, tokenize
-from training.vocabulary import Vocabulary, caption, load_vocabulary, make_tokenizer
+from training.pipeline import POOLED_WIDTH, STATES_WIDTH, encode_text, make_text_encoder, tokenize
+from training.vocabulary import Vocabulary, load_vocabulary, make_tokenizer
+
+PATCHES = 8
+"""Patches along one side of a 128 × 128 picture's latents."""
 
 
-class Reader(nn.Module):
-    """The text encoder with a linear reading of its pooled vector for each kind of word."""
+class Glance(nn.Module):
+    """One look: every patch asks the text states, then thinks about it."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.before = nn.LayerNorm(width)
+        self.asks = nn.MultiheadAttention(
+            width, 4, kdim=STATES_WIDTH, vdim=STATES_WIDTH, batch_first=True
+        )
+        self.shift = nn.Linear(POOLED_WIDTH, 2 * width)
+        self.after = nn.LayerNorm(width, elementwise_affine=False)
+        self.thinks = nn.Sequential(
+            nn.Linear(width, 3 * width), nn.GELU(approximate="tanh"), nn.Linear(3 * width, width)
+        )
+
+    def forward(self, patches: Tensor, states: Tensor, pooled: Tensor) -> Tensor:
+        """Patches (n × count × width) that know more."""
+        patches = patches + self.asks(self.before(patches), states, states, need_weights=False)[0]
+        scale, shift = self.shift(pooled)[:, None].chunk(2, dim=-1)
+        thought: Tensor = self.thinks(self.after(patches) * (1 + scale) + shift)
+        return patches + thought
+
+
+class Eye(nn.Module):
+    """The text encoder and what tells latents from its states."""
+
+    def __init__(self, vocabulary: Vocabulary, width: int = 192) -> None:
         super().__init__()
         self.text_encoder = make_text_encoder(vocabulary)
-        kinds = (vocabulary.things, vocabulary.styles, vocabulary.backgrounds)
-        self.heads = nn.ModuleList(nn.Linear(TEXT_WIDTH, len(kind)) for kind in kinds)
+        self.patches = nn.Parameter(torch.randn(PATCHES**2, width))
+        self.glances = nn.ModuleList(Glance(width) for _ in range(3))
+        self.latents = nn.Linear(width, 4 * CHANNELS)
 
-    def forward(self, tokens: Tensor) -> list[Tensor]:
-        """Scores for things, styles and backgrounds, each n × how many there are."""
-        pooled = self.text_encoder(tokens).text_embeds
-        return [head(pooled) for head in self.heads]
+    def forward(self, tokens: Tensor) -> Tensor:
+        """The latents that the captions make one expect (n × channels × side × side)."""
+        states, pooled = encode_text(self.text_encoder, tokens)
+        patches = self.patches.expand(len(tokens), -1, -1)
+        for glance in self.glances:
+            patches = glance(patches, states, pooled)
+        rows = self.latents(patches).transpose(1, 2)
+        return functional.fold(rows, 2 * PATCHES, kernel_size=2, stride=2)
 
 
-def train(steps: int, batch: int, device: str, seed: int) -> CLIPTextModelWithProjection:
+def train(
+    steps: int, batch: int, rate: float, device: str, seed: int
+) -> CLIPTextModelWithProjection:
     """Train, or go on training; the result has averaged weights."""
     vocabulary = load_vocabulary()
-    colours = load_pictures(vocabulary).colours
     tokenizer = make_tokenizer(vocabulary)
+    world = load_world(vocabulary, 128, device)
     torch.manual_seed(seed)
-    model = Reader(vocabulary).to(device)
-    loop = Loop("text", model, steps, 1e-3, average_over=100, seed=seed)
-    kinds = (vocabulary.things, vocabulary.styles, vocabulary.backgrounds)
+    model = Eye(vocabulary).to(device)
+    loop = Loop("text", model, steps, rate, average_over=max(1, steps // 20), seed=seed)
     for _ in loop:
-        rng = random.Random(int(torch.randint(1 << 31, (1,), generator=loop.generator)))
-        wanted = [[rng.randrange(len(kind)) for kind in kinds] for _ in range(batch)]
-        captions = [
-            caption(
-                vocabulary.things[want[0]].word,
-                vocabulary.styles[want[1]].word,
-                vocabulary.backgrounds[want[2]].word,
-                colour=colours[want[0]][want[1]],
-                rng=rng,
-                empty=0.02,
-            )
-            for want in wanted
-        ]
-        scores = model(tokenize(tokenizer, captions).to(device))
-        targets = torch.tensor(wanted, device=device).unbind(dim=1)
-        losses = map(functional.cross_entropy, scores, targets)
-        loop.descend(torch.stack(list(losses)).sum())
+        true, captions = world.draw(batch, loop.generator, empty=0.02)
+        with torch.autocast(device, torch.bfloat16):
+            expected = model(tokenize(tokenizer, captions).to(device))
+        loop.descend(functional.mse_loss(expected.float(), true.to(device)))
     text_encoder: CLIPTextModelWithProjection = loop.average.text_encoder
     return text_encoder
 
@@ -71,12 +92,13 @@ def train(steps: int, batch: int, device: str, seed: int) -> CLIPTextModelWithPr
 def main() -> None:
     """Train the text encoder by itself."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args()
-    train(given.steps, given.batch, given.device, given.seed)
+    train(given.steps, given.batch, given.rate, given.device, given.seed)
 
 
 if __name__ == "__main__":

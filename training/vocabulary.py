@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +15,12 @@ CONTEXT_LENGTH = 16
 """Tokens per prompt, begin and end included. Every padding token costs attention, so: few."""
 
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<s>", "</s>")
-FILLER = ("a", "an", "the", "on", "in", "with", "of", "and", "background", "style", "picture")
-SIZES = ("small", "big", "cute", "pretty", "little", "nice")
+FILLER = (
+    *("a", "an", "the", "on", "in", "at", "with", "of", "to", "and", "next", "side"),
+    *("background", "style", "picture", "cute", "pretty", "nice"),
+)
+MODIFIERS = ("style", "background", "size", "position")
+"""The kinds of entries that are not things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Entry:
     def spellings(self) -> tuple[str, ...]:
         """All the strings that mean this entry, longest first so that "teddy bear" beats "bear"."""
         names = {self.word, *self.synonyms}
-        if self.kind not in ("style", "background"):
+        if self.kind not in MODIFIERS:
             names |= {
                 name + ("es" if name.endswith(("s", "x", "z", "ch", "sh", "o")) else "s")
                 for name in tuple(names)
@@ -54,12 +56,19 @@ class Vocabulary:
     things: tuple[Entry, ...]
     styles: tuple[Entry, ...]
     backgrounds: tuple[Entry, ...]
+    sizes: tuple[Entry, ...]
+    positions: tuple[Entry, ...]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All of them, in the order of their tokens."""
+        modifiers = (*self.styles, *self.backgrounds, *self.sizes, *self.positions)
+        return (*self.things, *modifiers)
 
     @cached_property
     def words(self) -> tuple[str, ...]:
         """The tokenizer's words by id."""
-        entries = (*self.things, *self.styles, *self.backgrounds)
-        return (*SPECIAL_TOKENS, *FILLER, *SIZES, *(entry.token for entry in entries))
+        return (*SPECIAL_TOKENS, *FILLER, *(entry.token for entry in self.entries))
 
 
 def load_vocabulary(path: Path = VOCABULARY) -> Vocabulary:
@@ -76,10 +85,13 @@ def load_vocabulary(path: Path = VOCABULARY) -> Vocabulary:
         for name in entry.spellings:
             if owners.setdefault(name, entry.word) != entry.word:
                 raise ValueError(f"{name!r} means both {owners[name]!r} and {entry.word!r}")
+    kinds = {kind: tuple(e for e in entries if e.kind == kind) for kind in MODIFIERS}
     return Vocabulary(
-        things=tuple(e for e in entries if e.kind not in ("style", "background")),
-        styles=tuple(e for e in entries if e.kind == "style"),
-        backgrounds=tuple(e for e in entries if e.kind == "background"),
+        things=tuple(e for e in entries if e.kind not in MODIFIERS),
+        styles=kinds["style"],
+        backgrounds=kinds["background"],
+        sizes=kinds["size"],
+        positions=kinds["position"],
     )
 
 
@@ -88,8 +100,7 @@ def make_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
 
     Mapping spellings here instead of learning them costs no training at all.
     """
-    entries = (*vocabulary.things, *vocabulary.styles, *vocabulary.backgrounds)
-    pairs = [(name, e.token) for e in entries for name in e.spellings if name != e.token]
+    pairs = [(name, e.token) for e in vocabulary.entries for name in e.spellings if name != e.token]
     pairs.sort(key=lambda pair: -len(pair[0]))
     by_token: dict[tuple[int, str], list[str]] = {}
     for name, token in pairs:
@@ -130,51 +141,3 @@ def make_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
 def article(phrase: str) -> str:
     """The phrase with "a" or "an" before it."""
     return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
-
-
-def plain_caption(thing: str, style: str | None = None, background: str | None = None) -> str:
-    """The caption people are expected to write: "a 3d apple on a blue background"."""
-    phrase = article(f"{style} {thing}" if style else thing)
-    return f"{phrase} on {article(background)} background" if background else phrase
-
-
-def caption(
-    thing: str,
-    style: str,
-    background: str,
-    colour: str | None,
-    rng: random.Random,
-    empty: float = 0.1,
-) -> str:
-    """One of the many ways to describe a picture, sometimes less than completely.
-
-    `colour` is the thing's own colour, said now and then so that the model learns that a colour
-    before a thing is not the background. A share of `empty` captions makes guidance possible.
-    """
-    if rng.random() < empty:
-        return ""
-    noun = thing
-    roll = rng.random()
-    if colour and roll < 0.12:
-        noun = f"{colour} {thing}"
-    elif roll < 0.18:
-        noun = f"{rng.choice(SIZES)} {thing}"
-    elif roll < 0.20:
-        noun = f"unheard-of {thing}"
-    named = rng.random() < 0.85
-    placed = rng.random() < 0.85
-    shape = rng.random()
-    if shape < 0.6:
-        return plain_caption(noun, style if named else None, background if placed else None)
-    pieces: Sequence[str]
-    if shape < 0.75:
-        pieces = [noun, *([style] if named else []), *([f"{background} background"] * placed)]
-    elif shape < 0.9:
-        pieces = [*([f"{background} background"] * placed), *([style] if named else []), noun]
-    else:
-        pieces = [
-            article(noun),
-            *([f"in {style} style"] if named else []),
-            *([f"with {article(background)} background"] * placed),
-        ]
-    return " ".join(pieces)
