@@ -17,17 +17,26 @@ from underpaint.contract.errors import (
     QuoteExpired,
 )
 from underpaint.contract.generation import GenerationRequest
-from underpaint.contract.promotion import Approval, Promotion, PromotionRequest, Quote
+from underpaint.contract.promotion import (
+    Approval,
+    Promotion,
+    PromotionRequest,
+    PromotionState,
+    Quote,
+)
 from underpaint.contract.wire import Defaults
 from underpaint.orchestrator import policy, pricing
+from underpaint.orchestrator.approvals import Approvals, not_waiting
 from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.books import warnings
+from underpaint.orchestrator.callers import Caller
 from underpaint.orchestrator.ledger import Ledger, OpenQuote, expired, taken
 from underpaint.orchestrator.names import check_account
 from underpaint.orchestrator.policy import facts
 from underpaint.orchestrator.policy.expressions import shown
 from underpaint.orchestrator.records import content_of
 
+MAX_BECAUSE: Final = 500  # characters
 MAX_DRAFTS: Final = 10_000  # that one promotion may say it was chosen from
 _MEDIA_TYPES: Final = ("image/png", "image/jpeg", "image/webp")
 
@@ -43,6 +52,7 @@ class Desk:
     artifacts: Artifacts
     prices: pricing.PriceTable
     policies: policy.InForce
+    approvals: Approvals
     healthy: Callable[[], Awaitable[Collection[str]]]  # engines that answer
     quote_lifetime_s: float
     reservation_s: float
@@ -67,6 +77,8 @@ class Desk:
         told = facts.of_roles(roles) | facts.of_limits(limits)
         if "engines.healthy" in rules.fields:
             told |= facts.of_engines(await self.healthy())
+        if asked_engine:
+            told["request.engine"] = asked_engine
         asked_at = datetime.now(UTC)
         decision = policy.decide(
             rules,
@@ -133,9 +145,62 @@ class Desk:
         if content != open_quote.content:
             raise QuoteExpired(f"quote {quote_id} is for other content; ask for a new one")
         await self._keep_picture(request, picture)
+        approval = open_quote.quote.approval
+        if approval:
+            return await self.approvals.wait(promotion_id, content, request, open_quote, approval)
         return await self.ledger.promote(
             promotion_id, content, request, open_quote, self.reservation_s
         )
+
+    async def approve(self, promotion_id: str, caller: Caller) -> Promotion:
+        """Lets a promotion that waits go on: reserves its quote and enqueues the work.
+
+        The budgets and the policy's ceiling are those of the quote; its price is as quoted.
+        Once approved it answers with what is stored, whoever asks again.
+
+        Raises:
+            PromotionNotFound: no such promotion.
+            PolicyRefused: the caller lacks the role.
+            NotWaiting: it was denied or cancelled, its time is over, or it needs no approval.
+            BudgetExceeded, LedgerFrozen: see `Ledger.promote`; it goes on waiting.
+        """
+        waiting = await self.ledger.get(promotion_id)
+        _check_role(waiting, caller)
+        open_quote = await self.ledger.find_quote(waiting.quote.id)
+        if waiting.state is PromotionState.WAITING and open_quote:
+            waiting = await self.ledger.promote(
+                promotion_id,
+                content_of(waiting.promotion),
+                waiting.promotion,
+                open_quote,
+                self.reservation_s,
+                approved_by=caller.name,
+            )
+        if not waiting.approved_by:
+            raise not_waiting(waiting)
+        return waiting
+
+    async def deny(self, promotion_id: str, caller: Caller, because: str) -> Promotion:
+        """Ends a promotion that waits; denied by the same caller before, it stays so.
+
+        Raises:
+            InvalidRequest: there is no reason.
+            PromotionNotFound, PolicyRefused, NotWaiting: as for `approve`.
+        """
+        because = " ".join(because.split())
+        if not 0 < len(because) <= MAX_BECAUSE:
+            raise InvalidRequest(f"say why, in 1 to {MAX_BECAUSE} characters")
+        _check_role(await self.ledger.get(promotion_id), caller)
+        reason = f"denied by {caller.name}: {because}"
+        denied, did = await self.approvals.end(promotion_id, reason)
+        if not did and denied.reason != reason:
+            raise not_waiting(denied)
+        return denied
+
+    async def cancel(self, promotion_id: str) -> Promotion:
+        """See `Ledger.cancel`; what waits for an approval is released, too."""
+        promotion, did = await self.approvals.end(promotion_id, "cancelled")
+        return promotion if did else await self.ledger.cancel(promotion_id)
 
     def _again(self, before: Promotion, fill: Fill) -> Promotion:
         """What is stored, if it is the same; its quote and budget no longer matter."""
@@ -153,6 +218,17 @@ class Desk:
                 f"{request.init_height} as was said; quote it again"
             )
         await self.artifacts.put(picture, request.init_image)
+
+
+def _check_role(promotion: Promotion, caller: Caller) -> None:
+    approval = promotion.quote.approval
+    if approval is None:
+        raise not_waiting(promotion)
+    if approval.role not in caller.roles:
+        raise PolicyRefused(
+            f"only somebody with role {approval.role} may decide about promotion {promotion.id}; "
+            f"{caller.name or 'this caller'} has {', '.join(sorted(caller.roles)) or 'no role'}"
+        )
 
 
 def bound_of(price: pricing.EnginePrice) -> Callable[[GenerationRequest], int]:

@@ -19,6 +19,7 @@ from underpaint.contract.errors import (
     QuoteExpired,
 )
 from underpaint.contract.generation import Progress
+from underpaint.contract.money import format_usd
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import (
     Promotion,
@@ -112,6 +113,7 @@ class Ledger(Books, Protocol):
         request: PromotionRequest,
         open_quote: OpenQuote,
         reservation_s: float,
+        approved_by: str = "",
     ) -> Promotion:
         """Reserves the quote in every scope and enqueues the work, in one step.
 
@@ -124,6 +126,7 @@ class Ledger(Books, Protocol):
             request: what is to be polished, defaults filled in.
             open_quote: for the same content; it must still be kept.
             reservation_s: seconds until an unfinished promotion expires.
+            approved_by: lets a promotion that waits for its approval go on, if it still does.
 
         Raises:
             PromotionConflict: the id is taken by other content.
@@ -180,6 +183,12 @@ class Ledger(Books, Protocol):
 
     async def expire_due(self, most: int) -> int:
         """Expires promotions whose reservation is over; says how many."""
+
+
+def reserved_for(quote: Quote, approved_by: str) -> str:
+    """The first event of a promotion whose money is reserved."""
+    approved = f"approved by {approved_by}; " if approved_by else ""
+    return f"{approved}{format_usd(quote.max_usd_micros)} is reserved; waiting for an engine"
 
 
 def not_found(promotion_id: str) -> PromotionNotFound:

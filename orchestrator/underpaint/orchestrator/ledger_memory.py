@@ -39,6 +39,7 @@ from underpaint.orchestrator.ledger import (
     Page,
     expired,
     not_found,
+    reserved_for,
     taken,
 )
 from underpaint.orchestrator.pricing import EnginePrice
@@ -98,13 +99,16 @@ class MemoryLedger(MemoryBooks):
         request: PromotionRequest,
         open_quote: OpenQuote,
         reservation_s: float,
+        approved_by: str = "",
     ) -> Promotion:
         """Reserves and enqueues."""
         before = self._records.get(promotion_id)
         if before:
             if before.content != content:
                 raise taken(promotion_id)
-            return before.promotion
+            waits = before.promotion.state is PromotionState.WAITING
+            if not (waits and approved_by and self._clock() < before.expires_at):
+                return before.promotion
         if self._frozen:
             raise frozen_for(self._frozen)
         quote = open_quote.quote
@@ -130,14 +134,16 @@ class MemoryLedger(MemoryBooks):
                 state=PromotionState.RESERVED,
                 promotion=request,
                 quote=quote,
-                created_at=now,
+                created_at=before.promotion.created_at if before else now,
                 updated_at=now,
+                approved_by=approved_by,
                 warnings=overruns,
             ),
             content=content,
             price=open_quote.price,
-            number=len(self._records) + 1,
+            number=before.number if before else len(self._records) + 1,
             expires_at=self._clock() + reservation_s,
+            events=before.events if before else [],
         )
         self._records[promotion_id] = record
         self._open[promotion_id] = Reservation(day=self._today(), scopes=scopes, usd_micros=most)
@@ -151,9 +157,7 @@ class MemoryLedger(MemoryBooks):
                 day=self._today(),
                 note=overrun,
             )
-        self._event(
-            record, f"{format_usd(quote.max_usd_micros)} is reserved; waiting for an engine"
-        )
+        self._event(record, reserved_for(quote, approved_by))
         self._enqueue(record)
         return record.promotion
 
@@ -299,7 +303,8 @@ class MemoryLedger(MemoryBooks):
         due = [
             record
             for record in self._records.values()
-            if not record.promotion.state.final and record.expires_at <= self._clock()
+            if record.promotion.state in (PromotionState.RESERVED, PromotionState.RUNNING)
+            and record.expires_at <= self._clock()
         ][:most]
         for record in due:
             self._resolve(

@@ -29,6 +29,7 @@ from underpaint.orchestrator.ledger import (
     Page,
     expired,
     not_found,
+    reserved_for,
     taken,
 )
 
@@ -112,6 +113,7 @@ class RedisLedger(RedisBooks):
         request: PromotionRequest,
         open_quote: OpenQuote,
         reservation_s: float,
+        approved_by: str = "",
     ) -> Promotion:
         """Reserves and enqueues in one script."""
         quote = open_quote.quote
@@ -126,7 +128,8 @@ class RedisLedger(RedisBooks):
             records.QUOTE.dump_json(quote),
             int(reservation_s * 1000),
             " ".join(scopes),
-            f"{format_usd(quote.max_usd_micros)} is reserved; waiting for an engine",
+            reserved_for(quote, approved_by),
+            approved_by,
         )
         if verdict == b"conflict":
             raise taken(promotion_id)

@@ -9,7 +9,9 @@ from typing import Final
 from underpaint.contract.errors import LedgerUnavailable
 from underpaint.contract.money import format_usd
 from underpaint.contract.rim import read_token, start_server
-from underpaint.orchestrator import policy, pricing
+from underpaint.orchestrator import callers, policy, pricing
+from underpaint.orchestrator.approvals import lapse_for_ever
+from underpaint.orchestrator.approvals_redis import RedisApprovals
 from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.bookkeeping import Bookkeeper
 from underpaint.orchestrator.desk import Desk
@@ -19,6 +21,7 @@ from underpaint.orchestrator.health import Health
 from underpaint.orchestrator.ledger import Ledger
 from underpaint.orchestrator.ledger_redis import RedisLedger
 from underpaint.orchestrator.polishing import Polisher
+from underpaint.orchestrator.reasons import Reasons
 from underpaint.orchestrator.servicer import SERVICE, Servicer
 from underpaint.orchestrator.settings import Settings
 from underpaint.v1 import orchestrator_pb2_grpc
@@ -42,22 +45,25 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
         LedgerUnavailable: Redis cannot be reached at the start.
     """
     prices = pricing.load(settings.prices)
-    policies = policy.InForce(settings.policy, prices.engines)
-    token = read_token(settings.token_file)
+    known = callers.load(settings.callers_file, read_token(settings.token_file))
+    policies = policy.InForce(settings.policy, prices.engines, known.roles)
     cloud_token = read_token(settings.cloud_token_file)
     budget = settings.default_budget_usd_micros
     artifacts = Artifacts(settings.artifacts)
     ledger = RedisLedger(settings.redis_url, lease_s=settings.lease_s)
+    approvals = RedisApprovals(ledger)
     engine = CloudEngine(settings.cloud, cloud_token)
     desk = Desk(
         ledger=ledger,
         artifacts=artifacts,
         prices=prices,
         policies=policies,
+        approvals=approvals,
         healthy=Health(engine.served).healthy,
         quote_lifetime_s=settings.quote_lifetime_s,
         reservation_s=settings.reservation_s,
     )
+    reasons = Reasons(ledger=ledger, artifacts=artifacts, policies=policies, prices=prices)
     polisher = Polisher(
         ledger=ledger,
         artifacts=artifacts,
@@ -75,16 +81,20 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
         server, port = await start_server(
             settings.listen,
             lambda server: orchestrator_pb2_grpc.add_OrchestratorServiceServicer_to_server(
-                Servicer(desk, bookkeeper), server
+                Servicer(desk, bookkeeper, reasons, known), server
             ),
             [SERVICE],
-            token=token,
+            admit=known.refusal,
             reflect=settings.reflection,
         )
         dispatcher.start()
-        watching = asyncio.create_task(
-            policies.watch(reload or asyncio.Event()), name="policy file"
-        )
+        sides = [
+            asyncio.create_task(
+                policies.watch(reload or asyncio.Event(), reasons.keep),
+                name="policy: watch its file",
+            ),
+            asyncio.create_task(lapse_for_ever(approvals), name="approvals: lapse"),
+        ]
         checkpoints = asyncio.create_task(
             bookkeeper.run(settings.checkpoint_every_s), name="checkpoints of the ledger"
         )
@@ -94,8 +104,9 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
             await stop.wait()
         finally:
             log.info("stopping")
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            for side in sides:
+                side.cancel()
+            await asyncio.gather(*sides, return_exceptions=True)
             checkpoints.cancel()
             await asyncio.gather(checkpoints, return_exceptions=True)
             await server.stop(_CALLS_END_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import grpc
@@ -18,6 +18,7 @@ from underpaint.contract.promotion import Promotion, PromotionRequest
 from underpaint.orchestrator import spending
 from underpaint.orchestrator.bell import heard
 from underpaint.orchestrator.bookkeeping import Bookkeeper
+from underpaint.orchestrator.callers import NOBODY, Caller, Callers
 from underpaint.orchestrator.desk import Desk
 from underpaint.orchestrator.names import (
     check_days,
@@ -25,6 +26,7 @@ from underpaint.orchestrator.names import (
     check_promotion_id,
     check_scope,
 )
+from underpaint.orchestrator.reasons import Reasons
 from underpaint.v1 import common_pb2, orchestrator_pb2_grpc
 from underpaint.v1 import orchestrator_pb2 as pb
 
@@ -44,24 +46,31 @@ class _Fill:
     """A PromotionRequest as sent; called with defaults, it is complete."""
 
     sent: pb.PromotionRequest
+    caller: Caller
 
     def __call__(self, defaults: wire.Defaults) -> PromotionRequest:
-        return wire.promotion_request_from_wire(self.sent, defaults)
+        request = wire.promotion_request_from_wire(self.sent, defaults)
+        return replace(request, account=self.caller.bind(request.account))
 
 
 class Servicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     """The rim of the control plane."""
 
-    def __init__(self, desk: Desk, bookkeeper: Bookkeeper) -> None:
+    def __init__(
+        self, desk: Desk, bookkeeper: Bookkeeper, reasons: Reasons, callers: Callers
+    ) -> None:
         self._desk = desk
+        self._reasons = reasons
+        self._callers = callers
         self._bookkeeper = bookkeeper
         self._ledger = desk.ledger
 
     @override
     async def Quote(self, request: pb.QuoteRequest, context: Context) -> pb.QuoteResponse:
         """Prices a promotion."""
-        promotion = request.promotion
-        quote = await self._desk.quote(promotion.engine, _Fill(promotion))
+        promotion, caller = request.promotion, self._caller(context)
+        fill = _Fill(promotion, caller)
+        quote = await self._desk.quote(promotion.engine, fill, caller.roles)
         return pb.QuoteResponse(quote=wire.quote_to_wire(quote))
 
     @override
@@ -71,7 +80,10 @@ class Servicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         """Takes the head and the picture, then reserves and enqueues."""
         head, picture = await _receive(request_iterator)
         promotion = await self._desk.promote(
-            head.promotion_id, head.quote_id, _Fill(head.promotion), picture
+            head.promotion_id,
+            head.quote_id,
+            _Fill(head.promotion, self._caller(context)),
+            picture,
         )
         return pb.PromoteResponse(promotion=wire.promotion_to_wire(promotion))
 
@@ -102,7 +114,7 @@ class Servicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def Cancel(self, request: pb.CancelRequest, context: Context) -> pb.CancelResponse:
         """Stops a promotion; waits a little for running work to end."""
         promotion_id = check_promotion_id(request.promotion_id)
-        promotion = await self._ledger.cancel(promotion_id)
+        promotion = await self._desk.cancel(promotion_id)
         if not promotion.state.final:
             promotion = await self._ended(promotion_id)
         return pb.CancelResponse(promotion=wire.promotion_to_wire(promotion))
@@ -214,15 +226,53 @@ class Servicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         self, request: pb.GetPolicyRequest, context: Context
     ) -> pb.GetPolicyResponse:
         """What is in force, and what is wrong with what is not."""
-        return wire_policy.status_to_wire(self._desk.policies.status)
+        return wire_policy.status_to_wire(self._reasons.status)
 
     @override
     async def CheckPolicy(
         self, request: pb.CheckPolicyRequest, context: Context
     ) -> pb.CheckPolicyResponse:
         """What is wrong with a policy."""
-        checked = await asyncio.to_thread(self._desk.policies.check, request.text)
-        return wire_policy.check_to_wire(checked)
+        return wire_policy.check_to_wire(await self._reasons.check(request.text))
+
+    @override
+    async def ExplainPromotion(
+        self, request: pb.ExplainPromotionRequest, context: Context
+    ) -> pb.ExplainPromotionResponse:
+        """Each rule, and what it saw."""
+        explanation = await self._reasons.explain(check_promotion_id(request.promotion_id))
+        return wire_policy.explanation_to_wire(explanation)
+
+    @override
+    async def ReplayPolicy(
+        self, request: pb.ReplayPolicyRequest, context: Context
+    ) -> pb.ReplayPolicyResponse:
+        """What another policy would have done."""
+        replay = await self._reasons.replay(request.text, wire.time_from_wire(request.since))
+        return wire_policy.replay_to_wire(replay)
+
+    @override
+    async def ApprovePromotion(
+        self, request: pb.ApprovePromotionRequest, context: Context
+    ) -> pb.ApprovePromotionResponse:
+        """Lets a promotion that waits go on."""
+        promotion_id = check_promotion_id(request.promotion_id)
+        promotion = await self._desk.approve(promotion_id, self._caller(context))
+        return pb.ApprovePromotionResponse(promotion=wire.promotion_to_wire(promotion))
+
+    @override
+    async def DenyPromotion(
+        self, request: pb.DenyPromotionRequest, context: Context
+    ) -> pb.DenyPromotionResponse:
+        """Ends a promotion that waits."""
+        promotion_id = check_promotion_id(request.promotion_id)
+        promotion = await self._desk.deny(promotion_id, self._caller(context), request.because)
+        return pb.DenyPromotionResponse(promotion=wire.promotion_to_wire(promotion))
+
+    def _caller(self, context: Context) -> Caller:
+        metadata = dict(context.invocation_metadata() or ())
+        # Who is nobody was not let in: the interceptor asks the same callers.
+        return self._callers.caller(metadata.get("authorization")) or NOBODY
 
     async def _ended(self, promotion_id: str) -> Promotion:
         """The promotion once it is final, or as it stands after a while."""

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     token_file: Annotated[
         Path | None, Field(description="file with the token that callers must bring")
     ] = None
+    callers_file: Annotated[
+        Path | None, Field(description="callers with their tokens, accounts and roles, YAML")
+    ] = None
     cloud_token_file: Annotated[
         Path | None, Field(description="file with the token to bring to the cloud")
     ] = None

@@ -23,8 +23,12 @@ DEADLINES: Final[dict[str, float]] = {
     "/underpaint.v1.OrchestratorService/VerifyLedger": 300,
     "/underpaint.v1.OrchestratorService/ThawLedger": 300,
     "/underpaint.v1.OrchestratorService/ReadLedger": 600,
+    "/underpaint.v1.OrchestratorService/ApprovePromotion": 30,
+    "/underpaint.v1.OrchestratorService/DenyPromotion": 30,
     "/underpaint.v1.OrchestratorService/GetPolicy": 30,
     "/underpaint.v1.OrchestratorService/CheckPolicy": 30,
+    "/underpaint.v1.OrchestratorService/ExplainPromotion": 30,
+    "/underpaint.v1.OrchestratorService/ReplayPolicy": 300,
     "/underpaint.v1.CloudService/Generate": 1_800,
     "/underpaint.v1.CloudService/ListEngines": 30,
 }

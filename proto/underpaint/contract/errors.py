@@ -14,6 +14,7 @@ UnderpaintError
 │   ├── BudgetExceeded
 │   ├── QuoteExpired
 │   ├── ReservationExpired
+│   ├── NotWaiting          for an approval, any more
 │   └── LedgerFrozen        the books do not balance: nothing new is spent
 ├── Unauthenticated
 ├── Unavailable             the only kind that may be retried
@@ -86,6 +87,10 @@ class ReservationExpired(Refused):
 
 class LedgerFrozen(Refused):
     """The ledger does not add up, so nothing new is reserved until someone has looked."""
+
+
+class NotWaiting(Refused):
+    """The promotion can be approved or denied no more."""
 
 
 class Unauthenticated(UnderpaintError):

@@ -31,6 +31,7 @@ from underpaint.contract.status import from_rpc, to_status
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Admit = Callable[[str | bytes | None], Unauthenticated | None]
 # More than any picture that may be sent; a caller who sends without end is cut off.
 _DRAINED: Final = 32  # messages
 _DRAIN_S: Final = 2.0
@@ -40,8 +41,9 @@ _CHANNEL_OPTIONS: Final = (("grpc.enable_retries", 0), ("grpc.keepalive_time_ms"
 class RimInterceptor(grpc.aio.ServerInterceptor):
     """Errors, deadlines and the token, for every RPC of a server."""
 
-    def __init__(self, token: str = "") -> None:
-        self._token = token
+    def __init__(self, token: str = "", admit: Admit | None = None) -> None:
+        """`admit` judges a call's authorization metadata in place of the one token."""
+        self._admit = admit or (lambda given: check_token(token, given))
 
     async def intercept_service(
         self,
@@ -116,9 +118,7 @@ class RimInterceptor(grpc.aio.ServerInterceptor):
         return make_unary(unary, handler.request_deserializer, handler.response_serializer)
 
     def _refusal(self, details: grpc.HandlerCallDetails) -> Unauthenticated | None:
-        return check_token(
-            self._token, dict(details.invocation_metadata or ()).get("authorization")
-        )
+        return self._admit(dict(details.invocation_metadata or ()).get("authorization"))
 
 
 class Readiness:
@@ -170,6 +170,7 @@ async def start_server(
     token: str = "",
     reflect: bool = False,
     readiness: Readiness | None = None,
+    admit: Admit | None = None,
 ) -> tuple[grpc.aio.Server, int]:
     """Starts a server with health (and, if asked, reflection); returns it and its port.
 
@@ -180,12 +181,13 @@ async def start_server(
         token: what every call must bring; empty asks for none.
         reflect: whether to list the services to whoever asks.
         readiness: sets the services to SERVING once they are.
+        admit: says why a call's authorization does not do, in place of the one token.
 
     Raises:
         InvalidRequest: the address is taken or wrong.
     """
     server = grpc.aio.server(
-        interceptors=[RimInterceptor(token)],
+        interceptors=[RimInterceptor(token, admit)],
         # Two servers on one port would share its calls silently.
         options=[("grpc.so_reuseport", 0)],
     )

@@ -29,6 +29,7 @@ CODES: Final[dict[type[UnderpaintError], grpc.StatusCode]] = {
     errors.BudgetExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.QuoteExpired: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ReservationExpired: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.NotWaiting: grpc.StatusCode.FAILED_PRECONDITION,
     errors.LedgerFrozen: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.EngineBusy: grpc.StatusCode.UNAVAILABLE,

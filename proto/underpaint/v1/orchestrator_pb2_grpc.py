@@ -103,6 +103,16 @@ class OrchestratorServiceStub:
                 request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerRequest.SerializeToString,
                 response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerResponse.FromString,
                 _registered_method=True)
+        self.ApprovePromotion = channel.unary_unary(
+                '/underpaint.v1.OrchestratorService/ApprovePromotion',
+                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ApprovePromotionRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ApprovePromotionResponse.FromString,
+                _registered_method=True)
+        self.DenyPromotion = channel.unary_unary(
+                '/underpaint.v1.OrchestratorService/DenyPromotion',
+                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.DenyPromotionRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.DenyPromotionResponse.FromString,
+                _registered_method=True)
         self.GetPolicy = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/GetPolicy',
                 request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.GetPolicyRequest.SerializeToString,
@@ -112,6 +122,16 @@ class OrchestratorServiceStub:
                 '/underpaint.v1.OrchestratorService/CheckPolicy',
                 request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyRequest.SerializeToString,
                 response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyResponse.FromString,
+                _registered_method=True)
+        self.ExplainPromotion = channel.unary_unary(
+                '/underpaint.v1.OrchestratorService/ExplainPromotion',
+                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ExplainPromotionRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ExplainPromotionResponse.FromString,
+                _registered_method=True)
+        self.ReplayPolicy = channel.unary_unary(
+                '/underpaint.v1.OrchestratorService/ReplayPolicy',
+                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyResponse.FromString,
                 _registered_method=True)
 
 
@@ -225,6 +245,24 @@ class OrchestratorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ApprovePromotion(self, request, context):
+        """Says yes to a promotion that waits, reserves the money and enqueues the
+        work in one atomic step; again it answers with what is stored.
+        Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED for a caller
+        without the role; FAILED_PRECONDITION when it no longer waits;
+        RESOURCE_EXHAUSTED when a budget is too small.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DenyPromotion(self, request, context):
+        """Ends a promotion that waits. Deadline: 30 s at most. Errors: as above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetPolicy(self, request, context):
         """The policy in force, and what is wrong with its file if that has changed.
         Deadline: 30 s at most.
@@ -235,6 +273,22 @@ class OrchestratorServiceServicer:
 
     def CheckPolicy(self, request, context):
         """What is wrong with a policy, by the prices here. Deadline: 30 s at most.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainPromotion(self, request, context):
+        """Each rule, what it saw and which one decided. Deadline: 30 s at most.
+        Errors: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayPolicy(self, request, context):
+        """What another policy would have done with stored promotions.
+        Deadline: 300 s at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -308,6 +362,16 @@ def add_OrchestratorServiceServicer_to_server(servicer, server):
                     request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerRequest.FromString,
                     response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerResponse.SerializeToString,
             ),
+            'ApprovePromotion': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApprovePromotion,
+                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ApprovePromotionRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ApprovePromotionResponse.SerializeToString,
+            ),
+            'DenyPromotion': grpc.unary_unary_rpc_method_handler(
+                    servicer.DenyPromotion,
+                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.DenyPromotionRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.DenyPromotionResponse.SerializeToString,
+            ),
             'GetPolicy': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPolicy,
                     request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.GetPolicyRequest.FromString,
@@ -317,6 +381,16 @@ def add_OrchestratorServiceServicer_to_server(servicer, server):
                     servicer.CheckPolicy,
                     request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyRequest.FromString,
                     response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyResponse.SerializeToString,
+            ),
+            'ExplainPromotion': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainPromotion,
+                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ExplainPromotionRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ExplainPromotionResponse.SerializeToString,
+            ),
+            'ReplayPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayPolicy,
+                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -685,6 +759,60 @@ class OrchestratorService:
             _registered_method=True)
 
     @staticmethod
+    def ApprovePromotion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.OrchestratorService/ApprovePromotion',
+            underpaint_dot_v1_dot_orchestrator__pb2.ApprovePromotionRequest.SerializeToString,
+            underpaint_dot_v1_dot_orchestrator__pb2.ApprovePromotionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DenyPromotion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.OrchestratorService/DenyPromotion',
+            underpaint_dot_v1_dot_orchestrator__pb2.DenyPromotionRequest.SerializeToString,
+            underpaint_dot_v1_dot_orchestrator__pb2.DenyPromotionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetPolicy(request,
             target,
             options=(),
@@ -728,6 +856,60 @@ class OrchestratorService:
             '/underpaint.v1.OrchestratorService/CheckPolicy',
             underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyRequest.SerializeToString,
             underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainPromotion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.OrchestratorService/ExplainPromotion',
+            underpaint_dot_v1_dot_orchestrator__pb2.ExplainPromotionRequest.SerializeToString,
+            underpaint_dot_v1_dot_orchestrator__pb2.ExplainPromotionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.OrchestratorService/ReplayPolicy',
+            underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyRequest.SerializeToString,
+            underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

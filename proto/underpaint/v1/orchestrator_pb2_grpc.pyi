@@ -81,12 +81,29 @@ class OrchestratorServiceStub:
     """
     ReadLedger: _grpc.UnaryStreamMultiCallable[_orchestrator_pb2.ReadLedgerRequest, _orchestrator_pb2.ReadLedgerResponse]
     """Every entry in order, archived ones too. Deadline: 600 s at most."""
+    ApprovePromotion: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.ApprovePromotionRequest, _orchestrator_pb2.ApprovePromotionResponse]
+    """Says yes to a promotion that waits, reserves the money and enqueues the
+    work in one atomic step; again it answers with what is stored.
+    Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED for a caller
+    without the role; FAILED_PRECONDITION when it no longer waits;
+    RESOURCE_EXHAUSTED when a budget is too small.
+    """
+    DenyPromotion: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.DenyPromotionRequest, _orchestrator_pb2.DenyPromotionResponse]
+    """Ends a promotion that waits. Deadline: 30 s at most. Errors: as above."""
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.GetPolicyRequest, _orchestrator_pb2.GetPolicyResponse]
     """The policy in force, and what is wrong with its file if that has changed.
     Deadline: 30 s at most.
     """
     CheckPolicy: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.CheckPolicyRequest, _orchestrator_pb2.CheckPolicyResponse]
     """What is wrong with a policy, by the prices here. Deadline: 30 s at most."""
+    ExplainPromotion: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.ExplainPromotionRequest, _orchestrator_pb2.ExplainPromotionResponse]
+    """Each rule, what it saw and which one decided. Deadline: 30 s at most.
+    Errors: NOT_FOUND.
+    """
+    ReplayPolicy: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.ReplayPolicyRequest, _orchestrator_pb2.ReplayPolicyResponse]
+    """What another policy would have done with stored promotions.
+    Deadline: 300 s at most.
+    """
 
 @_typing.type_check_only
 class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
@@ -141,12 +158,29 @@ class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
     """
     ReadLedger: _aio.UnaryStreamMultiCallable[_orchestrator_pb2.ReadLedgerRequest, _orchestrator_pb2.ReadLedgerResponse]  # type: ignore[assignment]
     """Every entry in order, archived ones too. Deadline: 600 s at most."""
+    ApprovePromotion: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.ApprovePromotionRequest, _orchestrator_pb2.ApprovePromotionResponse]  # type: ignore[assignment]
+    """Says yes to a promotion that waits, reserves the money and enqueues the
+    work in one atomic step; again it answers with what is stored.
+    Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED for a caller
+    without the role; FAILED_PRECONDITION when it no longer waits;
+    RESOURCE_EXHAUSTED when a budget is too small.
+    """
+    DenyPromotion: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.DenyPromotionRequest, _orchestrator_pb2.DenyPromotionResponse]  # type: ignore[assignment]
+    """Ends a promotion that waits. Deadline: 30 s at most. Errors: as above."""
     GetPolicy: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.GetPolicyRequest, _orchestrator_pb2.GetPolicyResponse]  # type: ignore[assignment]
     """The policy in force, and what is wrong with its file if that has changed.
     Deadline: 30 s at most.
     """
     CheckPolicy: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.CheckPolicyRequest, _orchestrator_pb2.CheckPolicyResponse]  # type: ignore[assignment]
     """What is wrong with a policy, by the prices here. Deadline: 30 s at most."""
+    ExplainPromotion: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.ExplainPromotionRequest, _orchestrator_pb2.ExplainPromotionResponse]  # type: ignore[assignment]
+    """Each rule, what it saw and which one decided. Deadline: 30 s at most.
+    Errors: NOT_FOUND.
+    """
+    ReplayPolicy: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.ReplayPolicyRequest, _orchestrator_pb2.ReplayPolicyResponse]  # type: ignore[assignment]
+    """What another policy would have done with stored promotions.
+    Deadline: 300 s at most.
+    """
 
 class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     """The control plane: prices, decides, reserves, promotes, accounts.
@@ -278,6 +312,27 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         """Every entry in order, archived ones too. Deadline: 600 s at most."""
 
     @_abc_1.abstractmethod
+    def ApprovePromotion(
+        self,
+        request: _orchestrator_pb2.ApprovePromotionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orchestrator_pb2.ApprovePromotionResponse, _abc.Awaitable[_orchestrator_pb2.ApprovePromotionResponse]]:
+        """Says yes to a promotion that waits, reserves the money and enqueues the
+        work in one atomic step; again it answers with what is stored.
+        Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED for a caller
+        without the role; FAILED_PRECONDITION when it no longer waits;
+        RESOURCE_EXHAUSTED when a budget is too small.
+        """
+
+    @_abc_1.abstractmethod
+    def DenyPromotion(
+        self,
+        request: _orchestrator_pb2.DenyPromotionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orchestrator_pb2.DenyPromotionResponse, _abc.Awaitable[_orchestrator_pb2.DenyPromotionResponse]]:
+        """Ends a promotion that waits. Deadline: 30 s at most. Errors: as above."""
+
+    @_abc_1.abstractmethod
     def GetPolicy(
         self,
         request: _orchestrator_pb2.GetPolicyRequest,
@@ -294,5 +349,25 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orchestrator_pb2.CheckPolicyResponse, _abc.Awaitable[_orchestrator_pb2.CheckPolicyResponse]]:
         """What is wrong with a policy, by the prices here. Deadline: 30 s at most."""
+
+    @_abc_1.abstractmethod
+    def ExplainPromotion(
+        self,
+        request: _orchestrator_pb2.ExplainPromotionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orchestrator_pb2.ExplainPromotionResponse, _abc.Awaitable[_orchestrator_pb2.ExplainPromotionResponse]]:
+        """Each rule, what it saw and which one decided. Deadline: 30 s at most.
+        Errors: NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplayPolicy(
+        self,
+        request: _orchestrator_pb2.ReplayPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orchestrator_pb2.ReplayPolicyResponse, _abc.Awaitable[_orchestrator_pb2.ReplayPolicyResponse]]:
+        """What another policy would have done with stored promotions.
+        Deadline: 300 s at most.
+        """
 
 def add_OrchestratorServiceServicer_to_server(servicer: OrchestratorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

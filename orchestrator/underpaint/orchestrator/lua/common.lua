@@ -12,6 +12,7 @@
 --   :deadlines     sorted set, by when the       :promotions     sorted set, by :sequence
 --                  reservation expires           :bell           channel: "work" or the id of
 --                                                                a promotion that has news
+--   :waiting       sorted set, by when an approval must be there
 -- Money:
 --   :ledger        stream, every entry           :entries        how many there ever were
 --   :scope:NAME    hash: reserved and spent for ever; PERIOD.limit and PERIOD.soft;

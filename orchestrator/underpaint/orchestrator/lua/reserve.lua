@@ -1,12 +1,16 @@
 -- Reserves the money of a quote in every scope and enqueues the work, or changes nothing.
--- ARGV: id, content, request, quote id, price, quote, reservation in ms, scopes, message
+-- ARGV: id, content, request, quote id, price, quote, reservation in ms, scopes, message,
+-- who approved it (nothing for what needs no approval)
 local id, content, request, quote_id, price, quote = unpack(ARGV, 1, 6)
-local reservation, scopes, message = ARGV[7], ARGV[8], ARGV[9]
+local reservation, scopes, message, approver = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 
-local before = redis.call('HGET', promotion_key(id), 'content')
-if before then
-  if before ~= content then return {'conflict'} end
-  return {'stored', stored(id)}
+local before = pairs_of(redis.call('HGETALL', promotion_key(id)))
+if before.content then
+  if before.content ~= content then return {'conflict'} end
+  -- Only what waits goes on, and only if it is approved in time.
+  if before.state ~= 'waiting' or approver == '' or tonumber(before.due) <= tonumber(now()) then
+    return {'stored', stored(id)}
+  end
 end
 
 local frozen = redis.call('GET', root .. ':frozen')
@@ -39,13 +43,17 @@ local at, told = now(), {}
 for _, overrun in ipairs(overruns) do told[#told + 1] = table.concat(overrun, ' ') end
 redis.call('HSET', promotion_key(id), 'id', id, 'content', content, 'request', request,
   'quote', quote, 'price', price, 'max', max, 'scopes', scopes, 'day', day,
-  'state', 'reserved', 'created', at, 'updated', at, 'attempts', '0', 'refusals', '0',
+  'state', 'reserved', 'created', before.created or at, 'approved_by', approver,
+  'updated', at, 'attempts', '0', 'refusals', '0',
   'fence', '0', 'reason', '', 'overruns', table.concat(told, ','))
 move('reserve', id, day, scopes, max, '0')
 for index, overrun in ipairs(overruns) do
   entry('overrun', 'promotion', id, 'scopes', overrun[1], 'day', day, 'overrun', told[index])
 end
-redis.call('ZADD', root .. ':promotions', redis.call('INCR', root .. ':sequence'), id)
+if not before.content then
+  redis.call('ZADD', root .. ':promotions', redis.call('INCR', root .. ':sequence'), id)
+end
+redis.call('ZREM', root .. ':waiting', id)
 redis.call('ZADD', DEADLINES, later(at, reservation), id)
 event(id, 'reserved', message)
 enqueue(id)

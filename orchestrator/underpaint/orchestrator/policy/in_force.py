@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -65,19 +65,27 @@ class InForce:
             return PolicyCheck(version="", rules=0, problems=problems)
         return PolicyCheck(version=policy.version, rules=len(policy.rules))
 
-    async def watch(self, reload: asyncio.Event, every_s: float = LOOK_S) -> None:
+    async def watch(
+        self,
+        reload: asyncio.Event,
+        keep: Callable[[Policy], Awaitable[None]],
+        every_s: float = LOOK_S,
+    ) -> None:
         """Looks at the file now and then, and at once when told to; never returns.
 
         Args:
             reload: set it to have the file taken as it is.
+            keep: is given each policy that comes into force, the first one too.
             every_s: seconds between looks.
         """
+        await keep(self.current)
         while True:
             await heard(reload, every_s)
             told = reload.is_set()
             reload.clear()
             # In a thread: a large policy takes a while to check.
-            await asyncio.to_thread(self.look, settled=told)
+            if await asyncio.to_thread(self.look, settled=told):
+                await keep(self.current)
 
     def look(self, *, settled: bool) -> bool:
         """Takes what the file holds if it is new and sound; says whether it did.

@@ -51,9 +51,19 @@ def load(file: Path, priced: Collection[str], roles: Collection[str] | None = No
 
 
 def parse_policy(
-    text: str, file: Path, priced: Collection[str], roles: Collection[str] | None = None
+    text: str, file: Path, priced: Collection[str] | None, roles: Collection[str] | None = None
 ) -> Policy:
-    """The same, of text at hand; `file` is its name in errors."""
+    """The same, of text at hand.
+
+    Args:
+        text: YAML.
+        file: its name in errors.
+        priced: as for `load`; None takes any engine, for a policy of former times.
+        roles: as for `load`.
+
+    Raises:
+        InvalidRequest: names every problem with its file and line.
+    """
     policy, problems = check(text, file, priced, roles)
     if policy is None:
         raise InvalidRequest("; ".join(f"{file}:{each.line}: {each.told}" for each in problems))
@@ -61,10 +71,10 @@ def parse_policy(
 
 
 def check(
-    text: str, file: Path, priced: Collection[str], roles: Collection[str] | None = None
+    text: str, file: Path, priced: Collection[str] | None, roles: Collection[str] | None = None
 ) -> tuple[Policy | None, tuple[PolicyProblem, ...]]:
     """The policy, or all that is wrong with it in the order of its lines."""
-    reader = _Reader(file, frozenset(priced))
+    reader = _Reader(file, None if priced is None else frozenset(priced))
     policy = reader.policy(text)
     if policy and roles is not None:
         for role, line in policy.roles.items():
@@ -80,7 +90,7 @@ def check(
 class _Reader:
     """One reading; what is wrong is noted, and the reading goes on."""
 
-    def __init__(self, file: Path, priced: frozenset[str]) -> None:
+    def __init__(self, file: Path, priced: frozenset[str] | None) -> None:
         self._file = file
         self._priced = priced
         self.problems: list[PolicyProblem] = []
@@ -111,7 +121,7 @@ class _Reader:
             self._wrong(fields["rules"], "holds no rule")
         elif not self.problems and not any(rule.engine for rule in rules):
             self._wrong(fields["rules"], "route nothing: add a rule with `route: ENGINE`")
-        for rule, why in dead_rules(rules, self._priced):
+        for rule, why in dead_rules(rules, self._priced) if self._priced is not None else ():
             self.tell(rule.line, f"rule {rule.name!r} can never decide: {why}")
         if self.problems:
             return None
@@ -201,7 +211,7 @@ class _Reader:
 
     def _engine(self, entry: Entry) -> str:
         engine = entry.text()
-        if engine not in self._priced:
+        if self._priced is not None and engine not in self._priced:
             raise entry.wrong(
                 f"names engine {engine!r}, which has no price; "
                 f"priced: {', '.join(sorted(self._priced))}"

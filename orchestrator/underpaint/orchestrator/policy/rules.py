@@ -123,6 +123,7 @@ class Decision:
     request: GenerationRequest | None = None  # to be made; smaller than asked if downgraded
     approval: RequireApproval | None = None  # to be waited for
     refusal: PolicyRefused | PrivacyViolation | None = None
+    unknown: bool = False  # refused, for a condition has no answer
     rule: str = ""  # that decided; empty if none did
     verdicts: tuple[RuleVerdict, ...] = ()
 
@@ -168,6 +169,7 @@ def decide(policy: Policy, shared: Facts, candidates: Sequence[Candidate]) -> De
             verdicts.append(_verdict(rule, told, saw, decided=True))
             return Decision(
                 refusal=PolicyRefused(f"{told}; have the policy mended"),
+                unknown=True,
                 rule=rule.name,
                 verdicts=tuple(verdicts),
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from underpaint.contract.errors import InvalidRequest
-from underpaint.orchestrator.policy import InForce
+from underpaint.orchestrator.policy import InForce, Policy
 
 from tests.unit.orchestrator.policy.scenes import decided, rule
 
@@ -49,15 +49,16 @@ def test_a_bad_text_leaves_the_policy_before_in_force_and_says_so(
     for _ in range(3):
         assert not force.look(settled=True)
     assert force.current is before
-    (problem,) = force.status.problems
-    assert (problem.line, force.status.version) == (3, before.version)
+    status = force.status
+    assert [each.line for each in status.problems] == [3]
+    assert status.version == before.version
     assert sum("stays in force" in line for line in caplog.messages) == 1  # said once
     file.write_text(GOOD)
     force.look(settled=True)
-    assert force.status.problems == ()
+    assert not force.problems
     file.unlink()
     force.look(settled=True)
-    assert "cannot be read" in force.status.problems[0].told
+    assert ["cannot be read" in each.told for each in force.status.problems] == [True]
     assert force.current.text == GOOD
 
 
@@ -74,10 +75,17 @@ async def test_told_to_it_looks_at_once(file: Path) -> None:
     force = InForce(file, {"full"})
     await asyncio.to_thread(file.write_text, OTHER)
     reload = asyncio.Event()
-    watching = asyncio.create_task(force.watch(reload, every_s=600))
+    kept: list[str] = []
+
+    async def keep(policy: Policy) -> None:
+        kept.append(policy.text)
+
+    watching = asyncio.create_task(force.watch(reload, keep, every_s=600))
     reload.set()
     async with asyncio.timeout(20):
-        while force.current.text != OTHER:
+        while len(kept) < 2:
             await asyncio.to_thread(lambda: None)
+    assert force.current.text == OTHER
+    assert kept[-1] == OTHER
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)

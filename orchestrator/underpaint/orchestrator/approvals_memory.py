@@ -1,0 +1,83 @@
+"""Promotions that wait for an approval, in memory: the twin of `RedisApprovals`, for tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from underpaint.contract.promotion import Approval, Promotion, PromotionRequest, PromotionState
+from underpaint.orchestrator.approvals import LAPSED, waiting_for
+from underpaint.orchestrator.ledger import OpenQuote, expired, taken
+from underpaint.orchestrator.ledger_memory import MemoryLedger, _Record
+
+
+class MemoryApprovals:
+    """The part of a ledger that reserves nothing yet; its records are the ledger's."""
+
+    def __init__(self, ledger: MemoryLedger) -> None:
+        self._ledger = ledger
+
+    async def wait(
+        self,
+        promotion_id: str,
+        content: str,
+        request: PromotionRequest,
+        open_quote: OpenQuote,
+        approval: Approval,
+    ) -> Promotion:
+        """Keeps a promotion for its approval, and its quote open."""
+        ledger = self._ledger
+        before = ledger._records.get(promotion_id)
+        if before:
+            if before.content != content:
+                raise taken(promotion_id)
+            return before.promotion
+        kept = await ledger.find_quote(open_quote.quote.id)
+        if kept is None or kept.content != content:
+            raise expired(open_quote.quote.id)
+        await ledger.keep_quote(kept, approval.within_s)
+        now = ledger._now()
+        record = _Record(
+            promotion=Promotion(
+                id=promotion_id,
+                state=PromotionState.WAITING,
+                promotion=request,
+                quote=open_quote.quote,
+                created_at=now,
+                updated_at=now,
+                reason=waiting_for(approval),
+            ),
+            content=content,
+            price=open_quote.price,
+            number=len(ledger._records) + 1,
+            expires_at=ledger._clock() + approval.within_s,
+        )
+        ledger._records[promotion_id] = record
+        ledger._event(record, waiting_for(approval))
+        return record.promotion
+
+    async def end(self, promotion_id: str, reason: str) -> tuple[Promotion, bool]:
+        """Releases a promotion that waits."""
+        record = self._ledger._record(promotion_id)
+        if record.promotion.state is not PromotionState.WAITING:
+            return record.promotion, False
+        self._end(record, PromotionState.RELEASED, reason)
+        return record.promotion, True
+
+    async def lapse(self, most: int) -> int:
+        """Expires what nobody approved in time."""
+        ledger = self._ledger
+        due = [
+            record
+            for record in ledger._records.values()
+            if record.promotion.state is PromotionState.WAITING
+            and record.expires_at <= ledger._clock()
+        ][:most]
+        for record in due:
+            self._end(record, PromotionState.EXPIRED, LAPSED)
+        return len(due)
+
+    def _end(self, record: _Record, state: PromotionState, reason: str) -> None:
+        record.promotion = replace(
+            record.promotion, state=state, reason=reason, updated_at=self._ledger._now()
+        )
+        self._ledger._event(record, reason)

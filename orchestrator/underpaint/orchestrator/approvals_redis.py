@@ -1,0 +1,55 @@
+"""Promotions that wait for an approval, in the ledger's Redis."""
+
+from __future__ import annotations
+
+from underpaint.contract.promotion import Approval, Promotion, PromotionRequest
+from underpaint.orchestrator import records
+from underpaint.orchestrator.approvals import LAPSED, waiting_for
+from underpaint.orchestrator.ledger import OpenQuote, expired, not_found, taken
+from underpaint.orchestrator.ledger_redis import RedisLedger
+
+
+class RedisApprovals:
+    """The part of a ledger that reserves nothing yet; records and keys are the ledger's."""
+
+    def __init__(self, ledger: RedisLedger) -> None:
+        self._run = ledger._run
+
+    async def wait(
+        self,
+        promotion_id: str,
+        content: str,
+        request: PromotionRequest,
+        open_quote: OpenQuote,
+        approval: Approval,
+    ) -> Promotion:
+        """Keeps a promotion for its approval, and its quote open."""
+        verdict, *answer = await self._run(
+            "wait",
+            promotion_id,
+            content,
+            records.REQUEST.dump_json(request),
+            open_quote.quote.id,
+            records.PRICE.dump_json(open_quote.price),
+            records.QUOTE.dump_json(open_quote.quote),
+            " ".join(request.account.scopes),
+            approval.within_s * 1000,
+            waiting_for(approval),
+        )
+        if verdict == b"conflict":
+            raise taken(promotion_id)
+        if verdict == b"expired":
+            raise expired(open_quote.quote.id)
+        return records.promotion_from(records.pairs(answer[0]))
+
+    async def end(self, promotion_id: str, reason: str) -> tuple[Promotion, bool]:
+        """Releases a promotion that waits."""
+        verdict, *answer = await self._run("unwait", promotion_id, "released", reason, 1)
+        if verdict == b"unknown":
+            raise not_found(promotion_id)
+        return records.promotion_from(records.pairs(answer[0])), bool(verdict == b"ended")
+
+    async def lapse(self, most: int) -> int:
+        """Expires what nobody approved in time."""
+        _, ended = await self._run("unwait", "", "expired", LAPSED, most)
+        return int(ended)

@@ -1,0 +1,26 @@
+-- Keeps a promotion that must be approved: nothing is reserved, and the quote stays open as
+-- long as somebody may approve it, so that its price does.
+-- ARGV: id, content, request, quote id, price, quote, scopes, time in ms, reason
+local id, content, request, quote_id, price, quote, scopes, within, reason = unpack(ARGV, 1, 9)
+
+local before = redis.call('HGET', promotion_key(id), 'content')
+if before then
+  if before ~= content then return {'conflict'} end
+  return {'stored', stored(id)}
+end
+
+local key = root .. ':quote:' .. quote_id
+local kept = redis.call('HMGET', key, 'content', 'max')
+if kept[1] ~= content then return {'expired'} end
+
+local at = now()
+local due = later(at, within)
+redis.call('PEXPIRE', key, within)
+redis.call('HSET', promotion_key(id), 'id', id, 'content', content, 'request', request,
+  'quote', quote, 'price', price, 'max', kept[2], 'scopes', scopes, 'day', '', 'state', 'waiting',
+  'created', at, 'updated', at, 'attempts', '0', 'refusals', '0', 'fence', '0',
+  'reason', reason, 'overruns', '', 'due', due)
+redis.call('ZADD', root .. ':promotions', redis.call('INCR', root .. ':sequence'), id)
+redis.call('ZADD', root .. ':waiting', due, id)
+event(id, 'waiting', reason)
+return {'stored', stored(id)}
