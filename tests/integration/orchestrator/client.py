@@ -22,8 +22,9 @@ def request(**changes: Any) -> pb.PromotionRequest:
 
 
 class Client:
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, token: str = "") -> None:
         self.address = address
+        self.metadata = (("authorization", f"Bearer {token}"),) if token else None
         self.channel = open_channel(address)
         self.stub = orchestrator_pb2_grpc.OrchestratorServiceStub(self.channel)
 
@@ -49,7 +50,9 @@ class Client:
     async def quote(self, sent: pb.PromotionRequest | None = None) -> Quote:
         with translated("orchestrator"):
             answer = await self.stub.Quote(
-                pb.QuoteRequest(promotion=sent if sent is not None else request()), timeout=20
+                pb.QuoteRequest(promotion=sent if sent is not None else request()),
+                timeout=20,
+                metadata=self.metadata,
             )
         return wire.quote_from_wire(answer.quote)
 
@@ -77,12 +80,14 @@ class Client:
                 yield message
 
         with translated("orchestrator"):
-            answer = await self.stub.Promote(stream(), timeout=20)
+            answer = await self.stub.Promote(stream(), timeout=20, metadata=self.metadata)
         return wire.promotion_from_wire(answer.promotion)
 
     async def watch(self, promotion_id: str, after: str = "") -> AsyncIterator[PromotionEvent]:
         call = self.stub.Watch(
-            pb.WatchRequest(promotion_id=promotion_id, after_event_id=after), timeout=30
+            pb.WatchRequest(promotion_id=promotion_id, after_event_id=after),
+            timeout=30,
+            metadata=self.metadata,
         )
         with translated("orchestrator"):
             try:
@@ -101,20 +106,42 @@ class Client:
     async def get(self, promotion_id: str) -> Promotion:
         with translated("orchestrator"):
             answer = await self.stub.GetPromotion(
-                pb.GetPromotionRequest(promotion_id=promotion_id), timeout=20
+                pb.GetPromotionRequest(promotion_id=promotion_id),
+                timeout=20,
+                metadata=self.metadata,
             )
         return wire.promotion_from_wire(answer.promotion)
 
     async def cancel(self, promotion_id: str) -> Promotion:
         with translated("orchestrator"):
-            answer = await self.stub.Cancel(pb.CancelRequest(promotion_id=promotion_id), timeout=20)
+            answer = await self.stub.Cancel(
+                pb.CancelRequest(promotion_id=promotion_id), timeout=20, metadata=self.metadata
+            )
+        return wire.promotion_from_wire(answer.promotion)
+
+    async def approve(self, promotion_id: str) -> Promotion:
+        with translated("orchestrator"):
+            answer = await self.stub.ApprovePromotion(
+                pb.ApprovePromotionRequest(promotion_id=promotion_id),
+                timeout=20,
+                metadata=self.metadata,
+            )
+        return wire.promotion_from_wire(answer.promotion)
+
+    async def deny(self, promotion_id: str, because: str) -> Promotion:
+        with translated("orchestrator"):
+            answer = await self.stub.DenyPromotion(
+                pb.DenyPromotionRequest(promotion_id=promotion_id, because=because),
+                timeout=20,
+                metadata=self.metadata,
+            )
         return wire.promotion_from_wire(answer.promotion)
 
     async def artifact(self, sha256: str) -> bytes:
         data = b""
         with translated("orchestrator"):
             async for answer in self.stub.GetArtifact(
-                pb.GetArtifactRequest(sha256=sha256), timeout=20
+                pb.GetArtifactRequest(sha256=sha256), timeout=20, metadata=self.metadata
             ):
                 data += answer.chunk.data
         return data
@@ -122,17 +149,23 @@ class Client:
     async def set_budget(self, scope: str, usd_micros: int) -> None:
         with translated("orchestrator"):
             await self.stub.SetBudget(
-                pb.SetBudgetRequest(scope=scope, limit_usd_micros=usd_micros), timeout=20
+                pb.SetBudgetRequest(scope=scope, limit_usd_micros=usd_micros),
+                timeout=20,
+                metadata=self.metadata,
             )
 
     async def budgets(self) -> dict[str, tuple[int, int]]:
         """Reserved and spent by scope."""
-        answer = await self.stub.ListBudgets(pb.ListBudgetsRequest(), timeout=20)
+        answer = await self.stub.ListBudgets(
+            pb.ListBudgetsRequest(), timeout=20, metadata=self.metadata
+        )
         return {b.scope: (b.reserved_usd_micros, b.spent_usd_micros) for b in answer.budgets}
 
     async def spend(self, scope: str = "") -> dict[str, tuple[int, int, int]]:
         with translated("orchestrator"):
-            answer = await self.stub.GetSpend(pb.GetSpendRequest(scope=scope), timeout=20)
+            answer = await self.stub.GetSpend(
+                pb.GetSpendRequest(scope=scope), timeout=20, metadata=self.metadata
+            )
         return {
             line.scope: (line.promotions, line.charged_usd_micros, line.cloud_only_usd_micros)
             for line in answer.lines
