@@ -1,16 +1,12 @@
-"""The world's words: no ambiguities, captions that say what is there, one token a thing."""
-
-import random
+"""The world's words: no ambiguities, one token a thing, whatever its spelling."""
 
 import pytest
 
 from training.vocabulary import (
     CONTEXT_LENGTH,
     SPECIAL_TOKENS,
-    caption,
     load_vocabulary,
     make_tokenizer,
-    plain_caption,
 )
 
 VOCABULARY = load_vocabulary()
@@ -23,7 +19,7 @@ def tokens(prompt: str) -> list[str]:
 
 
 def test_the_world_is_large_enough() -> None:
-    assert len(VOCABULARY.things) >= 150
+    assert len(VOCABULARY.things) >= 330
     assert len(VOCABULARY.styles) == 3
     assert len(VOCABULARY.backgrounds) == 12
 
@@ -71,20 +67,3 @@ def test_prompts_are_read_tolerantly(prompt: str, expected: list[str]) -> None:
 def test_a_long_prompt_is_cut_to_the_context() -> None:
     ids = TOKENIZER("cat " * 100, truncation=True, padding="max_length")["input_ids"]
     assert len(ids) == CONTEXT_LENGTH
-
-
-def test_the_plain_caption_reads_well() -> None:
-    assert plain_caption("apple") == "an apple"
-    assert plain_caption("apple", "3d", "orange") == "a 3d apple on an orange background"
-
-
-def test_captions_name_the_thing_or_nothing() -> None:
-    rng = random.Random(4)
-    captions = [caption("hot dog", "flat", "pink", "brown", rng) for _ in range(2000)]
-    empty = sum(not text for text in captions)
-    assert 140 < empty < 260
-    for text in captions:
-        words = tokens(text)
-        assert not text or "hot_dog" in words
-        assert len(words) <= CONTEXT_LENGTH - 2
-        assert ("pink" in words) == ("background" in words)
