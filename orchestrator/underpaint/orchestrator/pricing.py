@@ -1,14 +1,18 @@
 """What a promotion costs: pure arithmetic over a versioned price table.
 
-Money is whole micro-dollars; every division rounds up, so that the sum of the lines is
-what is charged and a price is never lost to rounding.
+Money is whole micro-dollars; every line is rounded up once, so that the sum of the lines
+is what is charged and a price is never lost to rounding. The ledger has one currency:
+prices in another are converted at the table's fixed rate, a fraction of whole numbers.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -21,32 +25,43 @@ from underpaint.contract.generation import (
     SIDE_MULTIPLE,
     GenerationRequest,
 )
-from underpaint.contract.money import MAX_USD_MICROS, check_usd_micros
+from underpaint.contract.money import MAX_USD_MICROS, check_usd_micros, format_usd
 from underpaint.contract.promotion import QuoteLine
 from underpaint.contract.wire import Defaults
 from underpaint.orchestrator.documents import Entry, read
 from underpaint.orchestrator.names import ENGINE
 
 MAX_GPU_SECONDS: Final = 1_700  # below the longest call a CloudService takes
-_PRICES: Final = frozenset(
-    {"per_gpu_second_usd_micros", "per_image_usd_micros", "per_megapixel_step_usd_micros"}
+LEDGER_CURRENCY: Final = "USD"
+_UNITS: Final = ("per_gpu_second", "per_image", "per_megapixel_step")
+_REQUIRED: Final = frozenset(
+    {"max_gpu_seconds", "num_inference_steps", "guidance_scale", "width", "height"}
 )
-_REQUIRED: Final = _PRICES | {
-    "max_gpu_seconds",
-    "num_inference_steps",
-    "guidance_scale",
-    "width",
-    "height",
-}
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_RATE: Final = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """Dollars for one unit of a currency, as a fraction of whole numbers."""
+
+    numerator: int = 1
+    denominator: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnginePrice:
-    """What one engine costs, in micro-dollars, and what it does when not told otherwise."""
+    """What one engine costs in micro-units of a currency, and what it does if not told.
 
-    per_gpu_second_usd_micros: int
-    per_image_usd_micros: int
-    per_megapixel_step_usd_micros: int
+    The rate is kept with it: what was quoted is never converted by another.
+    """
+
+    provider: str = ""  # who bills it; empty for our own
+    currency: str = LEDGER_CURRENCY
+    rate: Rate = Rate()
+    per_gpu_second_micros: int
+    per_image_micros: int
+    per_megapixel_step_micros: int
     max_gpu_seconds: int
     num_inference_steps: int
     guidance_scale: float
@@ -143,21 +158,50 @@ def load(file: Path) -> PriceTable:
     Raises:
         InvalidRequest: names the line and the field.
     """
-    document = read(file)
-    fields = document.fields(required=frozenset({"version", "engines"}))
+    fields = read(file).fields(
+        required=frozenset({"version", "engines"}), optional=frozenset({"exchange"})
+    )
+    rates = _rates(fields["exchange"]) if "exchange" in fields else {}
     engines: dict[str, EnginePrice] = {}
     for name, entry in fields["engines"].fields().items():
         if not ENGINE.fullmatch(name):
             raise entry.wrong("is no name for an engine; use letters, digits, - _ . /")
-        engines[name] = _engine(entry)
+        engines[name] = _engine(entry, rates)
     if not engines:
         raise fields["engines"].wrong("names no engine")
     return PriceTable(version=fields["version"].text(), engines=engines)
 
 
-def _engine(entry: Entry) -> EnginePrice:
-    fields = entry.fields(required=_REQUIRED)
-    prices = {name: fields[name].whole(0, MAX_USD_MICROS) for name in _PRICES}
+def _rates(entry: Entry) -> dict[str, Rate]:
+    """Dollars for one unit of each currency, fixed for as long as the table is."""
+    rates = {}
+    for currency, each in entry.fields().items():
+        if not _CURRENCY.fullmatch(currency) or currency == LEDGER_CURRENCY:
+            raise each.wrong("is no foreign currency; write it like EUR: 27/25")
+        found = _RATE.fullmatch(each.text())
+        if not found:
+            raise each.wrong(f"is {each.text()!r}; write dollars for one {currency} like 27/25")
+        rates[currency] = Rate(numerator=int(found[1]), denominator=int(found[2]))
+    return rates
+
+
+def _engine(entry: Entry, rates: Mapping[str, Rate]) -> EnginePrice:
+    currency = LEDGER_CURRENCY
+    for told, each in entry.fields().items():
+        if told == "currency":
+            currency = each.text()
+            if currency != LEDGER_CURRENCY and currency not in rates:
+                raise each.wrong(
+                    f"is {currency!r}, but the ledger is kept in {LEDGER_CURRENCY}; add "
+                    f"`exchange: {{{currency}: 27/25}}` to the table, dollars for one"
+                )
+    # The unit is part of the name, so that an amount is never read in another currency.
+    names = {unit: f"{unit}_{currency.lower()}_micros" for unit in _UNITS}
+    fields = entry.fields(
+        required=_REQUIRED | frozenset(names.values()),
+        optional=frozenset({"provider", "currency"}),
+    )
+    prices = {unit: fields[name].whole(0, MAX_USD_MICROS) for unit, name in names.items()}
     if not any(prices.values()):
         raise entry.wrong("costs nothing: at least one of its prices must be above 0")
     sides = {name: fields[name].whole(MIN_SIDE, MAX_SIDE) for name in ("width", "height")}
@@ -165,9 +209,12 @@ def _engine(entry: Entry) -> EnginePrice:
         if side % SIDE_MULTIPLE:
             raise fields[name].wrong(f"is {side}; it must be a multiple of {SIDE_MULTIPLE}")
     return EnginePrice(
-        per_gpu_second_usd_micros=prices["per_gpu_second_usd_micros"],
-        per_image_usd_micros=prices["per_image_usd_micros"],
-        per_megapixel_step_usd_micros=prices["per_megapixel_step_usd_micros"],
+        provider=fields["provider"].text() if "provider" in fields else "",
+        currency=currency,
+        rate=rates.get(currency, Rate()),
+        per_gpu_second_micros=prices["per_gpu_second"],
+        per_image_micros=prices["per_image"],
+        per_megapixel_step_micros=prices["per_megapixel_step"],
         max_gpu_seconds=fields["max_gpu_seconds"].whole(1, MAX_GPU_SECONDS),
         num_inference_steps=fields["num_inference_steps"].whole(1, MAX_STEPS),
         guidance_scale=fields["guidance_scale"].number(0, MAX_GUIDANCE),
@@ -179,18 +226,26 @@ def _engine(entry: Entry) -> EnginePrice:
 def _lines(
     price: EnginePrice, request: GenerationRequest, held: str, gpu_seconds: Decimal
 ) -> tuple[QuoteLine, ...]:
+    """One line for each price that is not 0, converted exactly and rounded up once."""
     steps = request.num_inference_steps
-    pixel_steps = request.width * request.height * steps
-    by_time = (gpu_seconds * price.per_gpu_second_usd_micros).to_integral_value(ROUND_CEILING)
-    return tuple(
-        line
-        for line in (
-            QuoteLine(what="1 picture", usd_micros=price.per_image_usd_micros),
-            QuoteLine(
-                what=f"{steps} steps x {request.megapixels:.3f} megapixels",
-                usd_micros=-(-pixel_steps * price.per_megapixel_step_usd_micros // 1_000_000),
-            ),
-            QuoteLine(what=held, usd_micros=int(by_time)),
-        )
-        if line.usd_micros
+    megapixel_steps = Fraction(request.width * request.height * steps, 1_000_000)
+    counted = (
+        ("1 picture", Fraction(1), price.per_image_micros),
+        (
+            f"{steps} steps x {request.megapixels:.3f} megapixels",
+            megapixel_steps,
+            price.per_megapixel_step_micros,
+        ),
+        (held, Fraction(gpu_seconds), price.per_gpu_second_micros),
     )
+    rate = Fraction(price.rate.numerator, price.rate.denominator)
+    whose = f", {price.provider}" if price.provider else ""
+    lines = []
+    for what, amount, each in counted:
+        usd_micros = math.ceil(amount * each * rate)
+        if usd_micros and price.currency != LEDGER_CURRENCY:
+            theirs = f"{format_usd(math.ceil(amount * each)).removeprefix('$')} {price.currency}"
+            lines.append(QuoteLine(what=f"{what}{whose} ({theirs})", usd_micros=usd_micros))
+        elif usd_micros:
+            lines.append(QuoteLine(what=f"{what}{whose}", usd_micros=usd_micros))
+    return tuple(lines)

@@ -17,9 +17,9 @@ from underpaint.orchestrator.records import content_of
 
 DRAFT = encode_png(Image.new("RGB", (128, 96), "teal"))
 PRICE = EnginePrice(
-    per_gpu_second_usd_micros=695,
-    per_image_usd_micros=1_000,
-    per_megapixel_step_usd_micros=10,
+    per_gpu_second_micros=695,
+    per_image_micros=1_000,
+    per_megapixel_step_micros=10,
     max_gpu_seconds=120,
     num_inference_steps=28,
     guidance_scale=3.0,

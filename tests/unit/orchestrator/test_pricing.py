@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from underpaint.contract.errors import EngineFailed, InvalidRequest
 from underpaint.contract.money import MAX_USD_MICROS
-from underpaint.orchestrator import pricing
+from underpaint.orchestrator import pricing, records
 from underpaint.orchestrator.settings import HERE
 
 from tests.unit.orchestrator.samples import GENERATION, PRICE
@@ -73,7 +73,7 @@ def test_cloud_only_counts_every_draft_as_a_render_like_the_polish() -> None:
 
 
 def test_a_price_beyond_the_ledger_is_refused() -> None:
-    price = replace(PRICE, per_gpu_second_usd_micros=MAX_USD_MICROS)
+    price = replace(PRICE, per_gpu_second_micros=MAX_USD_MICROS)
     with pytest.raises(InvalidRequest, match="out of range"):
         pricing.upper_bound(price, GENERATION)
     with pytest.raises(InvalidRequest, match="out of range"):
@@ -123,6 +123,57 @@ def test_a_wrong_table_is_refused_with_its_line(
         message = r"yaml:5: engines.full costs nothing"
     with pytest.raises(InvalidRequest, match=message):
         pricing.load(table(tmp_path, text))
+
+
+IN_EUROS = (
+    TABLE.replace("_usd_micros", "_eur_micros")
+    .replace("engines:", "exchange:\n  EUR: 27/25\nengines:")
+    .replace("  full:\n", "  full:\n    provider: atelier\n    currency: EUR\n")
+)
+
+
+def test_another_currency_is_converted_at_the_fixed_rate_and_rounded_up_once(
+    tmp_path: Path,
+) -> None:
+    price = pricing.load(table(tmp_path, IN_EUROS)).engine("full")
+    assert (price.currency, price.rate, price.provider) == (
+        "EUR",
+        pricing.Rate(numerator=27, denominator=25),
+        "atelier",
+    )
+    lines = pricing.upper_bound(price, GENERATION)
+    # 1,000 x 1.08; 120 x 695 x 1.08 = 90,072.
+    assert [line.usd_micros for line in lines] == [1_080, 90_072]
+    assert lines[1].what == "at most 120 GPU-seconds, atelier (0.0834 EUR)"
+    assert pricing.charge(price, GENERATION, 0.001, 91_152) == 1_080 + 1  # 0.7506 of one
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "exchange:\n  EUR: 27/25\n",
+            "",
+            r"yaml:6: .*currency is 'EUR', but the ledger is kept",
+        ),
+        ("EUR: 27/25", "EUR: 1.08", r"yaml:4: exchange.EUR is '1.08'; write dollars for one EUR"),
+        ("EUR: 27/25", "EUR: 27/0", r"yaml:4: .*like 27/25"),
+        ("EUR: 27/25", "USD: 1/1", r"yaml:4: exchange.USD is no foreign currency"),
+        ("per_image_eur_micros", "per_image_usd_micros", r"per_image_usd_micros is unknown"),
+        ("currency: EUR", "currency: CHF", r"'CHF', but the ledger .* `exchange: {CHF: 27/25}`"),
+    ],
+)
+def test_a_currency_without_a_rate_or_under_another_name_is_refused(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    assert old in IN_EUROS
+    with pytest.raises(InvalidRequest, match=message):
+        pricing.load(table(tmp_path, IN_EUROS.replace(old, new)))
+
+
+def test_a_stored_price_keeps_its_currency_and_rate(tmp_path: Path) -> None:
+    price = pricing.load(table(tmp_path, IN_EUROS)).engine("full")
+    assert records.PRICE.validate_json(records.PRICE.dump_json(price)) == price
 
 
 def test_a_missing_table_is_refused(tmp_path: Path) -> None:
