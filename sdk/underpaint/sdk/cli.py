@@ -7,6 +7,7 @@ import sys
 import typer
 from underpaint.sdk import (
     accounting,
+    deciding,
     demo,
     doctor,
     drafting,
@@ -17,7 +18,7 @@ from underpaint.sdk import (
     spending,
     up,
 )
-from underpaint.sdk.desk import add_command
+from underpaint.sdk.desk import add_command, add_default
 
 app = typer.Typer(
     name="underpaint",
@@ -29,6 +30,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 budget = typer.Typer(help="Limit spending, and see what is left.", no_args_is_help=True)
+promotions = typer.Typer()
+policy = typer.Typer(help="Check a policy, explain and replay its decisions.", no_args_is_help=True)
 ledger = typer.Typer(help="Prove that the money adds up, and take it along.", no_args_is_help=True)
 bundled = typer.Typer(help="What the bundled models know and can do.", no_args_is_help=True)
 
@@ -41,7 +44,10 @@ add_command(app, "quote", promoting.quote)
 add_command(app, "promote", promoting.promote)
 add_command(app, "watch", promoting.watch)
 add_command(app, "cancel", promoting.cancel)
-add_command(app, "promotions", promoting.promotions)
+app.add_typer(promotions, name="promotions")
+add_default(promotions, promoting.promotions)
+add_command(promotions, "approve", deciding.approve)
+add_command(promotions, "deny", deciding.deny)
 app.add_typer(budget, name="budget")
 add_command(budget, "set", accounting.budget_set)
 add_command(budget, "show", accounting.budget_show)
@@ -55,6 +61,11 @@ app.add_typer(bundled, name="models")
 add_command(bundled, "show", models.models_show)
 add_command(bundled, "verify", models.models_verify)
 add_command(bundled, "eval", models.models_eval)
+app.add_typer(policy, name="policy")
+add_command(policy, "show", deciding.policy_show)
+add_command(policy, "check", deciding.policy_check)
+add_command(policy, "explain", deciding.policy_explain)
+add_command(policy, "replay", deciding.policy_replay)
 add_command(app, "demo", demo.demo)
 
 

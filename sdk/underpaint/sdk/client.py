@@ -9,6 +9,7 @@ from underpaint.sdk.edge_calls import EdgeCalls
 from underpaint.sdk.ledger_calls import LedgerCalls
 from underpaint.sdk.orchestrator_calls import OrchestratorCalls
 from underpaint.sdk.peer import Peer
+from underpaint.sdk.policy_calls import PolicyCalls
 from underpaint.sdk.running import find_addresses
 from underpaint.sdk.settings import Settings
 from underpaint.v1.edge_pb2_grpc import EdgeServiceStub
@@ -18,7 +19,7 @@ from underpaint.v1.orchestrator_pb2_grpc import OrchestratorServiceStub
 PAUSES_S: Final = (0.2, 0.4, 0.8, 1.6, 3.2, 3.2, 3.2)
 
 
-class AsyncUnderpaint(EdgeCalls, OrchestratorCalls, LedgerCalls):
+class AsyncUnderpaint(EdgeCalls, OrchestratorCalls, PolicyCalls, LedgerCalls):
     """One artist's way to both tiers. Use as an async context, or call `close`.
 
     Every method raises `contract.errors` only. Those named at the methods come on top

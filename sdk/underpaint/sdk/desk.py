@@ -100,8 +100,23 @@ def add_command(
     body: Callable[Concatenate[Desk, P], Coroutine[Any, Any, object]],
 ) -> None:
     """Makes an async function a command; what it returns is its JSON document."""
+    app.command(name)(_command(body))
 
+
+def add_default(
+    app: typer.Typer, body: Callable[Concatenate[Desk, P], Coroutine[Any, Any, object]]
+) -> None:
+    """The same for a group: what it does when none of its commands is named."""
+    app.callback(invoke_without_command=True)(_command(body, of_group=True))
+
+
+def _command(
+    body: Callable[..., Coroutine[Any, Any, object]], *, of_group: bool = False
+) -> Callable[..., None]:
     def run(**arguments: Any) -> None:
+        context = arguments.pop("context", None)
+        if context is not None and context.invoked_subcommand:
+            return
         given = {key: arguments.pop(key) for key in COMMON}
         as_json = bool(given.pop("as_json"))
         raise typer.Exit(_run(body, given, arguments, as_json=as_json))
@@ -118,11 +133,13 @@ def add_command(
         )
         for key, annotation in COMMON.items()
     ]
+    context = inspect.Parameter("context", keyword, annotation=typer.Context)
+    parameters = [*([context] if of_group else []), *own, *common]
     run.__doc__ = body.__doc__
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in own + common}
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     # Typer reads a command's options from its signature.
-    run.__signature__ = inspect.Signature(own + common)  # type: ignore[attr-defined]
-    app.command(name)(run)
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return run
 
 
 def _run(

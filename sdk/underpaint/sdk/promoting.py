@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 from underpaint.contract.drafts import Draft, InitImage
+from underpaint.contract.durations import format_duration
 from underpaint.contract.errors import EngineFailed, InvalidRequest
 from underpaint.contract.money import format_usd
 from underpaint.contract.promotion import SCOPE_KINDS, Account, Promotion, PromotionState, Quote
@@ -41,6 +42,7 @@ Scopes = Annotated[
 
 _STATE_STYLES = {
     PromotionState.SETTLED: "green",
+    PromotionState.WAITING: "magenta",
     PromotionState.RUNNING: "cyan",
     PromotionState.RELEASED: "yellow",
     PromotionState.EXPIRED: "yellow",
@@ -110,6 +112,8 @@ async def promote(
         init_image, polish, quote_id=offer.id, promotion_id=promotion_id
     )
     desk.out.print(f"promotion [bold]{promotion.id}[/] is {promotion.state.value}")
+    if promotion.state is PromotionState.WAITING:
+        desk.out.print(promotion.reason, markup=False, soft_wrap=True)
     if not wait and out is None:
         desk.out.print(f"[dim]follow it with[/] underpaint watch {promotion.id}")
         return promotion
@@ -167,6 +171,13 @@ async def promotions(
             Text(one.quote.request.prompt),
         )
     desk.out.print(table if found else "no promotions yet; see underpaint promote --help")
+    for one in found:
+        if one.state is PromotionState.WAITING and one.quote.approval:
+            desk.out.print(
+                f"[dim]{one.id} waits for role {one.quote.approval.role}:[/] "
+                f"underpaint promotions approve {one.id}",
+                soft_wrap=True,
+            )
     return {"promotions": found}
 
 
@@ -231,6 +242,12 @@ def print_quote(desk: Desk, offer: Quote) -> None:
     desk.out.print(why)
     for warning in offer.warnings:
         desk.out.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
+    if offer.approval:
+        within = format_duration(offer.approval.within_s)
+        desk.out.print(
+            f"[magenta]somebody with role {offer.approval.role} must approve it[/] "
+            f"within {within}; nothing is reserved until then"
+        )
     until = f"{offer.expires_at.astimezone():%H:%M:%S}"
     desk.out.print(f"[dim]quote {offer.id}, prices {offer.price_table_version}, until {until}[/]")
 

@@ -43,6 +43,7 @@ class StackOptions:
     full: str = ""
     prices: Path | None = None
     policy: Path | None = None
+    callers_file: Path | None = None
     budget_usd: str = ""
 
 
@@ -94,6 +95,7 @@ def plan(options: StackOptions) -> list[ChildSpec]:
                 "--data-dir": data / "orchestrator",
                 "--prices": options.prices,
                 "--policy": options.policy,
+                "--callers-file": options.callers_file,
                 "--default-budget-usd": options.budget_usd,
             },
         ),

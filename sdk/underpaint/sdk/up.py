@@ -48,6 +48,9 @@ async def up(
     no_cloud: Annotated[bool, typer.Option("--no-cloud", help="The edge alone, offline.")] = False,
     prices: Annotated[Path | None, typer.Option(help="A price table, YAML.")] = None,
     policy: Annotated[Path | None, typer.Option(help="A policy, YAML.")] = None,
+    callers_file: Annotated[
+        Path | None, typer.Option(help="Callers with their tokens and roles, YAML.")
+    ] = None,
     budget: Annotated[
         str, typer.Option(metavar="USD", help="The budget, if there is none yet.")
     ] = "",
@@ -64,6 +67,7 @@ async def up(
         full=full,
         prices=prices,
         policy=policy,
+        callers_file=callers_file,
         budget_usd=budget,
     )
     with _signals_cancel():

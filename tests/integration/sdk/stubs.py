@@ -29,6 +29,16 @@ from underpaint.contract.errors import (
     UnderpaintError,
 )
 from underpaint.contract.pictures import MAX_BYTES, Digest, encode_png, encode_preview
+from underpaint.contract.policy import (
+    ExplainedRule,
+    Explanation,
+    PolicyCheck,
+    PolicyProblem,
+    PolicyStatus,
+    Replay,
+    ReplayChange,
+    ReplayLine,
+)
 from underpaint.contract.promotion import (
     Lineage,
     Promotion,
@@ -56,6 +66,12 @@ from underpaint.contract.wire import (
     quote_to_wire,
     spend_to_wire,
     verification_to_wire,
+)
+from underpaint.contract.wire_policy import (
+    check_to_wire,
+    explanation_to_wire,
+    replay_to_wire,
+    status_to_wire,
 )
 from underpaint.v1 import (
     common_pb2,
@@ -154,6 +170,17 @@ class StubOrchestrator(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         self.verification = Verification(
             entries=12, number=40, checkpoint_number=28, balances=12, reservations=1
         )
+        self.policy = PolicyStatus(
+            version="ef" * 32,
+            text="rules:\n  - {name: polish, route: full}\n",
+            since=NOW,
+            file="/etc/policy.yaml",
+            problems=(
+                PolicyProblem(line=3, told="draft.privcy is unknown"),
+                PolicyProblem(line=9, told="rule 'rest' can never decide"),
+            ),
+        )
+        self.replayed_since: list[datetime] = []
         self.thawed: list[tuple[str, bool]] = []
         self.entries: list[LedgerEntry] = []
         self.heads: list[str] = []
@@ -261,6 +288,87 @@ class StubOrchestrator(orchestrator_pb2_grpc.OrchestratorServiceServicer):
             key=tuple(f"a-{dimension}" for dimension in request.by),
         )
         return orchestrator_pb2.GetSpendResponse(lines=[spend_to_wire(line)])
+
+    async def ApprovePromotion(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.script.enter("ApprovePromotion")
+        stored = self.promotions[request.promotion_id]
+        self.promotions[request.promotion_id] = replace(
+            stored, state=PromotionState.RESERVED, approved_by="ana"
+        )
+        return orchestrator_pb2.ApprovePromotionResponse(
+            promotion=self._promotion(request.promotion_id)
+        )
+
+    async def DenyPromotion(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.script.enter("DenyPromotion")
+        self.promotions[request.promotion_id] = replace(
+            self.promotions[request.promotion_id],
+            state=PromotionState.RELEASED,
+            reason=f"denied by ana: {request.because}",
+        )
+        return orchestrator_pb2.DenyPromotionResponse(
+            promotion=self._promotion(request.promotion_id)
+        )
+
+    async def GetPolicy(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return status_to_wire(self.policy)
+
+    async def CheckPolicy(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.script.enter("CheckPolicy")
+        problems = self.policy.problems if "bad" in request.text else ()
+        version = "" if problems else "ab" * 32
+        return check_to_wire(PolicyCheck(version=version, rules=3, problems=problems))
+
+    async def ExplainPromotion(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.script.enter("ExplainPromotion")
+        if request.promotion_id not in self.promotions:
+            raise PromotionNotFound(f"no promotion {request.promotion_id}; see the list")
+        saw = RuleVerdict(
+            rule="too-dear",
+            matched=False,
+            decided=False,
+            reason="quote.max_usd_micros is 12500 ($0.0125)",
+            saw={"quote.max_usd_micros": "12500"},
+        )
+        polish = RuleVerdict(rule="polish", matched=True, decided=True, reason="goes to full")
+        rules = (
+            ExplainedRule(
+                verdict=saw,
+                reached=True,
+                line=2,
+                when="quote.max_usd_micros > 1000000",
+                outcome="refuse: dear",
+            ),
+            ExplainedRule(verdict=polish, reached=True, line=5, when="", outcome="route: full"),
+        )
+        promotion = self.promotions[request.promotion_id]
+        return explanation_to_wire(Explanation(promotion=promotion, rules=rules, in_force=True))
+
+    async def ReplayPolicy(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.script.enter("ReplayPolicy")
+        self.replayed_since.append(request.since.ToDatetime(tzinfo=UTC))
+        change = ReplayChange(
+            promotion_id="promotion-1",
+            before="routed",
+            after="refused",
+            reason="strict: too dear",
+            before_usd_micros=9_400,
+            after_usd_micros=0,
+        )
+        return replay_to_wire(
+            Replay(
+                version="cd" * 32,
+                lines=(
+                    ReplayLine(outcome="routed", before=3, after=2),
+                    ReplayLine(outcome="refused", before=0, after=1),
+                    ReplayLine(outcome="unknown", before=0, after=0),
+                ),
+                before_usd_micros=28_200,
+                after_usd_micros=18_800,
+                changes=(change,),
+                changed=1,
+            )
+        )
 
     async def VerifyLedger(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.script.enter("VerifyLedger")
