@@ -25,6 +25,7 @@ class StubCloud(cloud_pb2_grpc.CloudServiceServicer):
     """Each call takes the next step of `script`; without one it succeeds."""
 
     def __init__(self) -> None:
+        self.served = ["full"]
         self.script: list[UnderpaintError | str] = []
         self.calls: list[cloud_pb2.GenerateRequest] = []
         self.gpu_seconds = 2.5
@@ -90,7 +91,8 @@ class StubCloud(cloud_pb2_grpc.CloudServiceServicer):
     async def ListEngines(  # noqa: N802
         self, request: cloud_pb2.ListEnginesRequest, context: Any
     ) -> cloud_pb2.ListEnginesResponse:
-        return cloud_pb2.ListEnginesResponse()
+        engines = [cloud_pb2.EngineDescription(name=name) for name in self.served]
+        return cloud_pb2.ListEnginesResponse(engines=engines)
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from underpaint.orchestrator.settings import Settings
 from underpaint.v1 import orchestrator_pb2 as pb
 
 from tests.integration.orchestrator.client import Client, request
+from tests.integration.orchestrator.stub_cloud import StubCloud
 from tests.unit.orchestrator.samples import GENERATION
 
 BEFORE = """rules:
@@ -30,6 +31,13 @@ BEFORE = """rules:
 STRICT = """rules:
   - {name: no, when: quote.max_usd_micros > 5, refuse: dear}
   - {name: p, route: full}
+"""
+HEALTHY = """rules:
+  - {name: down, when: "!('full' in engines.healthy)", refuse: the engine is down}
+  - name: rest
+    when: budget.left_usd_micros < quote.max_usd_micros
+    refuse: keep the rest
+  - {name: polish, route: full}
 """
 BAD = "rules:\n  - {name: no, when: draft.x > 5, refuse: dear}\n"
 Reload = Callable[[str], None]
@@ -148,6 +156,31 @@ async def test_a_bad_file_leaves_the_policy_before_in_force(
     # What was quoted before keeps its policy, as it keeps its price.
     promoted = await client.promote("promotion-1", quote_id=quote.id)
     assert promoted.quote.policy_version == quote.policy_version
+
+
+async def test_health_and_balance_are_found_out_and_kept_with_the_quote(
+    asker: tuple[Asker, Reload], cloud: StubCloud
+) -> None:
+    client, change = asker
+    assert "engines.healthy" not in (await client.quote()).facts  # no rule looks at it
+    change(HEALTHY)
+    await client.status_when(lambda status: status.text == HEALTHY)
+    quote = await client.quote()
+    assert quote.facts["engines.healthy"] == '["full"]'
+    assert quote.facts["budget.scope"] == '"organisation:default"'
+    assert quote.facts["budget.left_usd_micros"] == "10000000"
+    assert [each.decided for each in quote.verdicts] == [False, False, True]
+    await client.set_budget("project:default", 80_000)
+    with pytest.raises(PolicyRefused, match="keep the rest"):
+        await client.quote()
+    cloud.served = []
+    async with asyncio.timeout(20):  # until what was heard is no longer fresh
+        while True:
+            try:
+                await client.quote()
+            except PolicyRefused as refusal:
+                if "down" in str(refusal):
+                    break
 
 
 async def test_a_replay_is_beside_what_happened(asker: tuple[Asker, Reload]) -> None:

@@ -204,6 +204,31 @@ async def test_a_token_is_asked_for(settings: Settings, start: Start, tmp_path: 
         assert (await client.stub.ListBudgets(pb.ListBudgetsRequest(), **options)).budgets
 
 
+async def test_a_hangup_has_the_policy_read_again(
+    settings: Settings, start: Start, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("rules:\n  - {name: polish, route: full}\n")
+    process = start("--policy", str(policy))
+    async with calling(settings) as client:
+        await client.quote()
+        policy.write_text("rules:\n  - {name: no, when: 1 < 0, refuse: no}\n")
+        process.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(30):
+            while not (await client.stub.GetPolicy(pb.GetPolicyRequest(), timeout=20)).problems:
+                pass
+        assert (await client.quote()).verdicts[-1].rule == "polish"
+        policy.write_text("rules:\n  - {name: finish, route: full}\n")
+        process.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(30):
+            while (await client.quote()).verdicts[-1].rule == "polish":
+                pass
+    process.terminate()
+    _, err = await asyncio.to_thread(process.communicate, None, 30)
+    assert f"{policy}:2: rule 'no' can never decide: its condition is always false" in err
+    assert "stays in force" in err
+
+
 async def test_a_port_in_use_is_said_in_one_line(settings: Settings, start: Start) -> None:
     start()
     async with calling(settings):
