@@ -152,6 +152,8 @@ def parse(text: str, file: Path) -> Entry:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InvalidRequest(f"{file}:{line}: this is no YAML: {error.problem}") from None
+    except RecursionError:
+        raise InvalidRequest(f"{file}: this is nested too deeply") from None
     except yaml.YAMLError as error:
         raise InvalidRequest(f"{file}: this is no YAML: {error}".replace("\n", " ")) from None
     if node is None:

@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 from underpaint.contract.durations import parse_duration
-from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.errors import InvalidRequest, ServiceUnreachable
 from underpaint.contract.money import format_usd
 from underpaint.contract.policy import PolicyCheck, PolicyProblem
 from underpaint.sdk import exits
@@ -74,7 +74,12 @@ async def policy_check(
     """Check a policy: unknown fields, rules that can never decide, engines without a price."""
     text = _read(file)
     if prices is None:
-        found = await desk.client.check_policy(text)
+        try:
+            found = await desk.client.check_policy(text)
+        except ServiceUnreachable as error:
+            raise ServiceUnreachable(
+                f"{error}; or check here by a price table: --prices FILE"
+            ) from None
     else:
         found = await asyncio.to_thread(_check_here, file, prices)
     for problem in found.problems:

@@ -109,6 +109,9 @@ def test_check_needs_nothing_running_when_it_is_given_prices(tmp_path: Path) -> 
     assert total == "2 problems; it would not be loaded"
     file.write_text("rules:\n  - {name: b, route: full}\n")
     assert run_cli("policy", "check", file, "--prices", prices, *data).code == 0
+    nothing_runs = run_cli("policy", "check", file, *data)
+    assert nothing_runs.code == 4
+    assert "--prices FILE" in nothing_runs.err
     none = run_cli("policy", "check", file, "--prices", tmp_path / "none", *data)
     assert (none.code, none.err.count("\n")) == (2, 1)
     assert "cannot be read" in none.err

@@ -63,13 +63,16 @@ class Scene:
 
     def value(self, program: Any) -> bool:
         """Raises Unjudged if there is no answer."""
-        answer = program.eval(self._activation).value()
+        try:
+            answer = program.eval(self._activation).value()
+        except RuntimeError as error:  # such as its budget of 10,000 iterations
+            raise Unjudged(_told(str(error))) from None
         if isinstance(answer, bool):
             return answer
         missing = re.search(r'No value with name "([^"]*)"', str(answer))
         if missing:
             raise Unjudged(f"{missing[1]} is not known")
-        raise Unjudged(str(answer).partition(": ")[2] or str(answer))
+        raise Unjudged(_told(str(answer)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +100,8 @@ def compile_condition(text: str) -> Condition:
     """
     if len(text) > MAX_LENGTH:
         raise Misworded(((0, f"has {len(text):,} characters; at most {MAX_LENGTH:,} are taken"),))
+    if "\0" in text:  # the library would take what stands before it for the whole
+        raise Misworded(((0, "has a NUL in it"),))
     try:
         program = _ENVIRONMENT.compile(text)
     except RuntimeError as error:
@@ -136,7 +141,13 @@ def _problems(told: str) -> tuple[tuple[int, str], ...]:
             problem = _unknown(undeclared[1])
         found.append((int(line) - 1, f"column {column} of the condition: {problem}"))
     # Without a place: such as an expression that is nested too deeply.
-    return tuple(found) or ((0, told.partition(": ")[2].partition(" [")[0] or told),)
+    return tuple(found) or ((0, _told(told)),)
+
+
+def _told(message: str) -> str:
+    """What the library says, without its codes and in one line."""
+    words = " ".join(message.split())
+    return words.partition(": ")[2].partition(" [")[0].lower() or words
 
 
 def _unknown(name: str) -> str:

@@ -145,6 +145,8 @@ def test_a_role_that_nobody_has_can_never_approve() -> None:
         ("rules:\n  - name: no\n    refuse: no\n", "2: rules route nothing: add a rule with"),
         ("rules:\n" + "  - {name: a, route: full}\n" * 201, "2: rules are 201; at most 200"),
         (rule("request.width > 1 " + "&& request.width > 1 " * 100), "at most 2,000 are taken"),
+        (rule("\"draft.model == 'a' || true\\0 && false\""), "has a NUL in it"),
+        ("rules: " + "[" * 100_000, "nested too deeply"),
         (rule("(" * 60 + "true" + ")" * 60), "recursion"),
     ],
 )
