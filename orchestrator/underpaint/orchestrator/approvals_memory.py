@@ -48,20 +48,20 @@ class MemoryApprovals:
             ),
             content=content,
             price=open_quote.price,
-            number=len(ledger._records) + 1,
+            number=ledger._next_number(),
             expires_at=ledger._clock() + approval.within_s,
         )
         ledger._records[promotion_id] = record
         ledger._event(record, waiting_for(approval))
         return record.promotion
 
-    async def end(self, promotion_id: str, reason: str) -> tuple[Promotion, bool]:
+    async def end(self, promotion_id: str, reason: str) -> bool:
         """Releases a promotion that waits."""
-        record = self._ledger._record(promotion_id)
-        if record.promotion.state is not PromotionState.WAITING:
-            return record.promotion, False
+        record = self._ledger._records.get(promotion_id)
+        if record is None or record.promotion.state is not PromotionState.WAITING:
+            return False
         self._end(record, PromotionState.RELEASED, reason)
-        return record.promotion, True
+        return True
 
     async def lapse(self, most: int) -> int:
         """Expires what nobody approved in time."""

@@ -27,6 +27,7 @@ from underpaint.contract.promotion import (
     PromotionRequest,
     Quote,
 )
+from underpaint.orchestrator.archive import Shelf
 from underpaint.orchestrator.books import Books
 from underpaint.orchestrator.pricing import EnginePrice
 
@@ -81,7 +82,7 @@ class Page:
     next_token: str = ""
 
 
-class Ledger(Books, Protocol):
+class Ledger(Books, Shelf, Protocol):
     """Durable state. Any method may raise LedgerUnavailable: then nothing is known to be done."""
 
     async def open(self) -> None:

@@ -17,6 +17,8 @@ from underpaint.contract.promotion import (
     PromotionRequest,
     PromotionState,
 )
+from underpaint.orchestrator.archive import Archive, Archived, Segment
+from underpaint.orchestrator.archive_memory import MemoryShelf
 from underpaint.orchestrator.bell import Bell
 from underpaint.orchestrator.books import (
     EVER,
@@ -28,7 +30,6 @@ from underpaint.orchestrator.books import (
     too_much,
     warnings,
 )
-from underpaint.orchestrator.books_memory import MemoryBooks
 from underpaint.orchestrator.ledger import (
     WORK,
     Lease,
@@ -63,11 +64,17 @@ class _Record:
     events: list[PromotionEvent] = field(default_factory=list)
 
 
-class MemoryLedger(MemoryBooks):
+class MemoryLedger(MemoryShelf):
     """Money, promotions, work and events; gone with the process."""
 
-    def __init__(self, *, lease_s: float = 10.0, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(clock)
+    def __init__(
+        self,
+        *,
+        lease_s: float = 10.0,
+        clock: Callable[[], float] = time.time,
+        archive: Archive | None = None,
+    ) -> None:
+        super().__init__(clock, archive)
         self._lease_s = lease_s
         self._bell = Bell()
         self._quotes: dict[str, tuple[OpenQuote, float]] = {}
@@ -109,6 +116,11 @@ class MemoryLedger(MemoryBooks):
             waits = before.promotion.state is PromotionState.WAITING
             if not (waits and approved_by and self._clock() < before.expires_at):
                 return before.promotion
+        archived = await self._archived(promotion_id)
+        if archived:
+            if archived.content != content:
+                raise taken(promotion_id)
+            return archived.promotion
         if self._frozen:
             raise frozen_for(self._frozen)
         quote = open_quote.quote
@@ -141,7 +153,7 @@ class MemoryLedger(MemoryBooks):
             ),
             content=content,
             price=open_quote.price,
-            number=before.number if before else len(self._records) + 1,
+            number=before.number if before else self._next_number(),
             expires_at=self._clock() + reservation_s,
             events=before.events if before else [],
         )
@@ -163,6 +175,9 @@ class MemoryLedger(MemoryBooks):
 
     async def cancel(self, promotion_id: str) -> Promotion:
         """Releases what waits; asks the worker of what runs to stop."""
+        archived = await self._archived(promotion_id)
+        if archived:
+            return archived.promotion
         record = self._record(promotion_id)
         if record.promotion.state is PromotionState.RESERVED:
             self._resolve(record, "release", PromotionState.RELEASED, 0, "cancelled")
@@ -173,21 +188,55 @@ class MemoryLedger(MemoryBooks):
 
     async def get(self, promotion_id: str) -> Promotion:
         """One promotion."""
-        return self._record(promotion_id).promotion
+        archived = await self._archived(promotion_id)
+        return archived.promotion if archived else self._record(promotion_id).promotion
 
     async def page(self, size: int, token: str) -> Page:
         """Newest first."""
-        newest = int(token) if token else len(self._records) + 1
+        newest = int(token) if token else self._next_number()
         older = [each for each in reversed(self._records.values()) if each.number < newest][:size]
+        promotions = [each.promotion for each in older]
+        last = older[-1].number if older else newest
+        if len(older) < size:
+            archived = await self._archived_from(last - 1, size - len(older))
+            promotions += [each.promotion for each in archived]
+            last = archived[-1].number if archived else last
         return Page(
-            promotions=tuple(each.promotion for each in older),
-            next_token=str(older[-1].number) if len(older) == size else "",
+            promotions=tuple(promotions),
+            next_token=str(last) if len(promotions) == size else "",
         )
 
     async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
         """Up to `most` events after an event id."""
-        events = self._record(promotion_id).events
+        archived = await self._archived(promotion_id)
+        events = [archived.ending] if archived else self._record(promotion_id).events
         return [each for each in events if order(each.id) > order(after)][:most]
+
+    async def finished(self, kept_s: float, most: int) -> Sequence[Archived]:
+        """The oldest promotions that have been final for so many seconds."""
+        found = []
+        for record in list(self._records.values())[:most]:
+            promotion = record.promotion
+            age_s = (self._now() - promotion.updated_at).total_seconds()
+            if not promotion.state.final or age_s < kept_s:
+                break
+            found.append(
+                Archived(
+                    number=record.number,
+                    content=record.content,
+                    last_event=record.events[-1].id,
+                    promotion=promotion,
+                )
+            )
+        return found
+
+    async def archive(self, segment: Segment, promotion_ids: Sequence[str]) -> bool:
+        """Replaces promotions by tombstones."""
+        if not self._bury(segment, promotion_ids):
+            return False
+        for promotion_id in promotion_ids:
+            del self._records[promotion_id]
+        return True
 
     async def take(self, worker: str, most: int) -> Sequence[Lease]:
         """Leases of lapsed, due and new work."""
@@ -311,6 +360,9 @@ class MemoryLedger(MemoryBooks):
                 record, "expire", PromotionState.EXPIRED, 0, "it was not finished in its time"
             )
         return len(due)
+
+    def _next_number(self) -> int:
+        return len(self._tombstones) + len(self._records) + 1
 
     def _record(self, promotion_id: str) -> _Record:
         if promotion_id not in self._records:

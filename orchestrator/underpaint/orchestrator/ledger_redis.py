@@ -17,9 +17,10 @@ from underpaint.contract.promotion import (
     PromotionRequest,
 )
 from underpaint.orchestrator import records, redis_link
+from underpaint.orchestrator.archive import Archive, Archived
+from underpaint.orchestrator.archive_redis import RedisShelf
 from underpaint.orchestrator.bell import Bell
 from underpaint.orchestrator.books import frozen_for, no_budget, no_room, order, too_much
-from underpaint.orchestrator.books_redis import RedisBooks
 from underpaint.orchestrator.ledger import (
     Lease,
     LeaseLost,
@@ -39,21 +40,29 @@ log = logging.getLogger(__name__)
 CONSUMER: Final = "dispatcher"
 
 
-class RedisLedger(RedisBooks):
+class RedisLedger(RedisShelf):
     """Money, promotions, the work queue and events, under one hash tag."""
 
-    def __init__(self, url: str, *, lease_s: float, root: str = "{underpaint}") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        lease_s: float,
+        archive: Archive | None = None,
+        root: str = "{underpaint}",
+    ) -> None:
         """Makes clients; nothing is connected yet.
 
         Args:
             url: redis://, rediss:// or unix://.
             lease_s: seconds without a heartbeat after which work is given to another.
+            archive: where finished promotions are looked for that are no longer in Redis.
             root: a hash tag; all keys begin with it.
 
         Raises:
             InvalidRequest: the URL is malformed.
         """
-        super().__init__(url, root)
+        super().__init__(url, root, archive)
         self._news: Any = redis_link.connect(url, blocking=True)
         self._lease_ms = int(lease_s * 1000)
         self._bell = Bell()
@@ -131,6 +140,11 @@ class RedisLedger(RedisBooks):
             reserved_for(quote, approved_by),
             approved_by,
         )
+        if verdict == b"archived":
+            before = await self._gone(promotion_id)
+            if before.content != content:
+                raise taken(promotion_id)
+            return before.promotion
         if verdict == b"conflict":
             raise taken(promotion_id)
         if verdict == b"expired":
@@ -149,14 +163,14 @@ class RedisLedger(RedisBooks):
         """Releases what waits; asks the worker of what runs to stop."""
         verdict, *answer = await self._run("cancel", promotion_id)
         if verdict == b"unknown":
-            raise not_found(promotion_id)
+            return (await self._gone(promotion_id)).promotion
         return _promotion(answer[0])
 
     async def get(self, promotion_id: str) -> Promotion:
         """One promotion."""
         fields = await self._hash("promotion", promotion_id)
         if not fields:
-            raise not_found(promotion_id)
+            return (await self._gone(promotion_id)).promotion
         return records.promotion_from(fields)
 
     async def page(self, size: int, token: str) -> Page:
@@ -170,10 +184,23 @@ class RedisLedger(RedisBooks):
                 for promotion_id, _ in rows:
                     pipeline.hgetall(self._key("promotion", promotion_id.decode()))
                 stored = await pipeline.execute()
-        next_token = str(int(rows[-1][1])) if len(rows) == size else ""
+        promotions = [
+            # One that was archived since the names were read is found where it is now.
+            records.promotion_from(fields)
+            if fields
+            else (await self._gone(promotion_id.decode())).promotion
+            for (promotion_id, _), fields in zip(rows, stored, strict=True)
+        ]
+        last = int(rows[-1][1]) if rows else 0
+        if len(rows) < size:
+            archived = await self._archived_from(
+                await self._before(last, token), size - len(promotions)
+            )
+            promotions += [each.promotion for each in archived]
+            last = archived[-1].number if archived else last
         return Page(
-            promotions=tuple(records.promotion_from(fields) for fields in stored),
-            next_token=next_token,
+            promotions=tuple(promotions),
+            next_token=str(last) if len(promotions) == size else "",
         )
 
     async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
@@ -187,7 +214,8 @@ class RedisLedger(RedisBooks):
             return [records.event_from(event_id, fields) for event_id, fields in rows]
         fields = await self._hash("promotion", promotion_id)
         if not fields:
-            raise not_found(promotion_id)
+            last = (await self._gone(promotion_id)).ending
+            return [last] if order(last.id) > order(after) else []
         last = records.last_event_from(fields)
         # Long finished: its events are gone, but how it ended is not.
         return [last] if last.state.final and order(last.id) > order(after) else []
@@ -253,6 +281,20 @@ class RedisLedger(RedisBooks):
     async def expire_due(self, most: int) -> int:
         """Expires promotions whose reservation is over."""
         return int(await self._run("expire", most, "it was not finished in its time"))
+
+    async def _gone(self, promotion_id: str) -> Archived:
+        """A promotion that is no longer in Redis. Raises PromotionNotFound."""
+        found = await self._archived(promotion_id)
+        if found is None:
+            raise not_found(promotion_id)
+        return found
+
+    async def _before(self, last: int, token: str) -> int:
+        """The number at which a page goes on in the archive."""
+        if last or token:
+            return (last or int(token)) - 1
+        with redis_link.translated():
+            return int(await self._redis.get(self._key("archived")) or 0)
 
     async def _held(
         self, script: str, lease: Lease, before: str | None, *arguments: str | bytes

@@ -12,6 +12,7 @@ from underpaint.contract.rim import read_token, start_server
 from underpaint.orchestrator import callers, policy, pricing
 from underpaint.orchestrator.approvals import lapse_for_ever
 from underpaint.orchestrator.approvals_redis import RedisApprovals
+from underpaint.orchestrator.archive import Archive, Archivist
 from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.bookkeeping import Bookkeeper
 from underpaint.orchestrator.desk import Desk
@@ -50,7 +51,8 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
     cloud_token = read_token(settings.cloud_token_file)
     budget = settings.default_budget_usd_micros
     artifacts = Artifacts(settings.artifacts)
-    ledger = RedisLedger(settings.redis_url, lease_s=settings.lease_s)
+    archive = Archive(artifacts)
+    ledger = RedisLedger(settings.redis_url, lease_s=settings.lease_s, archive=archive)
     approvals = RedisApprovals(ledger)
     engine = CloudEngine(settings.cloud, cloud_token)
     desk = Desk(
@@ -74,6 +76,7 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
     )
     dispatcher = Dispatcher(polisher, settings.concurrency)
     bookkeeper = Bookkeeper(books=ledger, artifacts=artifacts)
+    archivist = Archivist(shelf=ledger, archive=archive, kept_s=settings.finished_kept_s)
     try:
         await _open(ledger, settings.redis_wait_s)
         if budget and await ledger.seed_budget(SEEDED_SCOPE, budget):
@@ -94,10 +97,11 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
                 name="policy: watch its file",
             ),
             asyncio.create_task(lapse_for_ever(approvals), name="approvals: lapse"),
+            asyncio.create_task(
+                bookkeeper.run(settings.checkpoint_every_s), name="ledger: checkpoint"
+            ),
+            asyncio.create_task(archivist.run(), name="promotions: archive"),
         ]
-        checkpoints = asyncio.create_task(
-            bookkeeper.run(settings.checkpoint_every_s), name="checkpoints of the ledger"
-        )
         host = settings.listen.rpartition(":")[0]
         print(f"underpaint orchestrator listening on {host}:{port}", flush=True)
         try:
@@ -107,8 +111,6 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
             for side in sides:
                 side.cancel()
             await asyncio.gather(*sides, return_exceptions=True)
-            checkpoints.cancel()
-            await asyncio.gather(checkpoints, return_exceptions=True)
             await server.stop(_CALLS_END_S)
             await dispatcher.stop(settings.grace_s)
     finally:

@@ -73,6 +73,10 @@ class Settings(BaseSettings):
     checkpoint_every_s: Annotated[
         float, Field(ge=1, le=86_400, description="seconds between checkpoints of the ledger")
     ] = 900.0
+    finished_kept_s: Annotated[
+        float,
+        Field(ge=0, le=366 * 86_400, description="seconds until finished promotions are archived"),
+    ] = 7 * 86_400.0
     redis_wait_s: Annotated[
         float, Field(ge=0, le=600, description="seconds to wait for Redis at the start")
     ] = 5.0

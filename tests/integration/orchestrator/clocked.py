@@ -13,6 +13,7 @@ from typing import Any
 
 from typing_extensions import override
 from underpaint.contract.promotion import Account, Promotion
+from underpaint.orchestrator.archive import Archive
 from underpaint.orchestrator.books_redis import LUA
 from underpaint.orchestrator.ledger import Ledger
 from underpaint.orchestrator.ledger_memory import MemoryLedger
@@ -70,12 +71,14 @@ class ClockedMemory(MemoryLedger):
         self._entries = [each for each in self._entries if each.number != number]
 
 
-def clocked(kind: str, redis_url: str) -> ClockedMemory | ClockedRedis:
+def clocked(
+    kind: str, redis_url: str, archive: Archive | None = None
+) -> ClockedMemory | ClockedRedis:
     """A new empty ledger of a kind: "memory" or "redis"."""
     if kind == "memory":
-        return ClockedMemory(lease_s=NEVER_LAPSES_S)
+        return ClockedMemory(lease_s=NEVER_LAPSES_S, archive=archive)
     root = f"{{test-{secrets.token_hex(4)}-{next(_numbers)}}}"
-    return ClockedRedis(redis_url, lease_s=NEVER_LAPSES_S, root=root)
+    return ClockedRedis(redis_url, lease_s=NEVER_LAPSES_S, archive=archive, root=root)
 
 
 def at(text: str) -> int:

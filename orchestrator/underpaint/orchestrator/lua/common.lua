@@ -13,6 +13,9 @@
 --                  reservation expires           :bell           channel: "work" or the id of
 --                                                                a promotion that has news
 --   :waiting       sorted set, by when an approval must be there
+-- Archived promotions:
+--   :tombstones:X  hash: number by id            :segments       sorted set by last number:
+--   :archived      the last number                               first number, sha256
 -- Money:
 --   :ledger        stream, every entry           :entries        how many there ever were
 --   :scope:NAME    hash: reserved and spent for ever; PERIOD.limit and PERIOD.soft;
@@ -31,6 +34,10 @@ local DELAYED, DEADLINES = root .. ':delayed', root .. ':deadlines'
 local EVENTS_KEPT_MS = 86400000
 
 local function promotion_key(id) return root .. ':promotion:' .. id end
+-- One of 65,536 small hashes: Redis packs them, which a hash for each id could not be.
+local function tombstones(id)
+  return root .. ':tombstones:' .. string.sub(redis.sha1hex(id), 1, 4)
+end
 local function scope_key(scope) return root .. ':scope:' .. scope end
 
 local MOST = 9007199254740991

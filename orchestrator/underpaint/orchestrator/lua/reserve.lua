@@ -13,6 +13,9 @@ if before.content then
   end
 end
 
+local number = redis.call('HGET', tombstones(id), id)
+if number then return {'archived'} end
+
 local frozen = redis.call('GET', root .. ':frozen')
 if frozen then return {'frozen', frozen} end
 

@@ -7,8 +7,6 @@ local WAITING = root .. ':waiting'
 local ids = {only}
 if only == '' then
   ids = redis.call('ZRANGEBYSCORE', WAITING, '-inf', now(), 'LIMIT', 0, most)
-elseif redis.call('EXISTS', promotion_key(only)) == 0 then
-  return {'unknown'}
 end
 local ended = 0
 for _, id in ipairs(ids) do
@@ -20,5 +18,4 @@ for _, id in ipairs(ids) do
   end
   redis.call('ZREM', WAITING, id)
 end
-if only == '' then return {'ended', ended} end
-return {ended == 1 and 'ended' or 'stored', stored(only)}
+return ended
