@@ -43,12 +43,8 @@ class Approvals(Protocol):
             QuoteExpired: the quote is gone or for other content.
         """
 
-    async def end(self, promotion_id: str, reason: str) -> tuple[Promotion, bool]:
-        """Releases a promotion that waits, and leaves any other; says whether it did.
-
-        Raises:
-            PromotionNotFound: no such promotion.
-        """
+    async def end(self, promotion_id: str, reason: str) -> bool:
+        """Releases a promotion if it waits, and leaves any other; says whether it did."""
 
     async def lapse(self, most: int) -> int:
         """Expires promotions that nobody approved in time; says how many."""

@@ -48,7 +48,7 @@ class MemoryApprovals:
             ),
             content=content,
             price=open_quote.price,
-            number=ledger._next_number(),
+            number=len(ledger._records) + 1,
             expires_at=ledger._clock() + approval.within_s,
         )
         ledger._records[promotion_id] = record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from underpaint.contract.promotion import Approval, Promotion, PromotionRequest
 from underpaint.orchestrator import records
 from underpaint.orchestrator.approvals import LAPSED, waiting_for
-from underpaint.orchestrator.ledger import OpenQuote, expired, not_found, taken
+from underpaint.orchestrator.ledger import OpenQuote, expired, taken
 from underpaint.orchestrator.ledger_redis import RedisLedger
 
 
@@ -42,14 +42,10 @@ class RedisApprovals:
             raise expired(open_quote.quote.id)
         return records.promotion_from(records.pairs(answer[0]))
 
-    async def end(self, promotion_id: str, reason: str) -> tuple[Promotion, bool]:
+    async def end(self, promotion_id: str, reason: str) -> bool:
         """Releases a promotion that waits."""
-        verdict, *answer = await self._run("unwait", promotion_id, "released", reason, 1)
-        if verdict == b"unknown":
-            raise not_found(promotion_id)
-        return records.promotion_from(records.pairs(answer[0])), bool(verdict == b"ended")
+        return bool(await self._run("unwait", promotion_id, "released", reason, 1))
 
     async def lapse(self, most: int) -> int:
         """Expires what nobody approved in time."""
-        _, ended = await self._run("unwait", "", "expired", LAPSED, most)
-        return int(ended)
+        return int(await self._run("unwait", "", "expired", LAPSED, most))

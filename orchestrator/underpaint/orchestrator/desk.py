@@ -192,15 +192,17 @@ class Desk:
             raise InvalidRequest(f"say why, in 1 to {MAX_BECAUSE} characters")
         _check_role(await self.ledger.get(promotion_id), caller)
         reason = f"denied by {caller.name}: {because}"
-        denied, did = await self.approvals.end(promotion_id, reason)
-        if not did and denied.reason != reason:
+        await self.approvals.end(promotion_id, reason)
+        denied = await self.ledger.get(promotion_id)
+        if denied.reason != reason:  # it was decided otherwise before
             raise not_waiting(denied)
         return denied
 
     async def cancel(self, promotion_id: str) -> Promotion:
         """See `Ledger.cancel`; what waits for an approval is released, too."""
-        promotion, did = await self.approvals.end(promotion_id, "cancelled")
-        return promotion if did else await self.ledger.cancel(promotion_id)
+        if await self.approvals.end(promotion_id, "cancelled"):
+            return await self.ledger.get(promotion_id)
+        return await self.ledger.cancel(promotion_id)
 
     def _again(self, before: Promotion, fill: Fill) -> Promotion:
         """What is stored, if it is the same; its quote and budget no longer matter."""
