@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import select
 import signal
@@ -66,8 +67,8 @@ def start(settings: Settings) -> Iterator[Start]:
 
 
 @asynccontextmanager
-async def calling(settings: Settings) -> AsyncIterator[Client]:
-    client = Client(settings.listen)
+async def calling(settings: Settings, token: str = "") -> AsyncIterator[Client]:
+    client = Client(settings.listen, token)
     try:
         await client.wait_until_served()
         yield client
@@ -202,6 +203,37 @@ async def test_a_token_is_asked_for(settings: Settings, start: Start, tmp_path: 
             await client.quote()
         options = call_options("/underpaint.v1.OrchestratorService/ListBudgets", "sesame")
         assert (await client.stub.ListBudgets(pb.ListBudgetsRequest(), **options)).budgets
+
+
+async def test_what_waits_for_an_approval_survives_a_kill_and_is_charged_once(
+    settings: Settings, start: Start, tmp_path: Path
+) -> None:
+    policy, callers = tmp_path / "policy.yaml", tmp_path / "callers.yaml"
+    policy.write_text(
+        "rules:\n  - name: all\n    require_approval: {engine: full, role: lead, within: 4h}\n"
+    )
+    digest = hashlib.sha256(b"sesame").hexdigest()
+    callers.write_text(f"callers:\n  - {{name: ana, token_sha256: {digest}, roles: [lead]}}\n")
+    more = ("--policy", str(policy), "--callers-file", str(callers))
+    first = start(*more)
+    async with calling(settings, "sesame") as client:
+        assert (await client.promote("promotion-1")).state is PromotionState.WAITING
+        first.kill()
+        first.wait()
+    second = start(*more)
+    async with calling(settings, "sesame") as client:
+        waiting = await client.get("promotion-1")
+        assert waiting.state is PromotionState.WAITING
+        assert await client.budgets() == {"organisation:default": (0, 0)}
+        approved = await client.approve("promotion-1")
+        assert approved.quote == waiting.quote
+        second.kill()
+        second.wait()
+    start(*more)
+    async with calling(settings, "sesame") as client:
+        assert (await client.finished("promotion-1")).state is PromotionState.SETTLED
+        assert (await client.approve("promotion-1")).state is PromotionState.SETTLED
+        assert await client.budgets() == {"organisation:default": (0, CHARGED)}
 
 
 async def test_a_hangup_has_the_policy_read_again(
