@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -36,6 +36,7 @@ _TYPES: Final[Mapping[str, Any]] = {
 _ENVIRONMENT: Final = cel.NewEnv(
     variables={name: _TYPES[each.kind] for name, each in FIELDS.items()}
 )
+_write: Final = json.JSONEncoder(ensure_ascii=False).encode
 _ERROR: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _UNDECLARED: Final = re.compile(r"undeclared reference to '([^']*)'.*")
 _TEXT: Final = re.compile(r"""(?s)'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
@@ -58,8 +59,17 @@ class Scene:
     """The facts of one decision, made ready once for all conditions."""
 
     def __init__(self, facts: Facts) -> None:
-        self.facts = facts
+        self._facts = facts
         self._activation = _ENVIRONMENT.Activation(facts)
+        self._shown: dict[str, str] = {}
+
+    def shown(self, names: Sequence[str]) -> dict[str, str]:
+        """Those of some facts that are known, as JSON; each is written once for all rules."""
+        known = self._shown
+        for name in names:
+            if name not in known and name in self._facts:
+                known[name] = shown(self._facts[name])
+        return {name: known[name] for name in names if name in known}
 
     def value(self, program: Any) -> bool:
         """Raises Unjudged if there is no answer."""
@@ -86,10 +96,6 @@ class Condition:
     def holds(self, scene: Scene) -> bool:
         """Raises Unjudged if there is no answer."""
         return scene.value(self._program)
-
-    def saw(self, facts: Facts) -> dict[str, str]:
-        """What it looked at, as JSON."""
-        return {name: shown(facts[name]) for name in self.fields if name in facts}
 
 
 def compile_condition(text: str) -> Condition:
@@ -121,7 +127,7 @@ def fields_of(text: str) -> tuple[str, ...]:
 
 def shown(fact: Fact) -> str:
     """A fact as JSON; a time as ISO 8601."""
-    return json.dumps(fact.isoformat() if isinstance(fact, datetime) else fact, ensure_ascii=False)
+    return _write(fact.isoformat() if isinstance(fact, datetime) else fact)
 
 
 def in_words(saw: Mapping[str, str]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -115,6 +115,9 @@ class Candidate:
         self.max_usd_micros = bound(request)
 
 
+_Place: TypeAlias = tuple[Candidate, Scene]  # a candidate and the facts there
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """Where it goes or why not, and every rule up to the one that decided."""
@@ -140,60 +143,47 @@ def decide(policy: Policy, shared: Facts, candidates: Sequence[Candidate]) -> De
         shared: facts that are the same at every engine; those not known may be left out.
         candidates: the engine that was asked for, or all that could take it; at least one.
     """
-    scenes = {
-        each.engine: (
-            each,
-            Scene({**shared, **facts.at_engine(each.engine, each.request, each.max_usd_micros)}),
-        )
-        for each in candidates
-    }
+    places = {each.engine: _place(each, shared) for each in candidates}
     verdicts: list[RuleVerdict] = []
     for rule in policy.rules:
-        if rule.engine and rule.engine not in scenes:
-            told = f"another engine was asked for than {rule.engine}"
-            verdicts.append(_verdict(rule, told, {}))
-            continue
-        looked = [scenes[rule.engine]] if rule.engine else list(scenes.values())
-        if not rule.by_engine:
-            looked = looked[:1]
-        saw: dict[str, str] = {}
-        try:
-            met = True
-            for _, scene in looked:
-                saw = rule.when.saw(scene.facts) if rule.when else {}
-                if rule.when and not rule.when.holds(scene):
-                    met = False
-                    break
-        except Unjudged as problem:
-            told = f"rule {rule.name} has no answer: {problem}"
-            verdicts.append(_verdict(rule, told, saw, decided=True))
-            return Decision(
-                refusal=PolicyRefused(f"{told}; have the policy mended"),
-                unknown=True,
-                rule=rule.name,
-                verdicts=tuple(verdicts),
-            )
-        if not met:
-            verdicts.append(_verdict(rule, in_words(saw), saw))
-            continue
-        if isinstance(rule.outcome, Refuse):
-            verdicts.append(_verdict(rule, rule.outcome.reason, saw, decided=True))
-            return Decision(
-                refusal=_refusal(rule, rule.outcome), rule=rule.name, verdicts=tuple(verdicts)
-            )
-        request, told = _taken(rule.outcome, scenes[rule.engine][0])
-        verdicts.append(_verdict(rule, told, saw, decided=request is not None))
-        if request is not None:
-            approval = rule.outcome if isinstance(rule.outcome, RequireApproval) else None
-            return Decision(
-                engine=rule.engine,
-                request=request,
-                approval=approval,
-                rule=rule.name,
-                verdicts=tuple(verdicts),
-            )
+        verdict, decision = _tried(rule, places)
+        verdicts.append(verdict)
+        if decision:
+            return replace(decision, rule=rule.name, verdicts=tuple(verdicts))
     nothing = PolicyRefused("no rule of the policy takes this promotion; add one that routes it")
     return Decision(refusal=nothing, verdicts=tuple(verdicts))
+
+
+def _place(candidate: Candidate, shared: Facts) -> _Place:
+    own = facts.at_engine(candidate.engine, candidate.request, candidate.max_usd_micros)
+    return candidate, Scene({**shared, **own})
+
+
+def _tried(rule: Rule, places: Mapping[str, _Place]) -> tuple[RuleVerdict, Decision | None]:
+    """What one rule says, and the decision if that is one."""
+    if rule.engine and rule.engine not in places:
+        return _verdict(rule, f"another engine was asked for than {rule.engine}"), None
+    looked = [places[rule.engine]] if rule.engine else list(places.values())
+    saw: dict[str, str] = {}
+    try:
+        for _, scene in looked if rule.by_engine else looked[:1]:
+            saw = scene.shown(rule.fields)
+            if rule.when and not rule.when.holds(scene):
+                return _verdict(rule, in_words(saw), saw), None
+    except Unjudged as problem:
+        told = f"rule {rule.name} has no answer: {problem}"
+        refusal = PolicyRefused(f"{told}; have the policy mended")
+        return _verdict(rule, told, saw, decided=True), Decision(refusal=refusal, unknown=True)
+    if isinstance(rule.outcome, Refuse):
+        told = rule.outcome.reason
+        decision = Decision(refusal=_refusal(rule, rule.outcome))
+        return _verdict(rule, told, saw, matched=True, decided=True), decision
+    request, told = _taken(rule.outcome, places[rule.engine][0])
+    if request is None:
+        return _verdict(rule, told, saw, matched=True), None
+    approval = rule.outcome if isinstance(rule.outcome, RequireApproval) else None
+    decision = Decision(engine=rule.engine, request=request, approval=approval)
+    return _verdict(rule, told, saw, matched=True, decided=True), decision
 
 
 def _taken(route: Route, candidate: Candidate) -> tuple[GenerationRequest | None, str]:
@@ -227,8 +217,15 @@ def _change(asked: GenerationRequest, fitted: GenerationRequest) -> str:
     return f" with {', '.join(changes)}" if changes else ""
 
 
-def _verdict(rule: Rule, told: str, saw: dict[str, str], *, decided: bool = False) -> RuleVerdict:
-    return RuleVerdict(rule=rule.name, matched=decided, decided=decided, reason=told, saw=saw)
+def _verdict(
+    rule: Rule,
+    told: str,
+    saw: Mapping[str, str] | None = None,
+    *,
+    matched: bool = False,
+    decided: bool = False,
+) -> RuleVerdict:
+    return RuleVerdict(rule=rule.name, matched=matched, decided=decided, reason=told, saw=saw or {})
 
 
 def _refusal(rule: Rule, refuse: Refuse) -> PolicyRefused | PrivacyViolation:

@@ -157,6 +157,7 @@ def test_a_route_passes_by_what_is_beyond_its_limits_or_its_ceiling() -> None:
     assert decided(rules, at(num_inference_steps=20, width=1032)).rule == "cheap"
     dear = decided(rules, at(usd_micros=100_001))
     assert isinstance(dear.refusal, PolicyRefused)
+    assert (dear.verdicts[1].matched, dear.verdicts[1].decided) == (True, False)
     assert dear.verdicts[1].reason == "costs $0.100001 at most, and it takes up to $0.10"
 
 
