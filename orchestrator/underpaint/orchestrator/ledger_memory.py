@@ -370,8 +370,9 @@ class MemoryLedger(MemoryShelf):
         return self._records[promotion_id]
 
     def _held(self, lease: Lease) -> _Record:
-        record = self._record(lease.promotion.id)
-        if record.promotion.state is not PromotionState.RUNNING or record.fence != lease.fence:
+        record = self._records.get(lease.promotion.id)  # none once it is archived
+        running = record is not None and record.promotion.state is PromotionState.RUNNING
+        if record is None or not running or record.fence != lease.fence:
             raise LeaseLost(lease.promotion.id)
         return record
 

@@ -8,8 +8,6 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
-from underpaint.contract.accounting import Budget as Budget
-from underpaint.contract.accounting import SpendLine as SpendLine
 from underpaint.contract.drafts import Privacy
 from underpaint.contract.generation import GenerationRequest
 from underpaint.contract.pictures import Digest

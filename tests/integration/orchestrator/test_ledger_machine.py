@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 from underpaint.contract.accounting import Period
 from underpaint.contract.errors import BudgetExceeded, LedgerFrozen, PromotionConflict
 from underpaint.contract.promotion import Account
+from underpaint.orchestrator.archive import Archive, Archivist
 from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.bookkeeping import Bookkeeper
 from underpaint.orchestrator.books import CAMPAIGN
@@ -36,7 +37,7 @@ from tests.unit.orchestrator.samples import OUTCOME
 T = TypeVar("T")
 Limit = tuple[int, bool, str, str]  # sum, soft, first day, last day
 
-EXAMPLES, STEPS, AT_LEAST = 40, 80, 2_000
+EXAMPLES, STEPS, AT_LEAST = 45, 80, 2_000
 START = at("2026-11-27")  # a month's end is near
 ACCOUNTS = [Account(user=user, project=project) for user in "ab" for project in "xy"]
 SCOPES = sorted({scope for account in ACCOUNTS for scope in account.scopes})
@@ -122,8 +123,10 @@ class LedgerMachine(RuleBasedStateMachine):
         self.mine: Counter[str] = Counter()
         self.checkpointed_at = 0
         self.ceilings: dict[tuple[str, Period], tuple[Any, Any, int]] = {}
-        self.ledger = clocked(self.kind, self.redis_url)
-        self.keeper = Bookkeeper(books=self.ledger, artifacts=Artifacts(self.directory))
+        artifacts = Artifacts(self.directory)
+        self.ledger = clocked(self.kind, self.redis_url, Archive(artifacts))
+        self.keeper = Bookkeeper(books=self.ledger, artifacts=artifacts)
+        self.archivist = Archivist(shelf=self.ledger, archive=Archive(artifacts), kept_s=86_400)
         self.wait(self.ledger.turn(self.model.now))
         self.wait(self.ledger.open())
 
@@ -158,6 +161,7 @@ class LedgerMachine(RuleBasedStateMachine):
         possible += ["replay", "cancel"] * bool(self.model.promotions)
         possible += ["a stale worker"] * bool(self.stale) + ["expire"] * bool(self.due())
         possible += ["checkpoint"] * (sum(self.mine.values()) > self.checkpointed_at)
+        possible += ["archive"] * (len(waiting) + len(running) < len(self.model.promotions))
         possible += ["thaw"] * 3 if self.model.frozen else ["freeze"] * (len(waiting) > 2)
         action = data.draw(st.sampled_from(possible), label="action")
         getattr(self, action.replace(" ", "_"))(data)
@@ -315,6 +319,18 @@ class LedgerMachine(RuleBasedStateMachine):
         self.did("checkpoint")
         self.checkpointed_at = sum(self.mine.values())
 
+    def archive(self, data: st.DataObject) -> None:
+        gone = self.wait(self.archivist.archive_all())
+        assert gone <= sum(not each.reserved for each in self.model.promotions.values())
+        if gone:
+            self.did("archived")
+        made = self.wait(self.ledger.page(1_000, "")).promotions
+        assert [each.id for each in reversed(made)] == list(self.model.promotions)
+        for each in made:
+            known = self.model.promotions[each.id]
+            assert each.state.value == known.state
+            assert known.charged == (each.receipt.charged_usd_micros if each.receipt else 0)
+
     def freeze(self, data: st.DataObject) -> None:
         self.wait(self.ledger.freeze("the machine says so"))
         self.model.frozen = True
@@ -427,5 +443,6 @@ def test_the_ledger_does_what_the_model_says(
         "overcharge",
         "stale",
         "checkpoint",
+        "archived",
     ):
-        assert machine.seen[what] >= 5, what
+        assert machine.seen[what] >= 3, what
