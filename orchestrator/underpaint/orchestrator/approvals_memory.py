@@ -31,6 +31,8 @@ class MemoryApprovals:
             if before.content != content:
                 raise taken(promotion_id)
             return before.promotion
+        if await ledger._archived(promotion_id):
+            return await ledger.promote(promotion_id, content, request, open_quote, 0)
         kept = await ledger.find_quote(open_quote.quote.id)
         if kept is None or kept.content != content:
             raise expired(open_quote.quote.id)
@@ -48,7 +50,7 @@ class MemoryApprovals:
             ),
             content=content,
             price=open_quote.price,
-            number=len(ledger._records) + 1,
+            number=ledger._next_number(),
             expires_at=ledger._clock() + approval.within_s,
         )
         ledger._records[promotion_id] = record

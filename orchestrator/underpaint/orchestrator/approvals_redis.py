@@ -13,6 +13,7 @@ class RedisApprovals:
     """The part of a ledger that reserves nothing yet; records and keys are the ledger's."""
 
     def __init__(self, ledger: RedisLedger) -> None:
+        self._ledger = ledger
         self._run = ledger._run
 
     async def wait(
@@ -36,6 +37,8 @@ class RedisApprovals:
             approval.within_s * 1000,
             waiting_for(approval),
         )
+        if verdict == b"archived":  # it answers as any other that is finished
+            return await self._ledger.promote(promotion_id, content, request, open_quote, 0)
         if verdict == b"conflict":
             raise taken(promotion_id)
         if verdict == b"expired":

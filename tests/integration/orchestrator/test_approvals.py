@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ from underpaint.contract.promotion import Account, Approval, Promotion, Promotio
 from underpaint.orchestrator.approvals import Approvals
 from underpaint.orchestrator.approvals_memory import MemoryApprovals
 from underpaint.orchestrator.approvals_redis import RedisApprovals
+from underpaint.orchestrator.archive import Archive, Archivist
+from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.ledger import Ledger, OpenQuote
 from underpaint.orchestrator.ledger_memory import MemoryLedger
 from underpaint.orchestrator.ledger_redis import RedisLedger
@@ -30,7 +33,8 @@ from underpaint.orchestrator.records import content_of
 from underpaint.orchestrator.service import run
 from underpaint.orchestrator.settings import Settings
 
-from tests.integration.orchestrator.client import Client, request
+from tests.integration.orchestrator.client import Client
+from tests.integration.orchestrator.client import request as promotion_to_wire
 from tests.unit.orchestrator.samples import open_quote, promotion_request
 
 LEAD = Approval(role="lead", within_s=3_600)
@@ -208,6 +212,32 @@ async def test_approving_races_with_denying_and_exactly_one_wins(
     assert await reserved(ledger) == 1_000 * held
 
 
+async def test_archived_it_answers_as_any_other_that_is_finished(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    archive = Archive(Artifacts(str(tmp_path / "artifacts")))
+    url = request.getfixturevalue("redis_url")
+    redis = RedisLedger(url, lease_s=1, archive=archive, root=f"{{test-{secrets.token_hex(4)}}}")
+    memory = MemoryLedger(archive=archive)
+    both: list[tuple[RedisLedger | MemoryLedger, Approvals]] = [
+        (redis, RedisApprovals(redis)),
+        (memory, MemoryApprovals(memory)),
+    ]
+    for ledger, approvals in both:
+        await ledger.open()
+        quote = await wait(ledger, approvals)
+        await approvals.end("promotion-1", "denied by ana: no")
+        denied = await ledger.get("promotion-1")
+        assert await Archivist(shelf=ledger, archive=archive, kept_s=-1).archive_all() == 1
+        assert not await approvals.end("promotion-1", "again")
+        again = await approvals.wait("promotion-1", content_of(REQUEST), REQUEST, quote, LEAD)
+        assert again == await approve(ledger, quote) == denied
+        with pytest.raises(PromotionConflict):
+            await approvals.wait("promotion-1", "other", REQUEST, quote, LEAD)
+        assert await reserved(ledger) == 0
+        await ledger.close()
+
+
 # A whole orchestrator
 
 
@@ -296,9 +326,9 @@ async def test_a_caller_is_known_by_the_token_and_stays_within_the_account(
 ) -> None:
     async with serving(guarded, "ben", "nobody") as (ben, nobody):
         with pytest.raises(PolicyRefused, match="ben may not promote for team:films, only for te"):
-            await ben.quote(request(account=Account(team="films")))
+            await ben.quote(promotion_to_wire(account=Account(team="films")))
         with pytest.raises(PolicyRefused, match="user:ana"):
-            await ben.quote(request(account=Account(user="ana")))
+            await ben.quote(promotion_to_wire(account=Account(user="ana")))
         with pytest.raises(Unauthenticated):
             await nobody.quote()
 

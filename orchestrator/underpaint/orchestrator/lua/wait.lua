@@ -9,6 +9,8 @@ if before then
   return {'stored', stored(id)}
 end
 
+if redis.call('HGET', tombstones(id), id) then return {'archived'} end
+
 local key = root .. ':quote:' .. quote_id
 local kept = redis.call('HMGET', key, 'content', 'max')
 if kept[1] ~= content then return {'expired'} end
