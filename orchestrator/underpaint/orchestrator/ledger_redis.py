@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any, Final
 
-from underpaint.contract.errors import LedgerUnavailable
+from underpaint.contract.errors import InvalidRequest, LedgerUnavailable
 from underpaint.contract.generation import Progress
 from underpaint.contract.money import format_usd
 from underpaint.contract.promotion import (
@@ -69,9 +69,20 @@ class RedisLedger(RedisShelf):
         self._listening: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Checks that Redis answers and begins to listen for news."""
+        """Checks that Redis answers and begins to listen for news.
+
+        Raises:
+            InvalidRequest: its ledger was kept by an earlier version.
+        """
         with redis_link.translated():
-            await self._redis.ping()
+            kept, numbered = [
+                await self._redis.exists(self._key(name)) for name in ("ledger", "entries")
+            ]
+        if kept and not numbered:
+            raise InvalidRequest(
+                "this Redis holds the ledger of an earlier version, whose entries have no "
+                "numbers; use another --data-dir or --redis-url"
+            )
         await self.expire_due(0)  # scripts run too
         if self._listening is None:
             self._listening = asyncio.create_task(self._listen(), name="ledger news")

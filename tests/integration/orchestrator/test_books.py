@@ -400,3 +400,12 @@ async def test_what_is_unbalanced_freezes_and_holds_up_nobody_else(redis_url: st
     assert (await ledger.get("promotion-1")).state is PromotionState.RESERVED
     assert await ledger.frozen() == "user:a holds less than promotion-1 has reserved"
     await ledger.close()
+
+
+async def test_a_ledger_of_an_earlier_version_is_refused_in_words(redis_url: str) -> None:
+    ledger = clocked("redis", redis_url)
+    assert isinstance(ledger, ClockedRedis)
+    await ledger._redis.xadd(ledger._key("ledger"), {"kind": "reserve"})
+    with pytest.raises(InvalidRequest, match=r"an earlier version, .* another --data-dir"):
+        await ledger.open()
+    await ledger.close()

@@ -41,7 +41,7 @@ EXAMPLES, STEPS, AT_LEAST = 45, 80, 2_000
 START = at("2026-11-27")  # a month's end is near
 ACCOUNTS = [Account(user=user, project=project) for user in "ab" for project in "xy"]
 SCOPES = sorted({scope for account in ACCOUNTS for scope in account.scopes})
-DAYS = ["", "2026-11-25", "2026-11-28", "2026-12-01", "2026-12-03"]
+DAYS = ["", "2026-11-26", "2026-11-27", "2026-11-28", "2026-12-01"]
 KIND_OF = {"settled": "settle", "released": "release", "expired": "expire"}
 
 
