@@ -91,6 +91,9 @@ class Books(Protocol):
     async def limits(self, scopes: Sequence[str]) -> Sequence[Budget]:
         """The limits that hold today for some scopes, in their order."""
 
+    async def keep_prices(self, version: str, digest: str) -> bool:
+        """Binds a version of the price table to its prices; False if it stands for others."""
+
     async def spend(self, since_day: str) -> Sequence[SpendCell]:
         """What was charged for work reserved on a day or later; "" for all."""
 

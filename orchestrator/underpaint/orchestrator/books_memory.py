@@ -37,6 +37,7 @@ class MemoryBooks:
         self._entries: list[LedgerEntry] = []
         self._entry_count = 0
         self._last_id = 0
+        self._prices: dict[str, str] = {}
         self._frozen = ""
         self._checkpoint: Checkpoint | None = None
 
@@ -86,6 +87,10 @@ class MemoryBooks:
             for budget in self._limits_of(scope)
             if covers(budget.from_day, budget.until_day, self._today())
         ]
+
+    async def keep_prices(self, version: str, digest: str) -> bool:
+        """Binds a version of the price table to its prices."""
+        return self._prices.setdefault(version, digest) == digest
 
     async def spend(self, since_day: str) -> Sequence[SpendCell]:
         """What was charged for work reserved on a day or later."""

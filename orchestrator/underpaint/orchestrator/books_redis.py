@@ -73,6 +73,13 @@ class RedisBooks:
         """The limits that hold today for some scopes."""
         return [records.budget_from(row) for row in await self._run("budgets", " ".join(scopes))]
 
+    async def keep_prices(self, version: str, digest: str) -> bool:
+        """Binds a version of the price table to its prices."""
+        with redis_link.translated():
+            await self._redis.hsetnx(self._key("prices"), version, digest)
+            kept = await self._redis.hget(self._key("prices"), version)
+        return bool(kept == digest.encode())
+
     async def spend(self, since_day: str) -> Sequence[SpendCell]:
         """What was charged for work reserved on a day or later."""
         with redis_link.translated():

@@ -7,6 +7,7 @@ prices in another are converted at the table's fixed rate, a fraction of whole n
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Mapping
@@ -69,6 +70,20 @@ class EnginePrice:
     height: int  # pixels
 
     @property
+    def terms(self) -> tuple[str | int, ...]:
+        """All that money depends on, in an order that stays."""
+        return (
+            self.provider,
+            self.currency,
+            self.rate.numerator,
+            self.rate.denominator,
+            self.per_gpu_second_micros,
+            self.per_image_micros,
+            self.per_megapixel_step_micros,
+            self.max_gpu_seconds,
+        )
+
+    @property
     def defaults(self) -> Defaults:
         """What stands in for a zero on the wire."""
         return Defaults(
@@ -86,6 +101,12 @@ class PriceTable:
     version: str
     engines: Mapping[str, EnginePrice]
 
+    @property
+    def digest(self) -> str:
+        """Names these very prices, whatever their version is called."""
+        told = sorted((name, *price.terms) for name, price in self.engines.items())
+        return hashlib.sha256(repr(told).encode()).hexdigest()
+
     def engine(self, name: str) -> EnginePrice:
         """The price of an engine; what has no price is refused, never free.
 
@@ -98,6 +119,14 @@ class PriceTable:
                 f"priced engines: {', '.join(sorted(self.engines))}"
             )
         return self.engines[name]
+
+
+def other_prices(version: str) -> InvalidRequest:
+    """The error for a version under which other prices were quoted."""
+    return InvalidRequest(
+        f"price table version {version!r} has quoted other prices before; give this table "
+        "a version of its own"
+    )
 
 
 def upper_bound(price: EnginePrice, request: GenerationRequest) -> tuple[QuoteLine, ...]:

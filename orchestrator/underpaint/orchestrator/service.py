@@ -79,6 +79,8 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
     archivist = Archivist(shelf=ledger, archive=archive, kept_s=settings.finished_kept_s)
     try:
         await _open(ledger, settings.redis_wait_s)
+        if not await ledger.keep_prices(prices.version, prices.digest):
+            raise pricing.other_prices(prices.version)
         if budget and await ledger.seed_budget(SEEDED_SCOPE, budget):
             log.info("%s may spend %s", SEEDED_SCOPE, format_usd(budget))
         server, port = await start_server(

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.promotion import PromotionState
 from underpaint.orchestrator.service import run
 from underpaint.orchestrator.settings import HERE, Settings
@@ -51,3 +53,15 @@ async def test_a_table_change_never_reprices_what_was_quoted(
         assert done.receipt
         assert done.receipt.charged_usd_micros == CHARGED
         assert done.receipt.price_table_version == "2026-11-01"
+
+
+async def test_one_version_never_stands_for_two_tables(settings: Settings, tmp_path: Path) -> None:
+    async with serving(settings):
+        pass
+    file = tmp_path / "dearer.yaml"
+    file.write_text((HERE / "prices.yaml").read_text().replace(": 695", ": 6950"))
+    with pytest.raises(InvalidRequest, match="'2026-11-01' has quoted other prices before"):
+        async with serving(settings.model_copy(update={"prices": file})):
+            pass
+    async with serving(settings):  # the same as ever
+        pass

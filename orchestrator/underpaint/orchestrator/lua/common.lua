@@ -25,6 +25,7 @@
 --                  is the scopes of an account and a model
 --   :days          sorted set, all 0: every day with a balance
 --   :scopes        set of all scopes             :budgets        set of those with a limit
+--   :prices        hash: digest of the price table by version
 --   :frozen        why nothing may be reserved   :checkpoint     hash: entry, number, sha256
 
 local root = KEYS[1]
