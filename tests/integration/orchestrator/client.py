@@ -16,6 +16,8 @@ from underpaint.v1 import orchestrator_pb2 as pb
 
 from tests.unit.orchestrator.samples import DRAFT, promotion_request
 
+PATIENCE_S = 60.0  # the tests do not judge how fast a busy machine is
+
 
 def request(**changes: Any) -> pb.PromotionRequest:
     return wire.promotion_request_to_wire(promotion_request(**changes))
@@ -44,14 +46,14 @@ class Client:
             writer.close()
             break
         health: Any = health_pb2_grpc.HealthStub(self.channel)
-        answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=20)
+        answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
     async def quote(self, sent: pb.PromotionRequest | None = None) -> Quote:
         with translated("orchestrator"):
             answer = await self.stub.Quote(
                 pb.QuoteRequest(promotion=sent if sent is not None else request()),
-                timeout=20,
+                timeout=PATIENCE_S,
                 metadata=self.metadata,
             )
         return wire.quote_from_wire(answer.quote)
@@ -80,13 +82,13 @@ class Client:
                 yield message
 
         with translated("orchestrator"):
-            answer = await self.stub.Promote(stream(), timeout=20, metadata=self.metadata)
+            answer = await self.stub.Promote(stream(), timeout=PATIENCE_S, metadata=self.metadata)
         return wire.promotion_from_wire(answer.promotion)
 
     async def watch(self, promotion_id: str, after: str = "") -> AsyncIterator[PromotionEvent]:
         call = self.stub.Watch(
             pb.WatchRequest(promotion_id=promotion_id, after_event_id=after),
-            timeout=30,
+            timeout=PATIENCE_S,
             metadata=self.metadata,
         )
         with translated("orchestrator"):
@@ -107,7 +109,7 @@ class Client:
         with translated("orchestrator"):
             answer = await self.stub.GetPromotion(
                 pb.GetPromotionRequest(promotion_id=promotion_id),
-                timeout=20,
+                timeout=PATIENCE_S,
                 metadata=self.metadata,
             )
         return wire.promotion_from_wire(answer.promotion)
@@ -115,7 +117,7 @@ class Client:
     async def cancel(self, promotion_id: str) -> Promotion:
         with translated("orchestrator"):
             answer = await self.stub.Cancel(
-                pb.CancelRequest(promotion_id=promotion_id), timeout=20, metadata=self.metadata
+                pb.CancelRequest(promotion_id=promotion_id), timeout=PATIENCE_S, metadata=self.metadata
             )
         return wire.promotion_from_wire(answer.promotion)
 
@@ -123,7 +125,7 @@ class Client:
         with translated("orchestrator"):
             answer = await self.stub.ApprovePromotion(
                 pb.ApprovePromotionRequest(promotion_id=promotion_id),
-                timeout=20,
+                timeout=PATIENCE_S,
                 metadata=self.metadata,
             )
         return wire.promotion_from_wire(answer.promotion)
@@ -132,7 +134,7 @@ class Client:
         with translated("orchestrator"):
             answer = await self.stub.DenyPromotion(
                 pb.DenyPromotionRequest(promotion_id=promotion_id, because=because),
-                timeout=20,
+                timeout=PATIENCE_S,
                 metadata=self.metadata,
             )
         return wire.promotion_from_wire(answer.promotion)
@@ -141,7 +143,7 @@ class Client:
         data = b""
         with translated("orchestrator"):
             async for answer in self.stub.GetArtifact(
-                pb.GetArtifactRequest(sha256=sha256), timeout=20, metadata=self.metadata
+                pb.GetArtifactRequest(sha256=sha256), timeout=PATIENCE_S, metadata=self.metadata
             ):
                 data += answer.chunk.data
         return data
@@ -150,21 +152,21 @@ class Client:
         with translated("orchestrator"):
             await self.stub.SetBudget(
                 pb.SetBudgetRequest(scope=scope, limit_usd_micros=usd_micros),
-                timeout=20,
+                timeout=PATIENCE_S,
                 metadata=self.metadata,
             )
 
     async def budgets(self) -> dict[str, tuple[int, int]]:
         """Reserved and spent by scope."""
         answer = await self.stub.ListBudgets(
-            pb.ListBudgetsRequest(), timeout=20, metadata=self.metadata
+            pb.ListBudgetsRequest(), timeout=PATIENCE_S, metadata=self.metadata
         )
         return {b.scope: (b.reserved_usd_micros, b.spent_usd_micros) for b in answer.budgets}
 
     async def spend(self, scope: str = "") -> dict[str, tuple[int, int, int]]:
         with translated("orchestrator"):
             answer = await self.stub.GetSpend(
-                pb.GetSpendRequest(scope=scope), timeout=20, metadata=self.metadata
+                pb.GetSpendRequest(scope=scope), timeout=PATIENCE_S, metadata=self.metadata
             )
         return {
             line.scope: (line.promotions, line.charged_usd_micros, line.cloud_only_usd_micros)

@@ -1,0 +1,124 @@
+"""The verdict on the books after a fault: the same questions every time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from underpaint.contract.accounting import Budget, LedgerEntry, Period
+from underpaint.contract.promotion import PromotionState
+from underpaint.orchestrator.artifacts import Artifacts
+from underpaint.orchestrator.bookkeeping import Bookkeeper
+from underpaint.orchestrator.ledger_redis import RedisLedger
+
+from tests.faults.house import ROOT, House, queued, until
+
+ENDINGS = ("settle", "release", "expire")
+
+
+@dataclass
+class Verdict:
+    """All empty, if every promise was kept."""
+
+    acknowledged: int
+    lost: list[str] = field(default_factory=list)  # acknowledged, and not ended
+    twice: list[str] = field(default_factory=list)  # reserved, ended or charged twice
+    breaches: list[str] = field(default_factory=list)  # of a budget, after any entry
+    unfinished: list[str] = field(default_factory=list)  # leases, work and reservations left
+    mismatches: list[str] = field(default_factory=list)  # entries and balances
+    artifacts: list[str] = field(default_factory=list)  # paid for and not there
+
+    @property
+    def kept(self) -> bool:
+        return not any(
+            (self.lost, self.twice, self.breaches, self.unfinished, self.mismatches, self.artifacts)
+        )
+
+
+async def audit(url: str, data_dir: Path, acknowledged: Collection[str]) -> Verdict:
+    """Reads the whole ledger and compares it with all that it stands for.
+
+    Everything acknowledged should have ended before.
+
+    Args:
+        url: of the Redis itself.
+        data_dir: the orchestrators', with their artifacts.
+        acknowledged: ids of promotions that a client was told are promised.
+    """
+    artifacts = Artifacts(str(data_dir / "artifacts"))
+    ledger = RedisLedger(url, lease_s=1)
+    await ledger.open()
+    try:
+        bookkeeper = Bookkeeper(books=ledger, artifacts=artifacts)
+        verdict = Verdict(len(acknowledged))
+        verdict.mismatches += (await bookkeeper.verify()).mismatches
+        entries = [entry async for batch in bookkeeper.read("") for entry in batch]
+        verdict.breaches += _breaches(entries, await ledger.budgets())
+        history = defaultdict(list)
+        for entry in entries:
+            if entry.kind in ("reserve", *ENDINGS):
+                history[entry.promotion_id].append(entry)
+        for promotion_id in sorted(set(acknowledged) | history.keys()):
+            kinds = [entry.kind for entry in history[promotion_id]]
+            ended = [kind for kind in kinds if kind in ENDINGS]
+            if not ended:
+                verdict.lost.append(f"{promotion_id}: {kinds or 'never reserved'}")
+                continue
+            if kinds.count("reserve") != 1 or len(ended) != 1:
+                verdict.twice.append(f"{promotion_id}: {kinds}")
+            promotion = await ledger.get(promotion_id)
+            if (promotion.state is PromotionState.SETTLED) != (ended == ["settle"]):
+                verdict.mismatches.append(f"{promotion_id} is {promotion.state}, entries: {kinds}")
+            if promotion.receipt:
+                charged = history[promotion_id][-1].spent_usd_micros
+                if promotion.receipt.charged_usd_micros != charged:
+                    verdict.mismatches.append(f"{promotion_id}: its receipt is not its entry")
+                for digest in (promotion.artifact, promotion.promotion.init_image):
+                    if digest is None or not await artifacts.has(digest):
+                        verdict.artifacts.append(f"{promotion_id}: {digest}")
+    finally:
+        await ledger.close()
+    verdict.unfinished += _left(url)
+    return verdict
+
+
+async def check_the_books(house: House) -> None:
+    """Waits until all that was acknowledged has ended, then asks for the verdict."""
+    for promotion_id in sorted(house.acknowledged):
+        await house.ended(promotion_id)
+    await until(lambda: not house.store.zcard(f"{ROOT}:deadlines"), "nothing is reserved")
+    verdict = await audit(house.url, house.data_folder, house.acknowledged)
+    assert verdict.kept, verdict
+
+
+def _breaches(entries: Collection[LedgerEntry], budgets: Collection[Budget]) -> list[str]:
+    """Where reserved + spent was above a hard limit, after any single entry."""
+    found = []
+    for budget in budgets:
+        if budget.soft:
+            continue
+        held: dict[str, int] = defaultdict(int)
+        for entry in entries:
+            if budget.scope in entry.scopes:
+                window = {Period.DAY: entry.day, Period.MONTH: entry.day[:7]}.get(budget.period, "")
+                held[window] += entry.reserved_usd_micros + entry.spent_usd_micros
+                if held[window] > budget.limit_usd_micros:
+                    found.append(f"{budget.scope}: {held[window]} after entry {entry.number}")
+    return found
+
+
+def _left(url: str) -> list[str]:
+    """What should be gone once everything has ended."""
+    store: Any
+    with Redis.from_url(url) as store:
+        left = {
+            "queues": len(queued(store)),
+            "reservations": store.zcard(f"{ROOT}:deadlines"),
+        }
+        if store.exists(f"{ROOT}:work"):
+            left["leases"] = store.xpending(f"{ROOT}:work", "dispatchers")["pending"]
+    return [f"{count} in {name}" for name, count in left.items() if count]
