@@ -109,6 +109,7 @@ class Desk:
             policy_version=rules.version,
             facts={name: shown(fact) for name, fact in told.items()},
             warnings=warnings(limits, most),
+            priority=request.priority,
         )
         open_quote = OpenQuote(
             quote=quote, price=self.prices.engine(engine), content=content_of(request)

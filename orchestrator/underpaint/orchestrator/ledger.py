@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from underpaint.contract.errors import (
     PromotionConflict,
@@ -31,6 +31,8 @@ from underpaint.orchestrator.archive import Shelf
 from underpaint.orchestrator.books import Books
 from underpaint.orchestrator.pricing import EnginePrice
 
+# While interactive promotions wait, every so many turns are batch's, so that it cannot starve.
+BATCH_TURN: Final = 5
 # The topic that rings when there is work to take; other topics are promotion ids.
 WORK = "work"
 
@@ -155,7 +157,13 @@ class Ledger(Books, Shelf, Protocol):
     # Work under a lease. LeaseLost if the lease's fence is not the latest.
 
     async def take(self, worker: str, most: int) -> Sequence[Lease]:
-        """Leases of waiting promotions and of those whose lease has lapsed."""
+        """Leases of promotions whose lease has lapsed, and of those whose turn it is.
+
+        Interactive ones before batch ones, though every BATCH_TURN-th turn is batch's. Within
+        a priority the parties take turns (`Account.party`), so that nobody waits for all that
+        another has queued; the promotions of a party go in the order they were made, and one
+        that is retried keeps its place. Work that runs is never interrupted.
+        """
 
     async def renew(self, lease: Lease) -> bool:
         """Prolongs a lease; says whether the promotion was cancelled meanwhile."""

@@ -44,6 +44,7 @@ from underpaint.orchestrator.ledger import (
     taken,
 )
 from underpaint.orchestrator.pricing import EnginePrice
+from underpaint.orchestrator.queue_memory import Queue
 from underpaint.orchestrator.records import finished
 
 
@@ -79,6 +80,9 @@ class MemoryLedger(MemoryShelf):
         self._bell = Bell()
         self._quotes: dict[str, tuple[OpenQuote, float]] = {}
         self._records: dict[str, _Record] = {}
+        self._queue = Queue()
+        self._delayed: dict[str, _Record] = {}
+        self._leased: dict[str, _Record] = {}
 
     async def open(self) -> None:
         """Nothing to connect."""
@@ -239,34 +243,16 @@ class MemoryLedger(MemoryShelf):
         return True
 
     async def take(self, worker: str, most: int) -> Sequence[Lease]:
-        """Leases of lapsed, due and new work."""
-        leases: list[Lease] = []
+        """Leases of lapsed work, then of due and new work as its turn comes."""
         now = self._clock()
-        for record in self._records.values():
-            state = record.promotion.state
-            lapsed = state is PromotionState.RUNNING and record.lapses_at <= now
-            waiting = state is PromotionState.RESERVED and record.waits_until <= now
-            if len(leases) == most or not (lapsed or waiting):
-                continue
-            if record.cancelled:
-                self._resolve(record, "release", PromotionState.RELEASED, 0, "cancelled")
-                continue
-            record.fence += 1
-            record.lapses_at = now + self._lease_s
-            self._change(
-                record, state=PromotionState.RUNNING, attempts=record.promotion.attempts + 1
-            )
-            self._event(record, "an engine has been asked")
-            leases.append(
-                Lease(
-                    promotion=record.promotion,
-                    price=record.price,
-                    fence=record.fence,
-                    entry=record.entry,
-                    refusals=record.refusals,
-                    outcome=record.outcome,
-                )
-            )
+        lapsed = [each for each in self._leased.values() if each.lapses_at <= now][:most]
+        leases = [lease for each in lapsed if (lease := self._lease(each))]
+        due = [(each.waits_until, id_) for id_, each in self._delayed.items()]
+        for _, promotion_id in sorted(each for each in due if each[0] <= now)[:most]:
+            self._enqueue(self._delayed.pop(promotion_id))
+        while len(leases) < most and (next_id := self._queue.pop()):
+            if lease := self._lease(self._records[next_id]):
+                leases.append(lease)
         return leases
 
     async def renew(self, lease: Lease) -> bool:
@@ -343,9 +329,13 @@ class MemoryLedger(MemoryShelf):
         record.waits_until = self._clock() + delay_s
         record.refusals += 0 if counts else 1
         attempts = record.promotion.attempts - (0 if counts else 1)
+        self._dequeue(record)
         self._change(record, state=PromotionState.RESERVED, attempts=attempts)
         self._event(record, reason)
-        self._enqueue(record)
+        if delay_s:
+            self._delayed[record.promotion.id] = record
+        else:
+            self._enqueue(record)
 
     async def expire_due(self, most: int) -> int:
         """Expires promotions whose reservation is over."""
@@ -394,6 +384,7 @@ class MemoryLedger(MemoryShelf):
         reason = "" if state is PromotionState.SETTLED else message
         record.promotion = replace(record.promotion, reason=reason)
         promotion = record.promotion
+        self._dequeue(record)
         self._move(kind, promotion.id, -promotion.quote.max_usd_micros, charged, **more)
         del self._open[promotion.id]
         self._event(record, message)
@@ -412,6 +403,33 @@ class MemoryLedger(MemoryShelf):
         )
         self._bell.ring(record.promotion.id)
 
+    def _lease(self, record: _Record) -> Lease | None:
+        """A new lease; None if the promotion was cancelled, which ends it."""
+        if record.cancelled:
+            self._resolve(record, "release", PromotionState.RELEASED, 0, "cancelled")
+            return None
+        record.fence += 1
+        record.entry = record.entry or self._next_id()
+        record.lapses_at = self._clock() + self._lease_s
+        self._leased[record.promotion.id] = record
+        self._change(record, state=PromotionState.RUNNING, attempts=record.promotion.attempts + 1)
+        self._event(record, "an engine has been asked")
+        return Lease(
+            promotion=record.promotion,
+            price=record.price,
+            fence=record.fence,
+            entry=record.entry,
+            refusals=record.refusals,
+            outcome=record.outcome,
+        )
+
     def _enqueue(self, record: _Record) -> None:
-        record.entry = self._next_id()
+        self._queue.put(record.promotion.promotion, record.number, record.promotion.id)
         self._bell.ring(WORK)
+
+    def _dequeue(self, record: _Record) -> None:
+        """Takes a promotion out of whatever it waits in or is leased by."""
+        self._queue.remove(record.promotion.promotion, record.number, record.promotion.id)
+        self._delayed.pop(record.promotion.id, None)
+        self._leased.pop(record.promotion.id, None)
+        record.entry = ""

@@ -22,6 +22,7 @@ from underpaint.orchestrator.archive_redis import RedisShelf
 from underpaint.orchestrator.bell import Bell
 from underpaint.orchestrator.books import frozen_for, no_budget, no_room, order, too_much
 from underpaint.orchestrator.ledger import (
+    BATCH_TURN,
     Lease,
     LeaseLost,
     OpenQuote,
@@ -150,6 +151,8 @@ class RedisLedger(RedisShelf):
             " ".join(scopes),
             reserved_for(quote, approved_by),
             approved_by,
+            request.priority.value,
+            request.account.party,
         )
         if verdict == b"archived":
             before = await self._gone(promotion_id)
@@ -232,8 +235,8 @@ class RedisLedger(RedisShelf):
         return [last] if last.state.final and order(last.id) > order(after) else []
 
     async def take(self, worker: str, most: int) -> Sequence[Lease]:
-        """Leases of lapsed, due and new work, in this order."""
-        leased = await self._run("take", CONSUMER, worker, self._lease_ms, most)
+        """Leases of lapsed work, then of due and new work as its turn comes."""
+        leased = await self._run("take", CONSUMER, worker, self._lease_ms, most, BATCH_TURN)
         return [records.lease_from(entry, records.pairs(stored)) for entry, stored in leased]
 
     async def renew(self, lease: Lease) -> bool:

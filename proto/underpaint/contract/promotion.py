@@ -35,6 +35,13 @@ class PromotionState(Enum):
         )
 
 
+class Priority(Enum):
+    """What is taken first."""
+
+    INTERACTIVE = "interactive"  # somebody waits for it
+    BATCH = "batch"  # every fifth turn while interactive work waits, and all others
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """Whose money it is."""
@@ -48,6 +55,13 @@ class Account:
     def scopes(self) -> tuple[str, ...]:
         """Such as "project:catalogue", widest first."""
         return tuple(f"{kind}:{getattr(self, kind)}" for kind in SCOPE_KINDS)
+
+    @property
+    def party(self) -> str:
+        """Who takes turns with others: the team; without one the user; else the organisation."""
+        kinds = ("team", "user", "organisation")
+        named = next((kind for kind in kinds if getattr(self, kind) != "default"), "organisation")
+        return f"{named}:{getattr(self, named)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +79,7 @@ class PromotionRequest:
     draft_model: str = ""
     draft_seed: int = 0
     draft_count: int = 1
+    priority: Priority = Priority.INTERACTIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +128,7 @@ class Quote:
     # What policy was told beside the request, as JSON: balances, roles, health of engines.
     facts: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()  # soft limits that this would go over
+    priority: Priority = Priority.INTERACTIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

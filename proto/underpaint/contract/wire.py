@@ -24,6 +24,7 @@ from underpaint.contract.promotion import (
     Account,
     Approval,
     Lineage,
+    Priority,
     Promotion,
     PromotionEvent,
     PromotionRequest,
@@ -48,12 +49,17 @@ STATE_TO_WIRE: Final[dict[PromotionState, orchestrator_pb2.PromotionState]] = {
     PromotionState.RELEASED: orchestrator_pb2.PROMOTION_STATE_RELEASED,
     PromotionState.EXPIRED: orchestrator_pb2.PROMOTION_STATE_EXPIRED,
 }
+PRIORITY_TO_WIRE: Final[dict[Priority, orchestrator_pb2.Priority]] = {
+    Priority.INTERACTIVE: orchestrator_pb2.PRIORITY_INTERACTIVE,
+    Priority.BATCH: orchestrator_pb2.PRIORITY_BATCH,
+}
 PERIOD_TO_WIRE: Final[dict[Period, orchestrator_pb2.BudgetPeriod]] = {
     Period.DAY: orchestrator_pb2.BUDGET_PERIOD_DAY,
     Period.MONTH: orchestrator_pb2.BUDGET_PERIOD_MONTH,
     Period.CAMPAIGN: orchestrator_pb2.BUDGET_PERIOD_CAMPAIGN,
 }
 _PRIVACY_FROM_WIRE: Final = {wire: own for own, wire in PRIVACY_TO_WIRE.items()}
+_PRIORITY_FROM_WIRE: Final = {wire: own for own, wire in PRIORITY_TO_WIRE.items()}
 _STATE_FROM_WIRE: Final = {wire: own for own, wire in STATE_TO_WIRE.items()}
 _KIND_FROM_WIRE: Final[dict[str, Kind]] = {kind: kind for kind in KINDS}
 _PERIOD_FROM_WIRE: Final = {wire: own for own, wire in PERIOD_TO_WIRE.items()}
@@ -183,6 +189,7 @@ def promotion_request_to_wire(promotion: PromotionRequest) -> orchestrator_pb2.P
         draft_model=promotion.draft_model,
         draft_seed=promotion.draft_seed,
         draft_count=promotion.draft_count,
+        priority=PRIORITY_TO_WIRE[promotion.priority],
     )
 
 
@@ -215,7 +222,13 @@ def promotion_request_from_wire(
         draft_model=wire.draft_model,
         draft_seed=wire.draft_seed,
         draft_count=max(1, wire.draft_count),
+        priority=priority_from_wire(wire.priority),
     )
+
+
+def priority_from_wire(wire: orchestrator_pb2.Priority) -> Priority:
+    """Interactive if it is not specified."""
+    return _PRIORITY_FROM_WIRE.get(wire, Priority.INTERACTIVE)
 
 
 def verdict_to_wire(verdict: RuleVerdict) -> orchestrator_pb2.RuleVerdict:
@@ -263,6 +276,7 @@ def quote_to_wire(quote: Quote) -> orchestrator_pb2.Quote:
         policy_version=quote.policy_version,
         facts=quote.facts,
         warnings=quote.warnings,
+        priority=PRIORITY_TO_WIRE[quote.priority],
     )
 
 
@@ -285,6 +299,7 @@ def quote_from_wire(wire: orchestrator_pb2.Quote) -> Quote:
         policy_version=wire.policy_version,
         facts=dict(wire.facts),
         warnings=tuple(wire.warnings),
+        priority=priority_from_wire(wire.priority),
     )
 
 

@@ -11,6 +11,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Priority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PRIORITY_UNSPECIFIED: _ClassVar[Priority]
+    PRIORITY_INTERACTIVE: _ClassVar[Priority]
+    PRIORITY_BATCH: _ClassVar[Priority]
+
 class PromotionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PROMOTION_STATE_UNSPECIFIED: _ClassVar[PromotionState]
@@ -27,6 +33,9 @@ class BudgetPeriod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     BUDGET_PERIOD_DAY: _ClassVar[BudgetPeriod]
     BUDGET_PERIOD_MONTH: _ClassVar[BudgetPeriod]
     BUDGET_PERIOD_CAMPAIGN: _ClassVar[BudgetPeriod]
+PRIORITY_UNSPECIFIED: Priority
+PRIORITY_INTERACTIVE: Priority
+PRIORITY_BATCH: Priority
 PROMOTION_STATE_UNSPECIFIED: PromotionState
 PROMOTION_STATE_RESERVED: PromotionState
 PROMOTION_STATE_RUNNING: PromotionState
@@ -52,7 +61,7 @@ class Account(_message.Message):
     def __init__(self, organisation: _Optional[str] = ..., team: _Optional[str] = ..., project: _Optional[str] = ..., user: _Optional[str] = ...) -> None: ...
 
 class PromotionRequest(_message.Message):
-    __slots__ = ("request", "init_image", "init_width", "init_height", "privacy", "account", "engine", "draft_id", "draft_model", "draft_seed", "draft_count")
+    __slots__ = ("request", "init_image", "init_width", "init_height", "privacy", "account", "engine", "draft_id", "draft_model", "draft_seed", "draft_count", "priority")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     INIT_IMAGE_FIELD_NUMBER: _ClassVar[int]
     INIT_WIDTH_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +73,7 @@ class PromotionRequest(_message.Message):
     DRAFT_MODEL_FIELD_NUMBER: _ClassVar[int]
     DRAFT_SEED_FIELD_NUMBER: _ClassVar[int]
     DRAFT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     request: _common_pb2.GenerationRequest
     init_image: _common_pb2.Digest
     init_width: int
@@ -75,7 +85,8 @@ class PromotionRequest(_message.Message):
     draft_model: str
     draft_seed: int
     draft_count: int
-    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., init_image: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., init_width: _Optional[int] = ..., init_height: _Optional[int] = ..., privacy: _Optional[_Union[_common_pb2.Privacy, str]] = ..., account: _Optional[_Union[Account, _Mapping]] = ..., engine: _Optional[str] = ..., draft_id: _Optional[str] = ..., draft_model: _Optional[str] = ..., draft_seed: _Optional[int] = ..., draft_count: _Optional[int] = ...) -> None: ...
+    priority: Priority
+    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., init_image: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., init_width: _Optional[int] = ..., init_height: _Optional[int] = ..., privacy: _Optional[_Union[_common_pb2.Privacy, str]] = ..., account: _Optional[_Union[Account, _Mapping]] = ..., engine: _Optional[str] = ..., draft_id: _Optional[str] = ..., draft_model: _Optional[str] = ..., draft_seed: _Optional[int] = ..., draft_count: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
 
 class RuleVerdict(_message.Message):
     __slots__ = ("rule", "matched", "decided", "reason", "saw")
@@ -107,7 +118,7 @@ class Approval(_message.Message):
     def __init__(self, role: _Optional[str] = ..., within_s: _Optional[int] = ...) -> None: ...
 
 class Quote(_message.Message):
-    __slots__ = ("id", "engine", "max_usd_micros", "price_table_version", "expires_at", "verdicts", "lines", "cloud_only_usd_micros", "request", "asked", "approval", "policy_version", "facts", "warnings")
+    __slots__ = ("id", "engine", "max_usd_micros", "price_table_version", "expires_at", "verdicts", "lines", "cloud_only_usd_micros", "request", "asked", "approval", "policy_version", "facts", "priority", "warnings")
     class FactsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -128,6 +139,7 @@ class Quote(_message.Message):
     APPROVAL_FIELD_NUMBER: _ClassVar[int]
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     FACTS_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     id: str
     engine: str
@@ -142,8 +154,9 @@ class Quote(_message.Message):
     approval: Approval
     policy_version: str
     facts: _containers.ScalarMap[str, str]
+    priority: Priority
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., engine: _Optional[str] = ..., max_usd_micros: _Optional[int] = ..., price_table_version: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdicts: _Optional[_Iterable[_Union[RuleVerdict, _Mapping]]] = ..., lines: _Optional[_Iterable[_Union[QuoteLine, _Mapping]]] = ..., cloud_only_usd_micros: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., asked: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., approval: _Optional[_Union[Approval, _Mapping]] = ..., policy_version: _Optional[str] = ..., facts: _Optional[_Mapping[str, str]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., engine: _Optional[str] = ..., max_usd_micros: _Optional[int] = ..., price_table_version: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdicts: _Optional[_Iterable[_Union[RuleVerdict, _Mapping]]] = ..., lines: _Optional[_Iterable[_Union[QuoteLine, _Mapping]]] = ..., cloud_only_usd_micros: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., asked: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., approval: _Optional[_Union[Approval, _Mapping]] = ..., policy_version: _Optional[str] = ..., facts: _Optional[_Mapping[str, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class QuoteLine(_message.Message):
     __slots__ = ("what", "usd_micros")

@@ -16,7 +16,14 @@ from underpaint.contract.drafts import Draft, InitImage
 from underpaint.contract.durations import format_duration
 from underpaint.contract.errors import EngineFailed, InvalidRequest
 from underpaint.contract.money import format_usd
-from underpaint.contract.promotion import SCOPE_KINDS, Account, Promotion, PromotionState, Quote
+from underpaint.contract.promotion import (
+    SCOPE_KINDS,
+    Account,
+    Priority,
+    Promotion,
+    PromotionState,
+    Quote,
+)
 from underpaint.sdk import exits, terminal
 from underpaint.sdk.desk import Desk, Ended
 from underpaint.sdk.documents import document
@@ -39,6 +46,9 @@ Scopes = Annotated[
     list[str] | None,
     typer.Option("--scope", metavar="KIND:NAME", help="Who pays, such as project:catalogue."),
 ]
+PriorityOption = Annotated[
+    Priority, typer.Option("--priority", help="batch gives way to interactive work.")
+]
 
 _STATE_STYLES = {
     PromotionState.SETTLED: "green",
@@ -59,9 +69,10 @@ async def quote(
     prompt: PolishPrompt = None,
     engine: Engine = "",
     scope: Scopes = None,
+    priority: PriorityOption = Priority.INTERACTIVE,
 ) -> object:
     """Say what finishing a draft would cost at most, where, and why there. Spends nothing."""
-    polish = _polish(strength, steps, guidance, size, prompt, engine, scope)
+    polish = _polish(strength, steps, guidance, size, prompt, engine, scope, priority)
     one, picture = await desk.client.get_draft(draft)
     init_image = InitImage(draft=one, picture=picture)
     polish = replace(polish, draft_count=await _siblings(desk, one))
@@ -83,6 +94,7 @@ async def promote(
     prompt: PolishPrompt = None,
     engine: Engine = "",
     scope: Scopes = None,
+    priority: PriorityOption = Priority.INTERACTIVE,
     promotion_id: Annotated[
         str, typer.Option(help="To repeat an earlier attempt without paying twice.")
     ] = "",
@@ -93,7 +105,7 @@ async def promote(
             "promoting costs money and there is no terminal to confirm it; "
             "look at `underpaint quote` and add --yes"
         )
-    polish = _polish(strength, steps, guidance, size, prompt, engine, scope)
+    polish = _polish(strength, steps, guidance, size, prompt, engine, scope, priority)
     if out is not None:
         # Found out before anything is paid.
         make_directory(out.parent)
@@ -235,7 +247,8 @@ def print_quote(desk: Desk, offer: Quote) -> None:
     why.add_column(style="dim")
     why.add_column(no_wrap=True)
     why.add_column(style="dim")
-    why.add_row("route", Text(offer.engine, style="bold cyan"), "")
+    turn = "batch: gives way to interactive work" if offer.priority is Priority.BATCH else ""
+    why.add_row("route", Text(offer.engine, style="bold cyan"), turn)
     for index, verdict in enumerate(offer.verdicts):
         mark = "→" if verdict.decided else "✓" if verdict.matched else "·"
         why.add_row("why" if index == 0 else "", f"{mark} {verdict.rule}", Text(verdict.reason))
@@ -306,6 +319,7 @@ def _polish(
     prompt: str | None,
     engine: str,
     scope: Sequence[str] | None,
+    priority: Priority,
 ) -> PolishRequest:
     width, height = parse_size(size)
     return PolishRequest(
@@ -317,6 +331,7 @@ def _polish(
         prompt=prompt,
         engine=engine,
         account=parse_account(scope),
+        priority=priority,
     )
 
 

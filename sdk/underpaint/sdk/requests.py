@@ -10,8 +10,13 @@ from underpaint.contract.drafts import InitImage, Privacy
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.generation import MIN_SIDE, GenerationRequest
 from underpaint.contract.pictures import decode
-from underpaint.contract.promotion import Account
-from underpaint.contract.wire import PRIVACY_TO_WIRE, digest_to_wire, generation_to_wire
+from underpaint.contract.promotion import Account, Priority
+from underpaint.contract.wire import (
+    PRIORITY_TO_WIRE,
+    PRIVACY_TO_WIRE,
+    digest_to_wire,
+    generation_to_wire,
+)
 from underpaint.v1 import common_pb2, edge_pb2, orchestrator_pb2
 
 MAX_DRAFTS: Final = 64
@@ -77,6 +82,7 @@ class PolishRequest:
     engine: str = ""  # empty lets policy choose
     account: Account = field(default_factory=Account)
     draft_count: int = 1  # how many drafts it was chosen from
+    priority: Priority = Priority.INTERACTIVE
 
     def __post_init__(self) -> None:
         if self.draft_count < 1:
@@ -120,6 +126,7 @@ class PolishRequest:
             draft_model=draft.model,
             draft_seed=draft.request.seed,
             draft_count=self.draft_count,
+            priority=PRIORITY_TO_WIRE[self.priority],
         )
 
     def _generation(

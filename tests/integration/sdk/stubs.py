@@ -408,6 +408,7 @@ class StubOrchestrator(orchestrator_pb2_grpc.OrchestratorServiceServicer):
             ),
             cloud_only_usd_micros=12_500 * (wanted.draft_count + 1),
             request=wanted.request,
+            priority=wanted.priority,
         )
 
     def _finish(self, promotion_id: str, wanted: Any) -> None:

@@ -94,6 +94,16 @@ def test_promote_without_wait_says_how_to_follow(cli: Cli) -> None:
     assert "underpaint watch promotion-1" in done.out
 
 
+def test_a_batch_says_that_it_gives_way(cli: Cli) -> None:
+    id_ = draft(cli)
+    assert "gives way" not in cli("quote", id_).out
+    assert "gives way to interactive work" in cli("quote", id_, "--priority", "batch").out
+    done = cli("promote", id_, "--yes", "--priority", "batch", "--json")
+    assert done.json["promotion"]["priority"] == "batch"
+    assert cli("promote", id_, "--yes", "--json").json["promotion"]["priority"] == "interactive"
+    assert cli("promote", id_, "--yes", "--priority", "soon").code == 2
+
+
 def test_promote_asks_nobody_when_nobody_is_there(cli: Cli, stubs: Stubs) -> None:
     refused = cli("promote", draft(cli))
 

@@ -11,6 +11,7 @@ from underpaint.contract.promotion import (
     Account,
     Approval,
     Lineage,
+    Priority,
     Promotion,
     PromotionEvent,
     PromotionRequest,
@@ -56,6 +57,7 @@ PROMOTION_REQUEST = PromotionRequest(
     draft_model="lite",
     draft_seed=9,
     draft_count=8,
+    priority=Priority.BATCH,
 )
 QUOTE = Quote(
     id="q1",
@@ -76,6 +78,7 @@ QUOTE = Quote(
     policy_version="ab" * 32,
     facts={"user.roles": '["lead"]'},
     warnings=("over a soft limit",),
+    priority=Priority.BATCH,
 )
 LINEAGE = Lineage(
     draft_sha256=DIGEST.sha256,

@@ -7,8 +7,11 @@
 -- each checks everything first and writes last.
 --
 --   :quote:ID      hash, kept for its lifetime   :promotion:ID   hash, the record
+--   :queue:P:WHO   sorted set, by :sequence: what waits, by priority and by who takes turns
+--   :turns:P       sorted set: who has something in a queue, by whose turn is next
+--   :turn          counter: the last turn        :passed         turns that batch has let by
 --   :work          stream, one entry for each    :events:ID      stream, for watchers
---                  promotion to be taken         :delayed        sorted set, by when to retry
+--                  promotion that is leased      :delayed        sorted set, by when to retry
 --   :deadlines     sorted set, by when the       :promotions     sorted set, by :sequence
 --                  reservation expires           :bell           channel: "work" or the id of
 --                                                                a promotion that has news
@@ -94,18 +97,47 @@ local function event(id, state, message, step, steps, preview)
   ring(id)
 end
 
-local function enqueue(id)
-  local entry = redis.call('XADD', WORK, '*', 'promotion', id)
-  redis.call('HSET', promotion_key(id), 'entry', entry)
+-- What waits is in sorted sets and only what is leased in the stream: a stream can neither
+-- give a retry its old place back nor be read in turns. Every step is O(log n).
+local function queue_key(priority, party) return root .. ':queue:' .. priority .. ':' .. party end
+local function turns_key(priority) return root .. ':turns:' .. priority end
+
+local function queue_of(promotion) -- one that was stored before there were turns has none
+  return promotion.priority or 'interactive', promotion.party or 'organisation:default'
+end
+
+-- Puts a party behind all others, or leaves it out if nothing of it waits.
+local function next_turn(priority, party)
+  if redis.call('EXISTS', queue_key(priority, party)) == 1 then
+    redis.call('ZADD', turns_key(priority), redis.call('INCR', root .. ':turn'), party)
+  else
+    redis.call('ZREM', turns_key(priority), party)
+  end
+end
+
+-- By its number: a retry waits where it waited before, not behind what came later.
+local function enqueue(id, promotion)
+  local priority, party = queue_of(promotion)
+  redis.call('ZADD', queue_key(priority, party),
+    redis.call('ZSCORE', root .. ':promotions', id), id)
+  if not redis.call('ZSCORE', turns_key(priority), party) then next_turn(priority, party) end
   ring('work')
 end
 
-local function dequeue(id, entry)
-  if entry then
-    redis.call('XACK', WORK, GROUP, entry)
-    redis.call('XDEL', WORK, entry)
+-- Takes a promotion out of whatever it waits in or is leased by.
+local function dequeue(id, promotion)
+  if promotion.entry then
+    redis.call('XACK', WORK, GROUP, promotion.entry)
+    redis.call('XDEL', WORK, promotion.entry)
+    redis.call('HDEL', promotion_key(id), 'entry')
+    return
   end
+  local priority, party = queue_of(promotion)
+  local queue = queue_key(priority, party)
   redis.call('ZREM', DELAYED, id)
+  if redis.call('ZREM', queue, id) == 1 and redis.call('EXISTS', queue) == 0 then
+    redis.call('ZREM', turns_key(priority), party)
+  end
 end
 
 local function scopes_of(text)
@@ -213,7 +245,7 @@ local function resolve(id, promotion, kind, state, charged, message, ...)
   redis.call('HSET', promotion_key(id), 'state', state, 'updated', now(), 'reason',
     state == 'settled' and '' or message)
   move(kind, id, promotion.day, promotion.scopes, negative(promotion.max), charged, ...)
-  dequeue(id, promotion.entry)
+  dequeue(id, promotion)
   redis.call('ZREM', DEADLINES, id)
   event(id, state, message)
   redis.call('PEXPIRE', root .. ':events:' .. id, EVENTS_KEPT_MS)

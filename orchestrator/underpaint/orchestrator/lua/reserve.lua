@@ -1,8 +1,8 @@
 -- Reserves the money of a quote in every scope and enqueues the work, or changes nothing.
 -- ARGV: id, content, request, quote id, price, quote, reservation in ms, scopes, message,
--- who approved it (nothing for what needs no approval)
+-- who approved it (nothing for what needs no approval), priority, party
 local id, content, request, quote_id, price, quote = unpack(ARGV, 1, 6)
-local reservation, scopes, message, approver = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local reservation, scopes, message, approver, priority, party = unpack(ARGV, 7, 12)
 
 local before = pairs_of(redis.call('HGETALL', promotion_key(id)))
 if before.content then
@@ -47,7 +47,7 @@ for _, overrun in ipairs(overruns) do told[#told + 1] = table.concat(overrun, ' 
 redis.call('HSET', promotion_key(id), 'id', id, 'content', content, 'request', request,
   'quote', quote, 'price', price, 'max', max, 'scopes', scopes, 'day', day,
   'state', 'reserved', 'created', before.created or at, 'approved_by', approver,
-  'updated', at, 'attempts', '0', 'refusals', '0',
+  'updated', at, 'attempts', '0', 'refusals', '0', 'priority', priority, 'party', party,
   'fence', '0', 'reason', '', 'overruns', table.concat(told, ','))
 move('reserve', id, day, scopes, max, '0')
 for index, overrun in ipairs(overruns) do
@@ -59,5 +59,5 @@ end
 redis.call('ZREM', root .. ':waiting', id)
 redis.call('ZADD', DEADLINES, later(at, reservation), id)
 event(id, 'reserved', message)
-enqueue(id)
+enqueue(id, {priority = priority, party = party})
 return {'stored', stored(id)}

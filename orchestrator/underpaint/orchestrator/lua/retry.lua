@@ -8,7 +8,7 @@ if promotion.cancel then
   return wrong or {'held'}
 end
 local key = promotion_key(id)
-dequeue(id, promotion.entry)
+dequeue(id, promotion)
 redis.call('HSET', key, 'state', 'reserved', 'updated', now())
 -- A fence without an owner: the worker that gave it up can write nothing more.
 redis.call('HINCRBY', key, 'fence', 1)
@@ -18,7 +18,7 @@ if ARGV[5] ~= '1' then
 end
 event(id, 'reserved', ARGV[4])
 if ARGV[3] == '0' then
-  enqueue(id)
+  enqueue(id, promotion)
 else
   redis.call('ZADD', DELAYED, later(now(), ARGV[3]), id)
 end

@@ -1,13 +1,13 @@
 -- Leases: of promotions whose lease has lapsed, whose delay is over, and that are new.
 -- Each lease raises the fence, so that the worker before can write nothing any more.
--- ARGV: consumer, worker, lease in ms, most
-local consumer, worker, lease_ms, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+-- ARGV: consumer, worker, lease in ms, most, every which turn batch has
+local consumer, worker, lease_ms = ARGV[1], ARGV[2], ARGV[3]
+local most, share = tonumber(ARGV[4]), tonumber(ARGV[5])
 local taken = {}
 
 local function take(entry, id)
   local promotion = load(id)
-  if promotion.entry ~= entry or promotion.state == 'settled' or promotion.state == 'released'
-      or promotion.state == 'expired' then
+  if promotion.entry ~= entry then
     redis.call('XACK', WORK, GROUP, entry)
     redis.call('XDEL', WORK, entry)
     return
@@ -24,6 +24,20 @@ local function take(entry, id)
   taken[#taken + 1] = {entry, stored(id)}
 end
 
+-- Whose turn it is: interactive before batch, but every so many turns are batch's.
+local function turn()
+  local first = {}
+  for _, priority in ipairs({'interactive', 'batch'}) do
+    first[priority] = redis.call('ZRANGE', turns_key(priority), 0, 0)[1]
+  end
+  local priority = first.interactive and 'interactive' or 'batch'
+  if first.interactive and first.batch and redis.call('INCR', root .. ':passed') >= share then
+    redis.call('SET', root .. ':passed', 0)
+    priority = 'batch'
+  end
+  return priority, first[priority]
+end
+
 local lapsed = redis.pcall('XPENDING', WORK, GROUP, 'IDLE', lease_ms, '-', '+', most)
 if lapsed.err then -- a new database behind the same address
   redis.call('XGROUP', 'CREATE', WORK, GROUP, '0', 'MKSTREAM')
@@ -37,11 +51,22 @@ end
 local due = redis.call('ZRANGEBYSCORE', DELAYED, '-inf', now(), 'LIMIT', 0, most)
 for _, id in ipairs(due) do
   redis.call('ZREM', DELAYED, id)
-  enqueue(id)
+  enqueue(id, load(id))
 end
 
-if #taken < most then
-  local read = redis.call('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', most - #taken,
+local room = most - #taken
+for _ = 1, room do
+  local priority, party = turn()
+  if not party then break end
+  local id = redis.call('ZPOPMIN', queue_key(priority, party))[1]
+  next_turn(priority, party)
+  if id then
+    local entry = redis.call('XADD', WORK, '*', 'promotion', id)
+    redis.call('HSET', promotion_key(id), 'entry', entry)
+  end
+end
+if room > 0 then
+  local read = redis.call('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', room,
     'STREAMS', WORK, '>')
   if read then
     for _, entry in ipairs(read[1][2]) do take(entry[1], entry[2][2]) end

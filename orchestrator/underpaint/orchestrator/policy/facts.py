@@ -18,7 +18,7 @@ from underpaint.contract.generation import (
 )
 from underpaint.contract.money import MAX_USD_MICROS
 from underpaint.contract.pictures import MAX_BYTES, MAX_PIXELS
-from underpaint.contract.promotion import PromotionRequest
+from underpaint.contract.promotion import Priority, PromotionRequest
 
 Fact: TypeAlias = str | int | float | bool | datetime | list[str]
 Facts: TypeAlias = Mapping[str, Fact]
@@ -46,6 +46,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "draft.bytes": Field(kind="int", least=1, most=MAX_BYTES),
     "request.engine": Field(kind="string"),  # that was asked for; empty: any
     "request.at": Field(kind="timestamp"),
+    "request.priority": Field(kind="string", only=tuple(each.value for each in Priority)),
     "request.strength": Field(kind="double", least=0, most=1),
     "request.width": Field(kind="int", by_engine=True, least=MIN_SIDE, most=MAX_SIDE),
     "request.height": Field(kind="int", by_engine=True, least=MIN_SIDE, most=MAX_SIDE),
@@ -89,6 +90,7 @@ def of_request(request: PromotionRequest, asked_engine: str, at: datetime) -> di
         "draft.bytes": request.init_image.size,
         "request.engine": asked_engine,
         "request.at": at,
+        "request.priority": request.priority.value,
         "request.strength": request.request.strength or 0.0,
         "user.name": account.user,
         "user.team": account.team,
