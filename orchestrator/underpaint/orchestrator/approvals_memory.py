@@ -7,7 +7,8 @@ from dataclasses import replace
 from underpaint.contract.promotion import Approval, Promotion, PromotionRequest, PromotionState
 from underpaint.orchestrator.approvals import LAPSED, waiting_for
 from underpaint.orchestrator.ledger import OpenQuote, expired, taken
-from underpaint.orchestrator.ledger_memory import MemoryLedger, _Record
+from underpaint.orchestrator.ledger_memory import MemoryLedger
+from underpaint.orchestrator.promotions_memory import Record
 
 
 class MemoryApprovals:
@@ -38,7 +39,7 @@ class MemoryApprovals:
             raise expired(open_quote.quote.id)
         await ledger.keep_quote(kept, approval.within_s)
         now = ledger._now()
-        record = _Record(
+        record = Record(
             promotion=Promotion(
                 id=promotion_id,
                 state=PromotionState.WAITING,
@@ -54,6 +55,7 @@ class MemoryApprovals:
             expires_at=ledger._clock() + approval.within_s,
         )
         ledger._records[promotion_id] = record
+        ledger._retried(request.retry_of, promotion_id)
         ledger._event(record, waiting_for(approval))
         return record.promotion
 
@@ -78,7 +80,7 @@ class MemoryApprovals:
             self._end(record, PromotionState.EXPIRED, LAPSED)
         return len(due)
 
-    def _end(self, record: _Record, state: PromotionState, reason: str) -> None:
+    def _end(self, record: Record, state: PromotionState, reason: str) -> None:
         record.promotion = replace(
             record.promotion, state=state, reason=reason, updated_at=self._ledger._now()
         )

@@ -36,6 +36,7 @@ class RedisApprovals:
             " ".join(request.account.scopes),
             approval.within_s * 1000,
             waiting_for(approval),
+            request.retry_of,
         )
         if verdict == b"archived":  # it answers as any other that is finished
             return await self._ledger.promote(promotion_id, content, request, open_quote, 0)

@@ -33,6 +33,7 @@ from underpaint.orchestrator.pricing import EnginePrice
 
 # While interactive promotions wait, every so many turns are batch's, so that it cannot starve.
 BATCH_TURN: Final = 5
+UNFINISHED: Final = "it was not finished in its time"
 # The topic that rings when there is work to take; other topics are promotion ids.
 WORK = "work"
 
@@ -151,6 +152,9 @@ class Ledger(Books, Shelf, Protocol):
     async def page(self, size: int, token: str) -> Page:
         """Newest first, from a token of the page before or "" on."""
 
+    async def dead(self, size: int, token: str) -> Page:
+        """The dead that were not retried, newest first, as `page`."""
+
     async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
         """Up to `most` events after an event id ("" for the first); none if there is none."""
 
@@ -184,20 +188,43 @@ class Ledger(Books, Shelf, Protocol):
             Overcharge: above the reservation; nothing is changed.
         """
 
-    async def release(self, lease: Lease, reason: str) -> Promotion:
-        """Returns the whole reservation and ends the promotion."""
+    async def release(self, lease: Lease, reason: str, *, dead: bool = False) -> Promotion:
+        """Returns the whole reservation and ends the promotion.
+
+        Args:
+            lease: the latest.
+            reason: why.
+            dead: nobody wanted it to end; it is kept among the dead until it is retried.
+        """
 
     async def retry(self, lease: Lease, delay_s: float, reason: str, *, counts: bool) -> None:
-        """Puts the promotion back to wait; `counts` says whether it was an attempt."""
+        """Puts the promotion back to wait for some seconds.
+
+        Args:
+            lease: the latest.
+            delay_s: seconds until it may be taken again.
+            reason: what went wrong; told if the promotion expires before it succeeds.
+            counts: whether it was an attempt.
+        """
 
     async def expire_due(self, most: int) -> int:
-        """Expires promotions whose reservation is over; says how many."""
+        """Expires promotions whose reservation is over; says how many. They are dead."""
 
 
 def reserved_for(quote: Quote, approved_by: str) -> str:
     """The first event of a promotion whose money is reserved."""
     approved = f"approved by {approved_by}; " if approved_by else ""
     return f"{approved}{format_usd(quote.max_usd_micros)} is reserved; waiting for an engine"
+
+
+def again(reason: str, delay_s: float) -> str:
+    """The event of a promotion that is put back to wait."""
+    return f"{reason}; trying again" + (f" in {delay_s:g} s" if delay_s else "")
+
+
+def unfinished(trouble: str) -> str:
+    """Why a promotion expired."""
+    return UNFINISHED + (f"; last: {trouble}" if trouble else "")
 
 
 def not_found(promotion_id: str) -> PromotionNotFound:

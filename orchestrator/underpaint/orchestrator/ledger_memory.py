@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from underpaint.contract.generation import Progress
@@ -17,8 +17,7 @@ from underpaint.contract.promotion import (
     PromotionRequest,
     PromotionState,
 )
-from underpaint.orchestrator.archive import Archive, Archived, Segment
-from underpaint.orchestrator.archive_memory import MemoryShelf
+from underpaint.orchestrator.archive import Archive
 from underpaint.orchestrator.bell import Bell
 from underpaint.orchestrator.books import (
     EVER,
@@ -26,7 +25,6 @@ from underpaint.orchestrator.books import (
     frozen_for,
     no_budget,
     no_room,
-    order,
     too_much,
     warnings,
 )
@@ -37,35 +35,18 @@ from underpaint.orchestrator.ledger import (
     OpenQuote,
     Outcome,
     Overcharge,
-    Page,
+    again,
     expired,
-    not_found,
     reserved_for,
     taken,
+    unfinished,
 )
-from underpaint.orchestrator.pricing import EnginePrice
+from underpaint.orchestrator.promotions_memory import MemoryPromotions, Record
 from underpaint.orchestrator.queue_memory import Queue
 from underpaint.orchestrator.records import finished
 
 
-@dataclass(slots=True)
-class _Record:
-    promotion: Promotion
-    content: str
-    price: EnginePrice
-    number: int
-    expires_at: float
-    entry: str = ""
-    fence: int = 0
-    refusals: int = 0
-    cancelled: bool = False
-    outcome: Outcome | None = None
-    lapses_at: float = 0.0  # of the lease, while running
-    waits_until: float = 0.0  # of the backoff, while reserved
-    events: list[PromotionEvent] = field(default_factory=list)
-
-
-class MemoryLedger(MemoryShelf):
+class MemoryLedger(MemoryPromotions):
     """Money, promotions, work and events; gone with the process."""
 
     def __init__(
@@ -78,11 +59,9 @@ class MemoryLedger(MemoryShelf):
         super().__init__(clock, archive)
         self._lease_s = lease_s
         self._bell = Bell()
-        self._quotes: dict[str, tuple[OpenQuote, float]] = {}
-        self._records: dict[str, _Record] = {}
         self._queue = Queue()
-        self._delayed: dict[str, _Record] = {}
-        self._leased: dict[str, _Record] = {}
+        self._delayed: dict[str, Record] = {}
+        self._leased: dict[str, Record] = {}
 
     async def open(self) -> None:
         """Nothing to connect."""
@@ -93,15 +72,6 @@ class MemoryLedger(MemoryShelf):
     def listen(self, topic: str) -> AbstractContextManager[asyncio.Event]:
         """An event set when the topic has news."""
         return self._bell.listen(topic)
-
-    async def keep_quote(self, open_quote: OpenQuote, lifetime_s: float) -> None:
-        """Keeps a quote for its lifetime."""
-        self._quotes[open_quote.quote.id] = (open_quote, self._clock() + lifetime_s)
-
-    async def find_quote(self, quote_id: str) -> OpenQuote | None:
-        """The quote, if it is still open."""
-        kept = self._quotes.get(quote_id)
-        return kept[0] if kept and self._clock() < kept[1] else None
 
     async def promote(
         self,
@@ -144,7 +114,7 @@ class MemoryLedger(MemoryShelf):
             raise no_budget(scopes)
         overruns = warnings(limits, most)
         now = self._now()
-        record = _Record(
+        record = Record(
             promotion=Promotion(
                 id=promotion_id,
                 state=PromotionState.RESERVED,
@@ -162,6 +132,7 @@ class MemoryLedger(MemoryShelf):
             events=before.events if before else [],
         )
         self._records[promotion_id] = record
+        self._retried(request.retry_of, promotion_id)
         self._open[promotion_id] = Reservation(day=self._today(), scopes=scopes, usd_micros=most)
         self._move("reserve", promotion_id, most, 0)
         for overrun in overruns:
@@ -189,58 +160,6 @@ class MemoryLedger(MemoryShelf):
             record.cancelled = True
             self._bell.ring(promotion_id)
         return record.promotion
-
-    async def get(self, promotion_id: str) -> Promotion:
-        """One promotion."""
-        archived = await self._archived(promotion_id)
-        return archived.promotion if archived else self._record(promotion_id).promotion
-
-    async def page(self, size: int, token: str) -> Page:
-        """Newest first."""
-        newest = int(token) if token else self._next_number()
-        older = [each for each in reversed(self._records.values()) if each.number < newest][:size]
-        promotions = [each.promotion for each in older]
-        last = older[-1].number if older else newest
-        if len(older) < size:
-            archived = await self._archived_from(last - 1, size - len(older))
-            promotions += [each.promotion for each in archived]
-            last = archived[-1].number if archived else last
-        return Page(
-            promotions=tuple(promotions),
-            next_token=str(last) if len(promotions) == size else "",
-        )
-
-    async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
-        """Up to `most` events after an event id."""
-        archived = await self._archived(promotion_id)
-        events = [archived.ending] if archived else self._record(promotion_id).events
-        return [each for each in events if order(each.id) > order(after)][:most]
-
-    async def finished(self, kept_s: float, most: int) -> Sequence[Archived]:
-        """The oldest promotions that have been final for so many seconds."""
-        found = []
-        for record in list(self._records.values())[:most]:
-            promotion = record.promotion
-            age_s = (self._now() - promotion.updated_at).total_seconds()
-            if not promotion.state.final or age_s < kept_s:
-                break
-            found.append(
-                Archived(
-                    number=record.number,
-                    content=record.content,
-                    last_event=record.events[-1].id,
-                    promotion=promotion,
-                )
-            )
-        return found
-
-    async def archive(self, segment: Segment, promotion_ids: Sequence[str]) -> bool:
-        """Replaces promotions by tombstones."""
-        if not self._bury(segment, promotion_ids):
-            return False
-        for promotion_id in promotion_ids:
-            del self._records[promotion_id]
-        return True
 
     async def take(self, worker: str, most: int) -> Sequence[Lease]:
         """Leases of lapsed work, then of due and new work as its turn comes."""
@@ -313,10 +232,12 @@ class MemoryLedger(MemoryShelf):
         )
         return record.promotion
 
-    async def release(self, lease: Lease, reason: str) -> Promotion:
+    async def release(self, lease: Lease, reason: str, *, dead: bool = False) -> Promotion:
         """Returns the reservation and ends the promotion."""
         record = self._held(lease)
         self._resolve(record, "release", PromotionState.RELEASED, 0, reason)
+        if dead and not record.cancelled:
+            self._bury_dead(record)
         return record.promotion
 
     async def retry(self, lease: Lease, delay_s: float, reason: str, *, counts: bool) -> None:
@@ -326,12 +247,13 @@ class MemoryLedger(MemoryShelf):
             self._resolve(record, "release", PromotionState.RELEASED, 0, "cancelled")
             return
         record.fence += 1
+        record.trouble = reason
         record.waits_until = self._clock() + delay_s
         record.refusals += 0 if counts else 1
         attempts = record.promotion.attempts - (0 if counts else 1)
         self._dequeue(record)
         self._change(record, state=PromotionState.RESERVED, attempts=attempts)
-        self._event(record, reason)
+        self._event(record, again(reason, delay_s))
         if delay_s:
             self._delayed[record.promotion.id] = record
         else:
@@ -346,34 +268,27 @@ class MemoryLedger(MemoryShelf):
             and record.expires_at <= self._clock()
         ][:most]
         for record in due:
-            self._resolve(
-                record, "expire", PromotionState.EXPIRED, 0, "it was not finished in its time"
-            )
+            reason = unfinished(record.trouble)
+            self._resolve(record, "expire", PromotionState.EXPIRED, 0, reason)
+            if not record.cancelled:
+                self._bury_dead(record)
         return len(due)
 
-    def _next_number(self) -> int:
-        return len(self._tombstones) + len(self._records) + 1
-
-    def _record(self, promotion_id: str) -> _Record:
-        if promotion_id not in self._records:
-            raise not_found(promotion_id)
-        return self._records[promotion_id]
-
-    def _held(self, lease: Lease) -> _Record:
+    def _held(self, lease: Lease) -> Record:
         record = self._records.get(lease.promotion.id)  # none once it is archived
         running = record is not None and record.promotion.state is PromotionState.RUNNING
         if record is None or not running or record.fence != lease.fence:
             raise LeaseLost(lease.promotion.id)
         return record
 
-    def _change(self, record: _Record, *, state: PromotionState, attempts: int) -> None:
+    def _change(self, record: Record, *, state: PromotionState, attempts: int) -> None:
         record.promotion = replace(
             record.promotion, state=state, attempts=attempts, updated_at=self._now()
         )
 
     def _resolve(
         self,
-        record: _Record,
+        record: Record,
         kind: Literal["settle", "release", "expire"],
         state: PromotionState,
         charged: int,
@@ -389,7 +304,18 @@ class MemoryLedger(MemoryShelf):
         del self._open[promotion.id]
         self._event(record, message)
 
-    def _event(self, record: _Record, message: str, progress: Progress | None = None) -> None:
+    def _bury_dead(self, record: Record) -> None:
+        """Keeps a promotion that has just ended as dead."""
+        record.promotion = replace(record.promotion, dead=True)
+        self._dead[record.number] = record.promotion.id
+
+    def _retried(self, dead: str, promotion_id: str) -> None:
+        """Notes on a dead promotion which one repeats it; nothing if there is no such."""
+        self._dead = {number: id_ for number, id_ in self._dead.items() if id_ != dead}
+        if record := self._records.get(dead):
+            record.promotion = replace(record.promotion, retried_as=promotion_id)
+
+    def _event(self, record: Record, message: str, progress: Progress | None = None) -> None:
         record.events.append(
             PromotionEvent(
                 id=self._next_id(),
@@ -403,7 +329,7 @@ class MemoryLedger(MemoryShelf):
         )
         self._bell.ring(record.promotion.id)
 
-    def _lease(self, record: _Record) -> Lease | None:
+    def _lease(self, record: Record) -> Lease | None:
         """A new lease; None if the promotion was cancelled, which ends it."""
         if record.cancelled:
             self._resolve(record, "release", PromotionState.RELEASED, 0, "cancelled")
@@ -423,11 +349,11 @@ class MemoryLedger(MemoryShelf):
             outcome=record.outcome,
         )
 
-    def _enqueue(self, record: _Record) -> None:
+    def _enqueue(self, record: Record) -> None:
         self._queue.put(record.promotion.promotion, record.number, record.promotion.id)
         self._bell.ring(WORK)
 
-    def _dequeue(self, record: _Record) -> None:
+    def _dequeue(self, record: Record) -> None:
         """Takes a promotion out of whatever it waits in or is leased by."""
         self._queue.remove(record.promotion.promotion, record.number, record.promotion.id)
         self._delayed.pop(record.promotion.id, None)

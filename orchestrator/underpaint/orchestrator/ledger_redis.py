@@ -11,29 +11,25 @@ from typing import Any, Final
 from underpaint.contract.errors import InvalidRequest, LedgerUnavailable
 from underpaint.contract.generation import Progress
 from underpaint.contract.money import format_usd
-from underpaint.contract.promotion import (
-    Promotion,
-    PromotionEvent,
-    PromotionRequest,
-)
+from underpaint.contract.promotion import Promotion, PromotionRequest
 from underpaint.orchestrator import records, redis_link
-from underpaint.orchestrator.archive import Archive, Archived
-from underpaint.orchestrator.archive_redis import RedisShelf
+from underpaint.orchestrator.archive import Archive
 from underpaint.orchestrator.bell import Bell
-from underpaint.orchestrator.books import frozen_for, no_budget, no_room, order, too_much
+from underpaint.orchestrator.books import frozen_for, no_budget, no_room, too_much
 from underpaint.orchestrator.ledger import (
     BATCH_TURN,
+    UNFINISHED,
     Lease,
     LeaseLost,
     OpenQuote,
     Outcome,
     Overcharge,
-    Page,
+    again,
     expired,
-    not_found,
     reserved_for,
     taken,
 )
+from underpaint.orchestrator.promotions_redis import RedisPromotions
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +37,7 @@ log = logging.getLogger(__name__)
 CONSUMER: Final = "dispatcher"
 
 
-class RedisLedger(RedisShelf):
+class RedisLedger(RedisPromotions):
     """Money, promotions, the work queue and events, under one hash tag."""
 
     def __init__(
@@ -101,32 +97,6 @@ class RedisLedger(RedisShelf):
         """An event set when the topic has news."""
         return self._bell.listen(topic)
 
-    async def keep_quote(self, open_quote: OpenQuote, lifetime_s: float) -> None:
-        """Keeps a quote for its lifetime, by the server's clock."""
-        key = self._key("quote", open_quote.quote.id)
-        fields: dict[str, str | bytes] = {
-            "content": open_quote.content,
-            "max": str(open_quote.quote.max_usd_micros),
-            "quote": records.QUOTE.dump_json(open_quote.quote),
-            "price": records.PRICE.dump_json(open_quote.price),
-        }
-        with redis_link.translated():
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.hset(key, mapping=fields)
-                pipeline.pexpire(key, int(lifetime_s * 1000))
-                await pipeline.execute()
-
-    async def find_quote(self, quote_id: str) -> OpenQuote | None:
-        """The quote, if it is still open."""
-        fields = await self._hash("quote", quote_id)
-        if not fields:
-            return None
-        return OpenQuote(
-            quote=records.QUOTE.validate_json(fields[b"quote"]),
-            price=records.PRICE.validate_json(fields[b"price"]),
-            content=fields[b"content"].decode(),
-        )
-
     async def promote(
         self,
         promotion_id: str,
@@ -153,6 +123,7 @@ class RedisLedger(RedisShelf):
             approved_by,
             request.priority.value,
             request.account.party,
+            request.retry_of,
         )
         if verdict == b"archived":
             before = await self._gone(promotion_id)
@@ -179,60 +150,6 @@ class RedisLedger(RedisShelf):
         if verdict == b"unknown":
             return (await self._gone(promotion_id)).promotion
         return _promotion(answer[0])
-
-    async def get(self, promotion_id: str) -> Promotion:
-        """One promotion."""
-        fields = await self._hash("promotion", promotion_id)
-        if not fields:
-            return (await self._gone(promotion_id)).promotion
-        return records.promotion_from(fields)
-
-    async def page(self, size: int, token: str) -> Page:
-        """Newest first."""
-        newest = f"({token}" if token else "+inf"
-        with redis_link.translated():
-            rows = await self._redis.zrevrangebyscore(
-                self._key("promotions"), newest, "-inf", start=0, num=size, withscores=True
-            )
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for promotion_id, _ in rows:
-                    pipeline.hgetall(self._key("promotion", promotion_id.decode()))
-                stored = await pipeline.execute()
-        promotions = [
-            # One that was archived since the names were read is found where it is now.
-            records.promotion_from(fields)
-            if fields
-            else (await self._gone(promotion_id.decode())).promotion
-            for (promotion_id, _), fields in zip(rows, stored, strict=True)
-        ]
-        last = int(rows[-1][1]) if rows else 0
-        if len(rows) < size:
-            archived = await self._archived_from(
-                await self._before(last, token), size - len(promotions)
-            )
-            promotions += [each.promotion for each in archived]
-            last = archived[-1].number if archived else last
-        return Page(
-            promotions=tuple(promotions),
-            next_token=str(last) if len(promotions) == size else "",
-        )
-
-    async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
-        """Up to `most` events after an event id."""
-        oldest = f"({after}" if after else "-"
-        with redis_link.translated():
-            rows = await self._redis.xrange(
-                self._key("events", promotion_id), min=oldest, max="+", count=most
-            )
-        if rows:
-            return [records.event_from(event_id, fields) for event_id, fields in rows]
-        fields = await self._hash("promotion", promotion_id)
-        if not fields:
-            last = (await self._gone(promotion_id)).ending
-            return [last] if order(last.id) > order(after) else []
-        last = records.last_event_from(fields)
-        # Long finished: its events are gone, but how it ended is not.
-        return [last] if last.state.final and order(last.id) > order(after) else []
 
     async def take(self, worker: str, most: int) -> Sequence[Lease]:
         """Leases of lapsed work, then of due and new work as its turn comes."""
@@ -282,33 +199,20 @@ class RedisLedger(RedisShelf):
         )
         return _promotion(stored)
 
-    async def release(self, lease: Lease, reason: str) -> Promotion:
+    async def release(self, lease: Lease, reason: str, *, dead: bool = False) -> Promotion:
         """Returns the reservation and ends the promotion."""
-        (stored,) = await self._held("release", lease, None, reason)
+        (stored,) = await self._held("release", lease, None, reason, "1" if dead else "0")
         return _promotion(stored)
 
     async def retry(self, lease: Lease, delay_s: float, reason: str, *, counts: bool) -> None:
         """Puts the promotion back to wait."""
         delay_ms = str(int(delay_s * 1000))
-        await self._held("retry", lease, None, delay_ms, reason, "1" if counts else "0")
+        told = again(reason, delay_s)
+        await self._held("retry", lease, None, delay_ms, reason, "1" if counts else "0", told)
 
     async def expire_due(self, most: int) -> int:
         """Expires promotions whose reservation is over."""
-        return int(await self._run("expire", most, "it was not finished in its time"))
-
-    async def _gone(self, promotion_id: str) -> Archived:
-        """A promotion that is no longer in Redis. Raises PromotionNotFound."""
-        found = await self._archived(promotion_id)
-        if found is None:
-            raise not_found(promotion_id)
-        return found
-
-    async def _before(self, last: int, token: str) -> int:
-        """The number at which a page goes on in the archive."""
-        if last or token:
-            return (last or int(token)) - 1
-        with redis_link.translated():
-            return int(await self._redis.get(self._key("archived")) or 0)
+        return int(await self._run("expire", most, UNFINISHED))
 
     async def _held(
         self, script: str, lease: Lease, before: str | None, *arguments: str | bytes
@@ -324,11 +228,6 @@ class RedisLedger(RedisShelf):
         if verdict == b"overcharge":
             raise Overcharge(f"{lease.promotion.id}: {answer[0].decode()} is reserved")
         return answer
-
-    async def _hash(self, kind: str, name: str) -> dict[bytes, bytes]:
-        with redis_link.translated():
-            fields: dict[bytes, bytes] = await self._redis.hgetall(self._key(kind, name))
-        return fields
 
     async def _listen(self) -> None:
         """Rings the bell of this process for what scripts publish; never gives up."""

@@ -77,7 +77,7 @@ class Polisher:
     async def hand_back(self, lease: Lease) -> None:
         """Lets another worker have the promotion at once."""
         try:
-            await self.ledger.retry(lease, 0, "this worker stops; another takes over", counts=False)
+            await self.ledger.retry(lease, 0, "its worker stops", counts=False)
         except (LeaseLost, LedgerUnavailable):
             log.info("promotion %s is not ours to hand back", lease.promotion.id)
 
@@ -88,7 +88,7 @@ class Polisher:
             return found
         if lease.promotion.attempts > self.max_attempts:
             reason = f"given up: {self.max_attempts} attempts ended without an answer"
-            await _insist(lambda: self.ledger.release(lease, reason))
+            await _insist(lambda: self.ledger.release(lease, reason, dead=True))
             return None
         try:
             result = await self._generate(lease)
@@ -96,7 +96,7 @@ class Polisher:
             pricing.charge(lease.price, lease.promotion.quote.request, result.gpu_seconds, 0)
         except (EngineBusy, ServiceUnreachable) as error:
             delay = min(self.first_backoff_s * 2 ** min(lease.refusals, 10), LONGEST_BACKOFF_S)
-            reason = f"{error}; trying again in {delay:g} s"
+            reason = str(error)
             await _insist(lambda: self.ledger.retry(lease, delay, reason, counts=False))
             return None
         except (EngineFailed, DeadlineExceeded) as error:
@@ -104,7 +104,7 @@ class Polisher:
             return None
         except UnderpaintError as error:
             reason = str(error)
-            await _insist(lambda: self.ledger.release(lease, reason))
+            await _insist(lambda: self.ledger.release(lease, reason, dead=True))
             return None
         kind = media_type(result.picture)
         digest = await asyncio.to_thread(Digest.of, result.picture, kind)
@@ -203,10 +203,10 @@ class Polisher:
         attempts = lease.promotion.attempts
         if attempts >= self.max_attempts:
             reason = f"given up after {attempts} attempts: {error}"
-            await _insist(lambda: self.ledger.release(lease, reason))
+            await _insist(lambda: self.ledger.release(lease, reason, dead=True))
             return
         delay = min(self.first_backoff_s * 2 ** (attempts - 1), LONGEST_BACKOFF_S)
-        reason = f"attempt {attempts} failed ({error}); trying again"
+        reason = f"attempt {attempts} failed ({error})"
         await _insist(lambda: self.ledger.retry(lease, delay, reason, counts=True))
 
     async def _while_held(

@@ -94,6 +94,8 @@ def promotion_from(fields: Fields) -> Promotion:
         attempts=int(fields[b"attempts"]),
         reason=fields[b"reason"].decode(),
         approved_by=fields.get(b"approved_by", b"").decode(),
+        dead=b"dead" in fields,
+        retried_as=fields.get(b"retried_as", b"").decode(),
         artifact=artifact,
         lineage=lineage,
         receipt=receipt,

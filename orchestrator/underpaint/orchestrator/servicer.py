@@ -19,6 +19,7 @@ from underpaint.orchestrator import spending
 from underpaint.orchestrator.bell import heard
 from underpaint.orchestrator.bookkeeping import Bookkeeper
 from underpaint.orchestrator.callers import NOBODY, Caller, Callers
+from underpaint.orchestrator.dead import DeadLetters
 from underpaint.orchestrator.desk import Desk
 from underpaint.orchestrator.names import (
     check_days,
@@ -50,7 +51,7 @@ class _Fill:
 
     def __call__(self, defaults: wire.Defaults) -> PromotionRequest:
         request = wire.promotion_request_from_wire(self.sent, defaults)
-        return replace(request, account=self.caller.bind(request.account))
+        return replace(request, account=self.caller.bind(request.account), retry_of="")
 
 
 class Servicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
@@ -63,6 +64,7 @@ class Servicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         self._reasons = reasons
         self._callers = callers
         self._bookkeeper = bookkeeper
+        self._dead_letters = DeadLetters(desk=desk)
         self._ledger = desk.ledger
 
     @override
@@ -138,7 +140,8 @@ class Servicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         token = request.page_token
         if token and not (token.isascii() and token.isdigit() and len(token) < 16):
             raise InvalidRequest("the page token is none of ours; begin again without one")
-        page = await self._ledger.page(size, token)
+        pages = self._ledger.dead if request.dead else self._ledger.page
+        page = await pages(size, token)
         return pb.ListPromotionsResponse(
             promotions=[wire.promotion_to_wire(promotion) for promotion in page.promotions],
             next_page_token=page.next_token,
@@ -268,6 +271,26 @@ class Servicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         promotion_id = check_promotion_id(request.promotion_id)
         promotion = await self._desk.deny(promotion_id, self._caller(context), request.because)
         return pb.DenyPromotionResponse(promotion=wire.promotion_to_wire(promotion))
+
+    @override
+    async def QuoteRetry(
+        self, request: pb.QuoteRetryRequest, context: Context
+    ) -> pb.QuoteRetryResponse:
+        """What a dead promotion would cost now."""
+        promotion_id = check_promotion_id(request.promotion_id)
+        quote = await self._dead_letters.quote(promotion_id, self._caller(context))
+        return pb.QuoteRetryResponse(quote=wire.quote_to_wire(quote))
+
+    @override
+    async def RetryPromotion(
+        self, request: pb.RetryPromotionRequest, context: Context
+    ) -> pb.RetryPromotionResponse:
+        """Makes a dead promotion anew."""
+        promotion_id = check_promotion_id(request.promotion_id)
+        promotion = await self._dead_letters.retry(
+            promotion_id, request.quote_id, self._caller(context)
+        )
+        return pb.RetryPromotionResponse(promotion=wire.promotion_to_wire(promotion))
 
     def _caller(self, context: Context) -> Caller:
         metadata = dict(context.invocation_metadata() or ())

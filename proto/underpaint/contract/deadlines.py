@@ -29,6 +29,8 @@ DEADLINES: Final[dict[str, float]] = {
     "/underpaint.v1.OrchestratorService/CheckPolicy": 30,
     "/underpaint.v1.OrchestratorService/ExplainPromotion": 30,
     "/underpaint.v1.OrchestratorService/ReplayPolicy": 300,
+    "/underpaint.v1.OrchestratorService/QuoteRetry": 30,
+    "/underpaint.v1.OrchestratorService/RetryPromotion": 120,
     "/underpaint.v1.CloudService/Generate": 1_800,
     "/underpaint.v1.CloudService/ListEngines": 30,
 }

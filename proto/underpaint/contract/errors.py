@@ -15,6 +15,7 @@ UnderpaintError
 │   ├── QuoteExpired
 │   ├── ReservationExpired
 │   ├── NotWaiting          for an approval, any more
+│   ├── NotDead             so it cannot be retried
 │   └── LedgerFrozen        the books do not balance: nothing new is spent
 ├── Unauthenticated
 ├── Unavailable             the only kind that may be retried
@@ -91,6 +92,10 @@ class LedgerFrozen(Refused):
 
 class NotWaiting(Refused):
     """The promotion can be approved or denied no more."""
+
+
+class NotDead(Refused):
+    """The promotion has not failed, so there is nothing to retry."""
 
 
 class Unauthenticated(UnderpaintError):

@@ -80,6 +80,7 @@ class PromotionRequest:
     draft_seed: int = 0
     draft_count: int = 1
     priority: Priority = Priority.INTERACTIVE
+    retry_of: str = ""  # the dead promotion that this repeats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +171,8 @@ class Promotion:
     attempts: int = 0
     reason: str = ""
     approved_by: str = ""
+    dead: bool = False  # it ended without a picture, though nobody wanted that
+    retried_as: str = ""  # the promotion that repeats it, if it was dead
     artifact: Digest | None = None
     lineage: Lineage | None = None
     receipt: Receipt | None = None

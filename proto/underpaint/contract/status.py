@@ -30,6 +30,7 @@ CODES: Final[dict[type[UnderpaintError], grpc.StatusCode]] = {
     errors.QuoteExpired: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ReservationExpired: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NotWaiting: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.NotDead: grpc.StatusCode.FAILED_PRECONDITION,
     errors.LedgerFrozen: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.EngineBusy: grpc.StatusCode.UNAVAILABLE,

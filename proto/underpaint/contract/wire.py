@@ -190,6 +190,7 @@ def promotion_request_to_wire(promotion: PromotionRequest) -> orchestrator_pb2.P
         draft_seed=promotion.draft_seed,
         draft_count=promotion.draft_count,
         priority=PRIORITY_TO_WIRE[promotion.priority],
+        retry_of=promotion.retry_of,
     )
 
 
@@ -223,6 +224,7 @@ def promotion_request_from_wire(
         draft_seed=wire.draft_seed,
         draft_count=max(1, wire.draft_count),
         priority=priority_from_wire(wire.priority),
+        retry_of=wire.retry_of,
     )
 
 
@@ -315,6 +317,8 @@ def promotion_to_wire(promotion: Promotion) -> orchestrator_pb2.Promotion:
         attempts=promotion.attempts,
         reason=promotion.reason,
         approved_by=promotion.approved_by,
+        dead=promotion.dead,
+        retried_as=promotion.retried_as,
         warnings=promotion.warnings,
     )
     if promotion.artifact:
@@ -349,6 +353,8 @@ def promotion_from_wire(wire: orchestrator_pb2.Promotion) -> Promotion:
         attempts=wire.attempts,
         reason=wire.reason,
         approved_by=wire.approved_by,
+        dead=wire.dead,
+        retried_as=wire.retried_as,
         artifact=digest_from_wire(wire.artifact) if wire.HasField("artifact") else None,
         lineage=_lineage_from_wire(wire.lineage) if wire.HasField("lineage") else None,
         receipt=Receipt(

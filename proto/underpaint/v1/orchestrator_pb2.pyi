@@ -61,7 +61,7 @@ class Account(_message.Message):
     def __init__(self, organisation: _Optional[str] = ..., team: _Optional[str] = ..., project: _Optional[str] = ..., user: _Optional[str] = ...) -> None: ...
 
 class PromotionRequest(_message.Message):
-    __slots__ = ("request", "init_image", "init_width", "init_height", "privacy", "account", "engine", "draft_id", "draft_model", "draft_seed", "draft_count", "priority")
+    __slots__ = ("request", "init_image", "init_width", "init_height", "privacy", "account", "engine", "draft_id", "draft_model", "draft_seed", "draft_count", "priority", "retry_of")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     INIT_IMAGE_FIELD_NUMBER: _ClassVar[int]
     INIT_WIDTH_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,7 @@ class PromotionRequest(_message.Message):
     DRAFT_SEED_FIELD_NUMBER: _ClassVar[int]
     DRAFT_COUNT_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    RETRY_OF_FIELD_NUMBER: _ClassVar[int]
     request: _common_pb2.GenerationRequest
     init_image: _common_pb2.Digest
     init_width: int
@@ -86,7 +87,8 @@ class PromotionRequest(_message.Message):
     draft_seed: int
     draft_count: int
     priority: Priority
-    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., init_image: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., init_width: _Optional[int] = ..., init_height: _Optional[int] = ..., privacy: _Optional[_Union[_common_pb2.Privacy, str]] = ..., account: _Optional[_Union[Account, _Mapping]] = ..., engine: _Optional[str] = ..., draft_id: _Optional[str] = ..., draft_model: _Optional[str] = ..., draft_seed: _Optional[int] = ..., draft_count: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
+    retry_of: str
+    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., init_image: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., init_width: _Optional[int] = ..., init_height: _Optional[int] = ..., privacy: _Optional[_Union[_common_pb2.Privacy, str]] = ..., account: _Optional[_Union[Account, _Mapping]] = ..., engine: _Optional[str] = ..., draft_id: _Optional[str] = ..., draft_model: _Optional[str] = ..., draft_seed: _Optional[int] = ..., draft_count: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., retry_of: _Optional[str] = ...) -> None: ...
 
 class RuleVerdict(_message.Message):
     __slots__ = ("rule", "matched", "decided", "reason", "saw")
@@ -239,7 +241,7 @@ class Receipt(_message.Message):
     def __init__(self, quoted_usd_micros: _Optional[int] = ..., charged_usd_micros: _Optional[int] = ..., cloud_only_usd_micros: _Optional[int] = ..., price_table_version: _Optional[str] = ..., gpu_seconds: _Optional[float] = ..., settled_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Promotion(_message.Message):
-    __slots__ = ("id", "state", "promotion", "quote", "created_at", "updated_at", "attempts", "reason", "artifact", "lineage", "receipt", "approved_by", "warnings")
+    __slots__ = ("id", "state", "promotion", "quote", "created_at", "updated_at", "attempts", "reason", "artifact", "lineage", "receipt", "approved_by", "dead", "retried_as", "warnings")
     ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     PROMOTION_FIELD_NUMBER: _ClassVar[int]
@@ -252,6 +254,8 @@ class Promotion(_message.Message):
     LINEAGE_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     APPROVED_BY_FIELD_NUMBER: _ClassVar[int]
+    DEAD_FIELD_NUMBER: _ClassVar[int]
+    RETRIED_AS_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     id: str
     state: PromotionState
@@ -265,8 +269,10 @@ class Promotion(_message.Message):
     lineage: Lineage
     receipt: Receipt
     approved_by: str
+    dead: bool
+    retried_as: str
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[PromotionState, str]] = ..., promotion: _Optional[_Union[PromotionRequest, _Mapping]] = ..., quote: _Optional[_Union[Quote, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., artifact: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., lineage: _Optional[_Union[Lineage, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., approved_by: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[PromotionState, str]] = ..., promotion: _Optional[_Union[PromotionRequest, _Mapping]] = ..., quote: _Optional[_Union[Quote, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., artifact: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., lineage: _Optional[_Union[Lineage, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., approved_by: _Optional[str] = ..., dead: _Optional[bool] = ..., retried_as: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("promotion_id", "after_event_id")
@@ -325,12 +331,14 @@ class GetPromotionResponse(_message.Message):
     def __init__(self, promotion: _Optional[_Union[Promotion, _Mapping]] = ...) -> None: ...
 
 class ListPromotionsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token")
+    __slots__ = ("page_size", "page_token", "dead")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    DEAD_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    dead: bool
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., dead: _Optional[bool] = ...) -> None: ...
 
 class ListPromotionsResponse(_message.Message):
     __slots__ = ("promotions", "next_page_token")
@@ -661,3 +669,29 @@ class ReplayPolicyResponse(_message.Message):
     changes: _containers.RepeatedCompositeFieldContainer[ReplayChange]
     changed: int
     def __init__(self, version: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[ReplayLine, _Mapping]]] = ..., before_usd_micros: _Optional[int] = ..., after_usd_micros: _Optional[int] = ..., changes: _Optional[_Iterable[_Union[ReplayChange, _Mapping]]] = ..., changed: _Optional[int] = ...) -> None: ...
+
+class QuoteRetryRequest(_message.Message):
+    __slots__ = ("promotion_id",)
+    PROMOTION_ID_FIELD_NUMBER: _ClassVar[int]
+    promotion_id: str
+    def __init__(self, promotion_id: _Optional[str] = ...) -> None: ...
+
+class QuoteRetryResponse(_message.Message):
+    __slots__ = ("quote",)
+    QUOTE_FIELD_NUMBER: _ClassVar[int]
+    quote: Quote
+    def __init__(self, quote: _Optional[_Union[Quote, _Mapping]] = ...) -> None: ...
+
+class RetryPromotionRequest(_message.Message):
+    __slots__ = ("promotion_id", "quote_id")
+    PROMOTION_ID_FIELD_NUMBER: _ClassVar[int]
+    QUOTE_ID_FIELD_NUMBER: _ClassVar[int]
+    promotion_id: str
+    quote_id: str
+    def __init__(self, promotion_id: _Optional[str] = ..., quote_id: _Optional[str] = ...) -> None: ...
+
+class RetryPromotionResponse(_message.Message):
+    __slots__ = ("promotion",)
+    PROMOTION_FIELD_NUMBER: _ClassVar[int]
+    promotion: Promotion
+    def __init__(self, promotion: _Optional[_Union[Promotion, _Mapping]] = ...) -> None: ...

@@ -133,6 +133,16 @@ class OrchestratorServiceStub:
                 request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyRequest.SerializeToString,
                 response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyResponse.FromString,
                 _registered_method=True)
+        self.QuoteRetry = channel.unary_unary(
+                '/underpaint.v1.OrchestratorService/QuoteRetry',
+                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.QuoteRetryRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.QuoteRetryResponse.FromString,
+                _registered_method=True)
+        self.RetryPromotion = channel.unary_unary(
+                '/underpaint.v1.OrchestratorService/RetryPromotion',
+                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.RetryPromotionRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.RetryPromotionResponse.FromString,
+                _registered_method=True)
 
 
 class OrchestratorServiceServicer:
@@ -294,6 +304,25 @@ class OrchestratorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def QuoteRetry(self, request, context):
+        """What a dead promotion would cost if it were made now; spends nothing.
+        Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED;
+        FAILED_PRECONDITION when it is not dead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryPromotion(self, request, context):
+        """Promotes a dead promotion's draft anew, at a quote of QuoteRetry: a new
+        promotion with a reservation of its own, which names the one it repeats.
+        There is one for each dead promotion; again it answers with what is
+        stored. Deadline: 120 s at most. Errors: as of QuoteRetry and Promote.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrchestratorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -391,6 +420,16 @@ def add_OrchestratorServiceServicer_to_server(servicer, server):
                     servicer.ReplayPolicy,
                     request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyRequest.FromString,
                     response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyResponse.SerializeToString,
+            ),
+            'QuoteRetry': grpc.unary_unary_rpc_method_handler(
+                    servicer.QuoteRetry,
+                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.QuoteRetryRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.QuoteRetryResponse.SerializeToString,
+            ),
+            'RetryPromotion': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryPromotion,
+                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.RetryPromotionRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.RetryPromotionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -910,6 +949,60 @@ class OrchestratorService:
             '/underpaint.v1.OrchestratorService/ReplayPolicy',
             underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyRequest.SerializeToString,
             underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QuoteRetry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.OrchestratorService/QuoteRetry',
+            underpaint_dot_v1_dot_orchestrator__pb2.QuoteRetryRequest.SerializeToString,
+            underpaint_dot_v1_dot_orchestrator__pb2.QuoteRetryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryPromotion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.OrchestratorService/RetryPromotion',
+            underpaint_dot_v1_dot_orchestrator__pb2.RetryPromotionRequest.SerializeToString,
+            underpaint_dot_v1_dot_orchestrator__pb2.RetryPromotionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -104,6 +104,17 @@ class OrchestratorServiceStub:
     """What another policy would have done with stored promotions.
     Deadline: 300 s at most.
     """
+    QuoteRetry: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.QuoteRetryRequest, _orchestrator_pb2.QuoteRetryResponse]
+    """What a dead promotion would cost if it were made now; spends nothing.
+    Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED;
+    FAILED_PRECONDITION when it is not dead.
+    """
+    RetryPromotion: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.RetryPromotionRequest, _orchestrator_pb2.RetryPromotionResponse]
+    """Promotes a dead promotion's draft anew, at a quote of QuoteRetry: a new
+    promotion with a reservation of its own, which names the one it repeats.
+    There is one for each dead promotion; again it answers with what is
+    stored. Deadline: 120 s at most. Errors: as of QuoteRetry and Promote.
+    """
 
 @_typing.type_check_only
 class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
@@ -180,6 +191,17 @@ class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
     ReplayPolicy: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.ReplayPolicyRequest, _orchestrator_pb2.ReplayPolicyResponse]  # type: ignore[assignment]
     """What another policy would have done with stored promotions.
     Deadline: 300 s at most.
+    """
+    QuoteRetry: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.QuoteRetryRequest, _orchestrator_pb2.QuoteRetryResponse]  # type: ignore[assignment]
+    """What a dead promotion would cost if it were made now; spends nothing.
+    Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED;
+    FAILED_PRECONDITION when it is not dead.
+    """
+    RetryPromotion: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.RetryPromotionRequest, _orchestrator_pb2.RetryPromotionResponse]  # type: ignore[assignment]
+    """Promotes a dead promotion's draft anew, at a quote of QuoteRetry: a new
+    promotion with a reservation of its own, which names the one it repeats.
+    There is one for each dead promotion; again it answers with what is
+    stored. Deadline: 120 s at most. Errors: as of QuoteRetry and Promote.
     """
 
 class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -368,6 +390,29 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_orchestrator_pb2.ReplayPolicyResponse, _abc.Awaitable[_orchestrator_pb2.ReplayPolicyResponse]]:
         """What another policy would have done with stored promotions.
         Deadline: 300 s at most.
+        """
+
+    @_abc_1.abstractmethod
+    def QuoteRetry(
+        self,
+        request: _orchestrator_pb2.QuoteRetryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orchestrator_pb2.QuoteRetryResponse, _abc.Awaitable[_orchestrator_pb2.QuoteRetryResponse]]:
+        """What a dead promotion would cost if it were made now; spends nothing.
+        Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED;
+        FAILED_PRECONDITION when it is not dead.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryPromotion(
+        self,
+        request: _orchestrator_pb2.RetryPromotionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orchestrator_pb2.RetryPromotionResponse, _abc.Awaitable[_orchestrator_pb2.RetryPromotionResponse]]:
+        """Promotes a dead promotion's draft anew, at a quote of QuoteRetry: a new
+        promotion with a reservation of its own, which names the one it repeats.
+        There is one for each dead promotion; again it answers with what is
+        stored. Deadline: 120 s at most. Errors: as of QuoteRetry and Promote.
         """
 
 def add_OrchestratorServiceServicer_to_server(servicer: OrchestratorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

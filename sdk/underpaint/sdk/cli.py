@@ -15,6 +15,7 @@ from underpaint.sdk import (
     exporting,
     models,
     promoting,
+    retrying,
     spending,
     up,
 )
@@ -48,6 +49,8 @@ app.add_typer(promotions, name="promotions")
 add_default(promotions, promoting.promotions)
 add_command(promotions, "approve", deciding.approve)
 add_command(promotions, "deny", deciding.deny)
+add_command(promotions, "dead", retrying.dead)
+add_command(promotions, "retry", retrying.retry)
 app.add_typer(budget, name="budget")
 add_command(budget, "set", accounting.budget_set)
 add_command(budget, "show", accounting.budget_show)

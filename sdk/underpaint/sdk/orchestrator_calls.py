@@ -152,13 +152,45 @@ class OrchestratorCalls:
             )
         return promotion_from_wire(answer.promotion)
 
-    async def list_promotions(self, limit: int = 50) -> list[Promotion]:
-        """The newest promotions, newest first."""
+    async def quote_retry(self, promotion_id: str) -> Quote:
+        """The most a dead promotion would cost if it were made now; nothing is spent.
+
+        Raises:
+            PromotionNotFound: there is no such promotion.
+            NotDead: it has not failed.
+            PolicyRefused: a rule says no.
+        """
+        request = orchestrator_pb2.QuoteRetryRequest(promotion_id=promotion_id)
+        with self._orchestrator.call("QuoteRetry") as options:
+            answer = await self._orchestrator.stub.QuoteRetry(request, **options)
+        return quote_from_wire(answer.quote)
+
+    async def retry(self, promotion_id: str, *, quote_id: str) -> Promotion:
+        """Makes a dead promotion anew: a new one, at a price of today. Again changes nothing.
+
+        Args:
+            promotion_id: of the dead one.
+            quote_id: of the `quote_retry` that was accepted.
+
+        Raises:
+            PromotionNotFound, NotDead, PolicyRefused: as for `quote_retry`.
+            BudgetExceeded: a budget has no room for the quote.
+            QuoteExpired: quote again.
+        """
+        request = orchestrator_pb2.RetryPromotionRequest(
+            promotion_id=promotion_id, quote_id=quote_id
+        )
+        with self._orchestrator.call("RetryPromotion") as options:
+            answer = await self._orchestrator.stub.RetryPromotion(request, **options)
+        return promotion_from_wire(answer.promotion)
+
+    async def list_promotions(self, limit: int = 50, *, dead: bool = False) -> list[Promotion]:
+        """The newest promotions, newest first; or those that are dead and were not retried."""
         found: list[Promotion] = []
         token = ""
         while len(found) < limit:
             page = orchestrator_pb2.ListPromotionsRequest(
-                page_size=min(limit - len(found), 1_000), page_token=token
+                page_size=min(limit - len(found), 1_000), page_token=token, dead=dead
             )
             with self._orchestrator.call("ListPromotions") as options:
                 answer = await self._orchestrator.stub.ListPromotions(page, **options)

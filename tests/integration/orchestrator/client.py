@@ -117,7 +117,9 @@ class Client:
     async def cancel(self, promotion_id: str) -> Promotion:
         with translated("orchestrator"):
             answer = await self.stub.Cancel(
-                pb.CancelRequest(promotion_id=promotion_id), timeout=PATIENCE_S, metadata=self.metadata
+                pb.CancelRequest(promotion_id=promotion_id),
+                timeout=PATIENCE_S,
+                metadata=self.metadata,
             )
         return wire.promotion_from_wire(answer.promotion)
 
@@ -134,6 +136,31 @@ class Client:
         with translated("orchestrator"):
             answer = await self.stub.DenyPromotion(
                 pb.DenyPromotionRequest(promotion_id=promotion_id, because=because),
+                timeout=PATIENCE_S,
+                metadata=self.metadata,
+            )
+        return wire.promotion_from_wire(answer.promotion)
+
+    async def dead(self) -> list[Promotion]:
+        with translated("orchestrator"):
+            answer = await self.stub.ListPromotions(
+                pb.ListPromotionsRequest(dead=True), timeout=PATIENCE_S, metadata=self.metadata
+            )
+        return [wire.promotion_from_wire(each) for each in answer.promotions]
+
+    async def quote_retry(self, promotion_id: str) -> Quote:
+        with translated("orchestrator"):
+            answer = await self.stub.QuoteRetry(
+                pb.QuoteRetryRequest(promotion_id=promotion_id),
+                timeout=PATIENCE_S,
+                metadata=self.metadata,
+            )
+        return wire.quote_from_wire(answer.quote)
+
+    async def retry(self, promotion_id: str, quote_id: str) -> Promotion:
+        with translated("orchestrator"):
+            answer = await self.stub.RetryPromotion(
+                pb.RetryPromotionRequest(promotion_id=promotion_id, quote_id=quote_id),
                 timeout=PATIENCE_S,
                 metadata=self.metadata,
             )

@@ -243,7 +243,11 @@ class StubOrchestrator(orchestrator_pb2_grpc.OrchestratorServiceServicer):
 
     async def ListPromotions(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.script.enter("ListPromotions")
-        newest = [promotion_to_wire(p) for p in reversed(self.promotions.values())]
+        newest = [
+            promotion_to_wire(each)
+            for each in reversed(self.promotions.values())
+            if not request.dead or (each.dead and not each.retried_as)
+        ]
         return orchestrator_pb2.ListPromotionsResponse(promotions=newest[: request.page_size])
 
     async def GetArtifact(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
@@ -309,6 +313,22 @@ class StubOrchestrator(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         return orchestrator_pb2.DenyPromotionResponse(
             promotion=self._promotion(request.promotion_id)
         )
+
+    async def QuoteRetry(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.script.enter("QuoteRetry")
+        dead = self.promotions[request.promotion_id]
+        quote = replace(self._quote(dead.promotion), id="quote-again", max_usd_micros=13_000)
+        return orchestrator_pb2.QuoteRetryResponse(quote=quote_to_wire(quote))
+
+    async def RetryPromotion(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.script.enter("RetryPromotion")
+        assert request.quote_id == "quote-again"
+        dead = self.promotions[request.promotion_id]
+        new_id = f"{dead.id}-again"
+        self.outcome = PromotionState.SETTLED
+        self._finish(new_id, replace(dead.promotion, retry_of=dead.id))
+        self.promotions[dead.id] = replace(dead, retried_as=new_id)
+        return orchestrator_pb2.RetryPromotionResponse(promotion=self._promotion(new_id))
 
     async def GetPolicy(self, request: Any, context: Any) -> Any:  # noqa: N802
         return status_to_wire(self.policy)

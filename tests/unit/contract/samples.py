@@ -58,6 +58,7 @@ PROMOTION_REQUEST = PromotionRequest(
     draft_seed=9,
     draft_count=8,
     priority=Priority.BATCH,
+    retry_of="p0",
 )
 QUOTE = Quote(
     id="q1",
@@ -108,6 +109,8 @@ PROMOTION = Promotion(
     attempts=2,
     reason="done",
     approved_by="ana",
+    dead=True,
+    retried_as="p2",
     artifact=DIGEST,
     lineage=LINEAGE,
     receipt=RECEIPT,

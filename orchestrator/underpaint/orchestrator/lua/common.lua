@@ -16,6 +16,7 @@
 --                  reservation expires           :bell           channel: "work" or the id of
 --                                                                a promotion that has news
 --   :waiting       sorted set, by when an approval must be there
+--   :dead          sorted set, by :sequence: what failed and was not retried
 -- Archived promotions:
 --   :tombstones:X  hash: number by id            :segments       sorted set by last number:
 --   :archived      the last number                               first number, sha256
@@ -250,6 +251,21 @@ local function resolve(id, promotion, kind, state, charged, message, ...)
   event(id, state, message)
   redis.call('PEXPIRE', root .. ':events:' .. id, EVENTS_KEPT_MS)
   return nil
+end
+
+-- Keeps a promotion that has just ended as dead: nobody wanted it to.
+local function bury(id)
+  redis.call('HSET', promotion_key(id), 'dead', '1')
+  redis.call('ZADD', root .. ':dead', redis.call('ZSCORE', root .. ':promotions', id), id)
+end
+
+-- Notes on a dead promotion which one repeats it; nothing if there is no such.
+local function retried(dead, id)
+  if dead == '' then return end
+  redis.call('ZREM', root .. ':dead', dead)
+  if redis.call('EXISTS', promotion_key(dead)) == 1 then -- it may be archived
+    redis.call('HSET', promotion_key(dead), 'retried_as', id)
+  end
 end
 
 -- The promotion, if the caller's lease is the latest and it has not ended.

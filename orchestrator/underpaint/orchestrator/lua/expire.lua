@@ -6,8 +6,11 @@ for _, id in ipairs(due) do
   local promotion = load(id)
   if promotion.state == 'reserved' or promotion.state == 'running' then
     -- One that does not balance has frozen spending and must not hold up the others.
-    if not resolve(id, promotion, 'expire', 'expired', '0', ARGV[2]) then
+    local reason = ARGV[2]
+    if promotion.trouble then reason = reason .. '; last: ' .. promotion.trouble end
+    if not resolve(id, promotion, 'expire', 'expired', '0', reason) then
       expired = expired + 1
+      if not promotion.cancel then bury(id) end
     end
   else
     redis.call('ZREM', DEADLINES, id)

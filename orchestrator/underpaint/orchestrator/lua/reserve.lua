@@ -1,6 +1,6 @@
 -- Reserves the money of a quote in every scope and enqueues the work, or changes nothing.
 -- ARGV: id, content, request, quote id, price, quote, reservation in ms, scopes, message,
--- who approved it (nothing for what needs no approval), priority, party
+-- who approved it (nothing for what needs no approval), priority, party, what it repeats or ''
 local id, content, request, quote_id, price, quote = unpack(ARGV, 1, 6)
 local reservation, scopes, message, approver, priority, party = unpack(ARGV, 7, 12)
 
@@ -57,6 +57,7 @@ if not before.content then
   redis.call('ZADD', root .. ':promotions', redis.call('INCR', root .. ':sequence'), id)
 end
 redis.call('ZREM', root .. ':waiting', id)
+retried(ARGV[13], id)
 redis.call('ZADD', DEADLINES, later(at, reservation), id)
 event(id, 'reserved', message)
 enqueue(id, {priority = priority, party = party})

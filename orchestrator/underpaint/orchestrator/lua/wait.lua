@@ -1,6 +1,7 @@
 -- Keeps a promotion that must be approved: nothing is reserved, and the quote stays open as
 -- long as somebody may approve it, so that its price does.
--- ARGV: id, content, request, quote id, price, quote, scopes, time in ms, reason
+-- ARGV: id, content, request, quote id, price, quote, scopes, time in ms, reason,
+-- what it repeats or ''
 local id, content, request, quote_id, price, quote, scopes, within, reason = unpack(ARGV, 1, 9)
 
 local before = redis.call('HGET', promotion_key(id), 'content')
@@ -24,5 +25,6 @@ redis.call('HSET', promotion_key(id), 'id', id, 'content', content, 'request', r
   'reason', reason, 'overruns', '', 'due', due)
 redis.call('ZADD', root .. ':promotions', redis.call('INCR', root .. ':sequence'), id)
 redis.call('ZADD', root .. ':waiting', due, id)
+retried(ARGV[10], id)
 event(id, 'waiting', reason)
 return {'stored', stored(id)}

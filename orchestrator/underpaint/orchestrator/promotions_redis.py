@@ -1,0 +1,127 @@
+"""Quotes, promotions and events in Redis, as they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from underpaint.contract.promotion import Promotion, PromotionEvent
+from underpaint.orchestrator import records, redis_link
+from underpaint.orchestrator.archive import Archived
+from underpaint.orchestrator.archive_redis import RedisShelf
+from underpaint.orchestrator.books import order
+from underpaint.orchestrator.ledger import OpenQuote, Page, not_found
+
+
+class RedisPromotions(RedisShelf):
+    """What there is, wherever it is kept by now."""
+
+    async def keep_quote(self, open_quote: OpenQuote, lifetime_s: float) -> None:
+        """Keeps a quote for its lifetime, by the server's clock."""
+        key = self._key("quote", open_quote.quote.id)
+        fields: dict[str, str | bytes] = {
+            "content": open_quote.content,
+            "max": str(open_quote.quote.max_usd_micros),
+            "quote": records.QUOTE.dump_json(open_quote.quote),
+            "price": records.PRICE.dump_json(open_quote.price),
+        }
+        with redis_link.translated():
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                pipeline.hset(key, mapping=fields)
+                pipeline.pexpire(key, int(lifetime_s * 1000))
+                await pipeline.execute()
+
+    async def find_quote(self, quote_id: str) -> OpenQuote | None:
+        """The quote, if it is still open."""
+        fields = await self._hash("quote", quote_id)
+        if not fields:
+            return None
+        return OpenQuote(
+            quote=records.QUOTE.validate_json(fields[b"quote"]),
+            price=records.PRICE.validate_json(fields[b"price"]),
+            content=fields[b"content"].decode(),
+        )
+
+    async def get(self, promotion_id: str) -> Promotion:
+        """One promotion."""
+        fields = await self._hash("promotion", promotion_id)
+        if not fields:
+            return (await self._gone(promotion_id)).promotion
+        return records.promotion_from(fields)
+
+    async def page(self, size: int, token: str) -> Page:
+        """Newest first."""
+        promotions, last = await self._newest("promotions", size, token)
+        if len(promotions) < size:
+            archived = await self._archived_from(
+                await self._before(last, token), size - len(promotions)
+            )
+            promotions += [each.promotion for each in archived]
+            last = archived[-1].number if archived else last
+        return Page(
+            promotions=tuple(promotions),
+            next_token=str(last) if len(promotions) == size else "",
+        )
+
+    async def dead(self, size: int, token: str) -> Page:
+        """The dead that were not retried, newest first."""
+        promotions, last = await self._newest("dead", size, token)
+        return Page(
+            promotions=tuple(promotions),
+            next_token=str(last) if len(promotions) == size else "",
+        )
+
+    async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
+        """Up to `most` events after an event id."""
+        oldest = f"({after}" if after else "-"
+        with redis_link.translated():
+            rows = await self._redis.xrange(
+                self._key("events", promotion_id), min=oldest, max="+", count=most
+            )
+        if rows:
+            return [records.event_from(event_id, fields) for event_id, fields in rows]
+        fields = await self._hash("promotion", promotion_id)
+        if not fields:
+            last = (await self._gone(promotion_id)).ending
+            return [last] if order(last.id) > order(after) else []
+        last = records.last_event_from(fields)
+        # Long finished: its events are gone, but how it ended is not.
+        return [last] if last.state.final and order(last.id) > order(after) else []
+
+    async def _newest(self, name: str, size: int, token: str) -> tuple[list[Promotion], int]:
+        """Promotions that a sorted set names, newest first, and the number of the last or 0."""
+        newest = f"({token}" if token else "+inf"
+        with redis_link.translated():
+            rows = await self._redis.zrevrangebyscore(
+                self._key(name), newest, "-inf", start=0, num=size, withscores=True
+            )
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for promotion_id, _ in rows:
+                    pipeline.hgetall(self._key("promotion", promotion_id.decode()))
+                stored = await pipeline.execute()
+        promotions = [
+            # One that is archived, perhaps since the names were read, is found there.
+            records.promotion_from(fields)
+            if fields
+            else (await self._gone(promotion_id.decode())).promotion
+            for (promotion_id, _), fields in zip(rows, stored, strict=True)
+        ]
+        return promotions, int(rows[-1][1]) if rows else 0
+
+    async def _gone(self, promotion_id: str) -> Archived:
+        """A promotion that is no longer in Redis. Raises PromotionNotFound."""
+        found = await self._archived(promotion_id)
+        if found is None:
+            raise not_found(promotion_id)
+        return found
+
+    async def _before(self, last: int, token: str) -> int:
+        """The number at which a page goes on in the archive."""
+        if last or token:
+            return (last or int(token)) - 1
+        with redis_link.translated():
+            return int(await self._redis.get(self._key("archived")) or 0)
+
+    async def _hash(self, kind: str, name: str) -> dict[bytes, bytes]:
+        with redis_link.translated():
+            fields: dict[bytes, bytes] = await self._redis.hgetall(self._key(kind, name))
+        return fields
