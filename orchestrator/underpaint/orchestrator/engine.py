@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from underpaint.contract import wire
 from underpaint.contract.chunks import Assembly
-from underpaint.contract.errors import EngineFailed, InvalidRequest
+from underpaint.contract.errors import EngineFailed, InvalidRequest, ServiceUnreachable
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
 from underpaint.contract.pictures import Digest
 from underpaint.contract.rim import call_options, open_channel, translated
@@ -79,7 +79,11 @@ class CloudEngine:
     async def generate(
         self, polish: Polish, tell: Callable[[Progress], Awaitable[None]], timeout_s: float
     ) -> GenerationResult:
-        """Calls Generate and puts the picture together from its chunks."""
+        """Calls Generate and puts the picture together from its chunks.
+
+        An engine that is lost once it has begun has failed: it may have died of this very
+        work, and must not be killed by it again and again.
+        """
         request = cloud_pb2.GenerateRequest(
             promotion_id=polish.promotion_id,
             engine=polish.engine,
@@ -89,20 +93,28 @@ class CloudEngine:
         )
         result: cloud_pb2.GenerationResult | None = None
         assembly: Assembly | None = None
-        with translated(f"the cloud at {self._address}"):
-            call = self._stub.Generate(request, **call_options(_GENERATE, self._token, timeout_s))
-            try:
-                async for answer in call:
-                    part = answer.WhichOneof("part")
-                    if part == "progress":
-                        await tell(wire.progress_from_wire(answer.progress))
-                    elif part == "result":
-                        result = answer.result
-                        assembly = _assembly(result, polish.request)
-                    elif part == "chunk" and assembly is not None:
-                        _add(assembly, answer.chunk.data)
-            finally:
-                call.cancel()  # an abandoned call would go on drawing
+        begun = False
+        try:
+            with translated(f"the cloud at {self._address}"):
+                options = call_options(_GENERATE, self._token, timeout_s)
+                call = self._stub.Generate(request, **options)
+                try:
+                    async for answer in call:
+                        begun = True
+                        part = answer.WhichOneof("part")
+                        if part == "progress":
+                            await tell(wire.progress_from_wire(answer.progress))
+                        elif part == "result":
+                            result = answer.result
+                            assembly = _assembly(result, polish.request)
+                        elif part == "chunk" and assembly is not None:
+                            _add(assembly, answer.chunk.data)
+                finally:
+                    call.cancel()  # an abandoned call would go on drawing
+        except ServiceUnreachable as error:
+            if begun:
+                raise EngineFailed(f"the engine was lost in mid-work: {error}") from None
+            raise
         if result is None or assembly is None:
             raise EngineFailed(f"the engine {polish.engine} ended without a picture")
         return GenerationResult(
