@@ -112,6 +112,12 @@ class Process:
     def alive(self) -> bool:
         return self.popen.poll() is None
 
+    @property
+    def memory(self) -> int:
+        """Bytes it holds now."""
+        pages = Path(f"/proc/{self.popen.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
     def kill(self) -> None:
         """kill -9, stalled or not."""
         self.popen.kill()
@@ -289,3 +295,8 @@ class House:
             lambda: self.orders.wrote("began", promotion_id) >= times,
             f"the engine begins {promotion_id}",
         )
+
+    def pictures(self) -> set[str]:
+        """The names of all pictures in the artifact store."""
+        files = (self.data_folder / "artifacts").glob("??/*")
+        return {path.name for path in files if path.read_bytes().startswith(b"\x89PNG")}

@@ -69,23 +69,26 @@ class Proxy:
         self._target = target
         self._links: set[_Link] = set()
         self._traps: list[Trap] = []
-        self._pumps: set[asyncio.Task[None]] = set()
+        self._meetings: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._cut = False
         self.delay_s = 0.0  # of every reply
         self.address = ""
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._meet, "127.0.0.1", 0)
+        def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            meeting = asyncio.create_task(self._meet(reader, writer))
+            self._meetings.add(meeting)
+            meeting.add_done_callback(self._meetings.discard)
+
+        self._server = await asyncio.start_server(met, "127.0.0.1", 0)
         self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def close(self) -> None:
         self.cut()
         if self._server:
             self._server.close()
-        for pump in self._pumps:
-            pump.cancel()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
+        await asyncio.gather(*self._meetings)
 
     def cut(self) -> None:
         """Cuts what is open, and whatever is opened until it is healed."""
@@ -128,12 +131,10 @@ class Proxy:
         self._links.add(link)
         there = asyncio.create_task(self._pump(reader, server[1], self._sent(link)))
         back = asyncio.create_task(self._pump(server[0], writer, self._answered(link)))
-        self._pumps |= {there, back}
         await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
         for pump in (there, back):
             pump.cancel()
         await asyncio.gather(there, back, return_exceptions=True)
-        self._pumps -= {there, back}
         self._links.discard(link)
         link.reset()
 
