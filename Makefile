@@ -9,7 +9,7 @@ GENERATE = $(BIN)/python $(PROTOC) --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-g
 	--python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) \
 	proto/underpaint/v1/*.proto
 
-.PHONY: demo test check bench proto clean
+.PHONY: demo test check bench soak proto clean
 
 demo: $(READY)
 	$(BIN)/underpaint demo
@@ -31,6 +31,11 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+MINUTES ?= 10
+SEED ?= 1
+soak: $(READY)
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) --seed $(SEED)
 
 proto: $(READY)
 	$(call GENERATE,proto)

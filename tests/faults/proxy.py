@@ -115,6 +115,11 @@ class Proxy:
         """How often requests have these bytes from now on."""
         return self._set(Trap(match, "count"))
 
+    def forget(self, trap: Trap) -> None:
+        """Takes a trap away, sprung or not; what it lost stays lost."""
+        if trap in self._traps:
+            self._traps.remove(trap)
+
     def _set(self, trap: Trap) -> Trap:
         self._traps.append(trap)
         return trap
