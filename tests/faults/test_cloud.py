@@ -36,6 +36,8 @@ async def test_04_a_replica_killed_in_mid_denoise_is_charged_once(
         assert await house.ended("promotion-1") == b"settled"
         finished = await orchestrator.client.get("promotion-1")
         assert finished.attempts > 1, "it was killed too late"
+        told = [event.message for event in await orchestrator.client.events("promotion-1")]
+        assert any("process died" in message for message in told)
         assert finished.receipt
         charged = finished.receipt.charged_usd_micros
         assert 0 < charged < finished.quote.max_usd_micros

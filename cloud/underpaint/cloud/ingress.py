@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from grpc_health.v1 import health_pb2
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.grpc_util import RayServegRPCContext
 from ray.serve.handle import DeploymentHandle
@@ -196,6 +196,8 @@ def _domain_error(error: Exception) -> UnderpaintError:
         return cause
     if isinstance(cause, BackPressureError | DeploymentUnavailableError):
         return EngineBusy("every engine is at work; try again in a while")
+    if isinstance(cause, RayActorError):
+        return EngineFailed("the engine's process died in mid-work; it may have run out of memory")
     log.error("unforeseen error", exc_info=error)
     return EngineFailed("an unforeseen error; the log of the cloud's ingress has the details")
 
