@@ -22,6 +22,7 @@ from underpaint.contract.drafts import Privacy
 from underpaint.contract.generation import GenerationRequest
 from underpaint.contract.rim import call_options, open_channel, start_server
 from underpaint.contract.wire import PRIVACY_TO_WIRE, generation_to_wire
+from underpaint.edge.courier import Courier
 from underpaint.edge.lane import Engine, Lane
 from underpaint.edge.servicer import SERVICE, EdgeServicer
 from underpaint.edge.settings import BUNDLED
@@ -88,7 +89,9 @@ async def measure(model: str, rounds: int, threads: int) -> dict[str, float | in
         store = DraftStore(Path(directory), draft_limit=1_000, bytes_limit=2**30)
         server, port = await start_server(
             "127.0.0.1:0",
-            lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(EdgeServicer(lane, store), s),
+            lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(
+                EdgeServicer(lane, store, Courier(store, None, 60)), s
+            ),
             [SERVICE],
         )
         async with open_channel(f"127.0.0.1:{port}") as channel:

@@ -14,7 +14,9 @@ from typing import Final
 from underpaint.contract.checkpoints import check_directory
 from underpaint.contract.errors import UnderpaintError
 from underpaint.contract.rim import Readiness, read_token, start_server
+from underpaint.edge.courier import Courier
 from underpaint.edge.lane import Engine, Lane
+from underpaint.edge.orchestrator import Orchestrator
 from underpaint.edge.servicer import SERVICE, EdgeServicer
 from underpaint.edge.settings import Settings, is_hub_id, read_settings
 from underpaint.edge.store import DraftStore
@@ -40,17 +42,25 @@ async def serve(settings: Settings) -> None:
     store = DraftStore(
         settings.data_dir, draft_limit=settings.draft_limit, bytes_limit=settings.store_mib * MIB
     )
+    orchestrator = None
+    if settings.orchestrator:
+        own_token = read_token(settings.orchestrator_token_file)
+        orchestrator = Orchestrator(settings.orchestrator, own_token or token)
+    courier = Courier(store, orchestrator, settings.outbox_every_s)
     lane = Lane(lambda: _load(settings), settings.waiting_limit)
     readiness = Readiness()
     host = settings.listen.rpartition(":")[0]
     server, port = await start_server(
         settings.listen,
-        lambda server: add_EdgeServiceServicer_to_server(EdgeServicer(lane, store), server),
+        lambda server: add_EdgeServiceServicer_to_server(
+            EdgeServicer(lane, store, courier), server
+        ),
         [SERVICE],
         token=token,
         reflect=settings.reflection,
         readiness=readiness,
     )
+    sending = asyncio.create_task(courier.run(), name="outbox: send")
     try:
         opening = asyncio.create_task(lane.open())
         stopping = asyncio.create_task(stop.wait())
@@ -64,6 +74,10 @@ async def serve(settings: Settings) -> None:
         await readiness.set(serving=False)
         lane.close()
         await server.stop(GRACE_S)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        if orchestrator:
+            await orchestrator.close()
         store.close()
 
 

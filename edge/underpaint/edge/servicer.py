@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -11,11 +12,20 @@ from typing import Any, Final
 
 import grpc
 from underpaint.contract.chunks import split
-from underpaint.contract.drafts import Draft, Privacy
-from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.drafts import Draft, InitImage, Privacy
+from underpaint.contract.errors import DraftNotFound, InvalidRequest
 from underpaint.contract.generation import GenerationRequest, GenerationResult
+from underpaint.contract.money import check_usd_micros
+from underpaint.contract.outbox import OutboxItem, OutboxState
 from underpaint.contract.pictures import Digest
-from underpaint.contract.wire import draft_to_wire, generation_from_wire, privacy_from_wire
+from underpaint.contract.wire import (
+    draft_to_wire,
+    generation_from_wire,
+    privacy_from_wire,
+    promotion_to_wire,
+)
+from underpaint.contract.wire_outbox import outbox_item_to_wire
+from underpaint.edge.courier import Courier
 from underpaint.edge.lane import Lane
 from underpaint.edge.store import DraftStore, new_id
 from underpaint.v1 import common_pb2, edge_pb2, edge_pb2_grpc
@@ -24,15 +34,17 @@ SERVICE: Final = "underpaint.v1.EdgeService"
 MAX_COUNT: Final = 64
 MAX_PAGE: Final = 1_000
 PAGE: Final = 50
+_PROMOTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
     """Drafts made on the lane and kept in the store; errors become statuses at the rim."""
 
-    def __init__(self, lane: Lane, store: DraftStore) -> None:
+    def __init__(self, lane: Lane, store: DraftStore, courier: Courier) -> None:
         self._lane = lane
         self._store = store
+        self._courier = courier
 
     async def MakeDrafts(  # noqa: N802 - the RPC's name
         self, request: edge_pb2.MakeDraftsRequest, context: Context
@@ -101,6 +113,72 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
             drafts=await asyncio.to_thread(len, self._store),
             draft_limit=self._store.draft_limit,
         )
+
+    async def KeepPromotion(  # noqa: N802
+        self, request: edge_pb2.KeepPromotionRequest, context: Context
+    ) -> edge_pb2.KeepPromotionResponse:
+        """Keeps a promotion of a draft that may leave, and has it sent."""
+        if not _PROMOTION_ID.fullmatch(request.promotion_id):
+            raise InvalidRequest(
+                f"promotion id {request.promotion_id[:80]!r} does not do; "
+                "use 8 to 64 of A-Z a-z 0-9 - _"
+            )
+        sent = request.promotion
+        draft = await asyncio.to_thread(self._store.find, sent.draft_id)
+        picture = await asyncio.to_thread(self._store.picture, draft)
+        InitImage(draft=draft, picture=picture)  # refuses one that must stay
+        if (sent.draft_id, sent.init_image.sha256) != (draft.id, draft.digest.sha256):
+            raise DraftNotFound(f"draft {sent.draft_id} of this node is another picture")
+        item = OutboxItem(
+            promotion_id=request.promotion_id,
+            draft_id=draft.id,
+            prompt=sent.request.prompt,
+            state=OutboxState.HELD,
+            reason=self._courier.waits_for,
+            accepted_usd_micros=check_usd_micros(request.accepted_usd_micros),
+            quoted_usd_micros=0,
+            kept_at=datetime.now(UTC),
+        )
+        kept = await asyncio.to_thread(
+            self._store.outbox.keep, item, sent.SerializeToString(deterministic=True)
+        )
+        self._courier.wake()
+        return edge_pb2.KeepPromotionResponse(item=outbox_item_to_wire(kept))
+
+    async def ListOutbox(  # noqa: N802
+        self, request: edge_pb2.ListOutboxRequest, context: Context
+    ) -> edge_pb2.ListOutboxResponse:
+        """Everything that is kept."""
+        items = await asyncio.to_thread(self._store.outbox.items)
+        return edge_pb2.ListOutboxResponse(items=[outbox_item_to_wire(item) for item in items])
+
+    async def SendOutbox(  # noqa: N802
+        self, request: edge_pb2.SendOutboxRequest, context: Context
+    ) -> edge_pb2.SendOutboxResponse:
+        """Sends one or all now."""
+        accepted = check_usd_micros(request.accepted_usd_micros)
+        wanted = [request.promotion_id]
+        if not request.promotion_id:
+            if accepted:
+                raise InvalidRequest("a price is accepted for one promotion; name it")
+            items = await asyncio.to_thread(self._store.outbox.items)
+            wanted = [item.promotion_id for item in items]
+        answer = edge_pb2.SendOutboxResponse()
+        for promotion_id in wanted:
+            promotion = await self._courier.send(promotion_id, accepted)
+            if promotion:
+                answer.sent.append(promotion_to_wire(promotion))
+            else:
+                item, _ = await asyncio.to_thread(self._store.outbox.find, promotion_id)
+                answer.left.append(outbox_item_to_wire(item))
+        return answer
+
+    async def DropOutbox(  # noqa: N802
+        self, request: edge_pb2.DropOutboxRequest, context: Context
+    ) -> edge_pb2.DropOutboxResponse:
+        """Takes one out, unsent."""
+        item = await self._courier.drop(request.promotion_id)
+        return edge_pb2.DropOutboxResponse(item=outbox_item_to_wire(item))
 
 
 def _draft(

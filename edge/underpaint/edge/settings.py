@@ -44,6 +44,15 @@ class Settings(BaseSettings):
         Field(validation_alias=AliasChoices(PREFIX + "TOKEN_FILE", "UNDERPAINT_TOKEN_FILE")),
     ] = None
     reflection: bool = False
+    orchestrator: Annotated[
+        str,
+        Field(
+            pattern=r"^(\S+:\d{1,5})?$",
+            validation_alias=AliasChoices(PREFIX + "ORCHESTRATOR", "UNDERPAINT_ORCHESTRATOR"),
+        ),
+    ] = ""
+    orchestrator_token_file: Path | None = None
+    outbox_every_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
 
 
 _HELP: Final = {
@@ -57,6 +66,9 @@ _HELP: Final = {
     "device": "auto, cpu or cuda",
     "dtype": "auto, float32, bfloat16 or float16",
     "token_file": "file with the token that callers must bring",
+    "orchestrator": "host:port that the outbox is sent to; without one it is only kept",
+    "orchestrator_token_file": "file with the token for it; --token-file's without one",
+    "outbox_every_s": "seconds between tries to send the outbox",
 }
 
 

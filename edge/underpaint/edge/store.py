@@ -19,6 +19,8 @@ from underpaint.contract.drafts import Draft, Privacy
 from underpaint.contract.errors import DraftNotFound, EngineFailed, InvalidRequest
 from underpaint.contract.generation import GenerationRequest
 from underpaint.contract.pictures import Digest
+from underpaint.edge import outbox
+from underpaint.edge.outbox import Outbox
 
 MIN_PREFIX: Final = 4  # characters
 _SCHEMA: Final = """
@@ -68,7 +70,8 @@ class DraftStore:
             self._rows.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._rows.execute("PRAGMA journal_mode = WAL")
             self._rows.execute("PRAGMA synchronous = FULL")
-            self._rows.executescript("BEGIN EXCLUSIVE;" + _SCHEMA + "COMMIT;")
+            self._rows.executescript("BEGIN EXCLUSIVE;" + _SCHEMA + outbox.SCHEMA + "COMMIT;")
+            self.outbox = Outbox(self._rows, self._lock)
             with self._rows:
                 self._evict()
             self._sweep()
@@ -180,10 +183,18 @@ class DraftStore:
 
         Raises:
             DraftNotFound: there is none.
-            InvalidRequest: the beginning is too short, or fits several.
+            InvalidRequest: the beginning is too short, or fits several; or it is to be sent.
         """
         draft = self.find(beginning)
         with self._lock:
+            kept = self._rows.execute(
+                "SELECT promotion_id FROM outbox WHERE draft_id = ?", (draft.id,)
+            ).fetchone()
+            if kept:
+                raise InvalidRequest(
+                    f"draft {draft.id} is still to be sent as promotion {kept[0]}; take that out "
+                    f"with `underpaint outbox drop {kept[0]}` first"
+                )
             with self._rows:
                 self._rows.execute("DELETE FROM drafts WHERE id = ?", (draft.id,))
             self._remove({draft.digest.sha256})
@@ -218,13 +229,21 @@ class DraftStore:
                     os.close(descriptor)
 
     def _evict(self) -> set[str]:
-        """Deletes the rows of the oldest drafts beyond the limits; returns their bytes' names."""
+        """Deletes the rows of the oldest drafts beyond the limits; returns their bytes' names.
+
+        The newest stays, and so do those that are still to be sent.
+        """
         count, newest = self._rows.execute("SELECT count(*), max(place) FROM drafts").fetchone()
         gone: set[str] = set()
         while count > self.draft_limit or (count > 1 and self._size() > self._bytes_limit):
-            place, sha256 = self._rows.execute(
-                "SELECT place, sha256 FROM drafts WHERE place < ? ORDER BY place LIMIT 1", (newest,)
+            oldest = self._rows.execute(
+                "SELECT place, sha256 FROM drafts WHERE place < ? AND id NOT IN "
+                "(SELECT draft_id FROM outbox) ORDER BY place LIMIT 1",
+                (newest,),
             ).fetchone()
+            if oldest is None:
+                break
+            place, sha256 = oldest
             self._rows.execute("DELETE FROM drafts WHERE place = ?", (place,))
             gone.add(sha256)
             count -= 1

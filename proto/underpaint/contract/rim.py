@@ -35,7 +35,14 @@ Admit = Callable[[str | bytes | None], Unauthenticated | None]
 # More than any picture that may be sent; a caller who sends without end is cut off.
 _DRAINED: Final = 32  # messages
 _DRAIN_S: Final = 2.0
-_CHANNEL_OPTIONS: Final = (("grpc.enable_retries", 0), ("grpc.keepalive_time_ms", 30_000))
+_CHANNEL_OPTIONS: Final = (
+    ("grpc.enable_retries", 0),
+    ("grpc.keepalive_time_ms", 30_000),
+    # By default it grows to two minutes, during which a service that is back seems out of reach.
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # Otherwise a new channel inherits the backoff of another one to the same address.
+    ("grpc.use_local_subchannel_pool", 1),
+)
 
 
 class RimInterceptor(grpc.aio.ServerInterceptor):

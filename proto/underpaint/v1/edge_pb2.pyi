@@ -2,13 +2,26 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from underpaint.v1 import common_pb2 as _common_pb2
+from underpaint.v1 import orchestrator_pb2 as _orchestrator_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class OutboxState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OUTBOX_STATE_UNSPECIFIED: _ClassVar[OutboxState]
+    OUTBOX_STATE_HELD: _ClassVar[OutboxState]
+    OUTBOX_STATE_ASKS: _ClassVar[OutboxState]
+    OUTBOX_STATE_REFUSED: _ClassVar[OutboxState]
+OUTBOX_STATE_UNSPECIFIED: OutboxState
+OUTBOX_STATE_HELD: OutboxState
+OUTBOX_STATE_ASKS: OutboxState
+OUTBOX_STATE_REFUSED: OutboxState
 
 class Draft(_message.Message):
     __slots__ = ("id", "digest", "request", "privacy", "model", "elapsed_ms", "created_at", "warnings")
@@ -109,3 +122,77 @@ class GetNodeResponse(_message.Message):
     drafts: int
     draft_limit: int
     def __init__(self, model: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., drafts: _Optional[int] = ..., draft_limit: _Optional[int] = ...) -> None: ...
+
+class OutboxItem(_message.Message):
+    __slots__ = ("promotion_id", "draft_id", "prompt", "state", "reason", "accepted_usd_micros", "quoted_usd_micros", "kept_at")
+    PROMOTION_ID_FIELD_NUMBER: _ClassVar[int]
+    DRAFT_ID_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    QUOTED_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    KEPT_AT_FIELD_NUMBER: _ClassVar[int]
+    promotion_id: str
+    draft_id: str
+    prompt: str
+    state: OutboxState
+    reason: str
+    accepted_usd_micros: int
+    quoted_usd_micros: int
+    kept_at: _timestamp_pb2.Timestamp
+    def __init__(self, promotion_id: _Optional[str] = ..., draft_id: _Optional[str] = ..., prompt: _Optional[str] = ..., state: _Optional[_Union[OutboxState, str]] = ..., reason: _Optional[str] = ..., accepted_usd_micros: _Optional[int] = ..., quoted_usd_micros: _Optional[int] = ..., kept_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class KeepPromotionRequest(_message.Message):
+    __slots__ = ("promotion_id", "promotion", "accepted_usd_micros")
+    PROMOTION_ID_FIELD_NUMBER: _ClassVar[int]
+    PROMOTION_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    promotion_id: str
+    promotion: _orchestrator_pb2.PromotionRequest
+    accepted_usd_micros: int
+    def __init__(self, promotion_id: _Optional[str] = ..., promotion: _Optional[_Union[_orchestrator_pb2.PromotionRequest, _Mapping]] = ..., accepted_usd_micros: _Optional[int] = ...) -> None: ...
+
+class KeepPromotionResponse(_message.Message):
+    __slots__ = ("item",)
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    item: OutboxItem
+    def __init__(self, item: _Optional[_Union[OutboxItem, _Mapping]] = ...) -> None: ...
+
+class ListOutboxRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListOutboxResponse(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[OutboxItem]
+    def __init__(self, items: _Optional[_Iterable[_Union[OutboxItem, _Mapping]]] = ...) -> None: ...
+
+class SendOutboxRequest(_message.Message):
+    __slots__ = ("promotion_id", "accepted_usd_micros")
+    PROMOTION_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    promotion_id: str
+    accepted_usd_micros: int
+    def __init__(self, promotion_id: _Optional[str] = ..., accepted_usd_micros: _Optional[int] = ...) -> None: ...
+
+class SendOutboxResponse(_message.Message):
+    __slots__ = ("sent", "left")
+    SENT_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    sent: _containers.RepeatedCompositeFieldContainer[_orchestrator_pb2.Promotion]
+    left: _containers.RepeatedCompositeFieldContainer[OutboxItem]
+    def __init__(self, sent: _Optional[_Iterable[_Union[_orchestrator_pb2.Promotion, _Mapping]]] = ..., left: _Optional[_Iterable[_Union[OutboxItem, _Mapping]]] = ...) -> None: ...
+
+class DropOutboxRequest(_message.Message):
+    __slots__ = ("promotion_id",)
+    PROMOTION_ID_FIELD_NUMBER: _ClassVar[int]
+    promotion_id: str
+    def __init__(self, promotion_id: _Optional[str] = ...) -> None: ...
+
+class DropOutboxResponse(_message.Message):
+    __slots__ = ("item",)
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    item: OutboxItem
+    def __init__(self, item: _Optional[_Union[OutboxItem, _Mapping]] = ...) -> None: ...

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class EdgeServiceStub:
-    """The artist's machine. Nothing that is asked here leaves the device.
+    """The artist's machine. Nothing that is asked here leaves the device, except what
+    is put into the outbox.
     """
 
     def __init__(self, channel):
@@ -60,10 +61,31 @@ class EdgeServiceStub:
                 request_serializer=underpaint_dot_v1_dot_edge__pb2.GetNodeRequest.SerializeToString,
                 response_deserializer=underpaint_dot_v1_dot_edge__pb2.GetNodeResponse.FromString,
                 _registered_method=True)
+        self.KeepPromotion = channel.unary_unary(
+                '/underpaint.v1.EdgeService/KeepPromotion',
+                request_serializer=underpaint_dot_v1_dot_edge__pb2.KeepPromotionRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_edge__pb2.KeepPromotionResponse.FromString,
+                _registered_method=True)
+        self.ListOutbox = channel.unary_unary(
+                '/underpaint.v1.EdgeService/ListOutbox',
+                request_serializer=underpaint_dot_v1_dot_edge__pb2.ListOutboxRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_edge__pb2.ListOutboxResponse.FromString,
+                _registered_method=True)
+        self.SendOutbox = channel.unary_unary(
+                '/underpaint.v1.EdgeService/SendOutbox',
+                request_serializer=underpaint_dot_v1_dot_edge__pb2.SendOutboxRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_edge__pb2.SendOutboxResponse.FromString,
+                _registered_method=True)
+        self.DropOutbox = channel.unary_unary(
+                '/underpaint.v1.EdgeService/DropOutbox',
+                request_serializer=underpaint_dot_v1_dot_edge__pb2.DropOutboxRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_edge__pb2.DropOutboxResponse.FromString,
+                _registered_method=True)
 
 
 class EdgeServiceServicer:
-    """The artist's machine. Nothing that is asked here leaves the device.
+    """The artist's machine. Nothing that is asked here leaves the device, except what
+    is put into the outbox.
     """
 
     def MakeDrafts(self, request, context):
@@ -92,7 +114,8 @@ class EdgeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDraft(self, request, context):
-        """Deadline: 30 s at most. Errors: NOT_FOUND.
+        """Deadline: 30 s at most. Errors: NOT_FOUND; INVALID_ARGUMENT while a
+        promotion of it is in the outbox.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,6 +123,40 @@ class EdgeServiceServicer:
 
     def GetNode(self, request, context):
         """The engine and its defaults. Deadline: 30 s at most.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def KeepPromotion(self, request, context):
+        """Keeps a promotion on disk until the orchestrator has acknowledged it: it is
+        sent once, by itself, as soon as the orchestrator is in reach, quoted anew.
+        The same again answers with what is stored. Deadline: 30 s at most.
+        Errors: NOT_FOUND when the draft is not here; PERMISSION_DENIED when it must
+        stay; ALREADY_EXISTS for the same id with other content.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOutbox(self, request, context):
+        """Oldest first. Deadline: 30 s at most.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendOutbox(self, request, context):
+        """Tries to send now, also what was refused before. Deadline: 120 s at most.
+        Errors: NOT_FOUND when it is not in the outbox.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropOutbox(self, request, context):
+        """Takes a promotion out of the outbox, unsent. Deadline: 120 s at most.
+        Errors: NOT_FOUND when it is not there, because it was sent, perhaps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,6 +190,26 @@ def add_EdgeServiceServicer_to_server(servicer, server):
                     request_deserializer=underpaint_dot_v1_dot_edge__pb2.GetNodeRequest.FromString,
                     response_serializer=underpaint_dot_v1_dot_edge__pb2.GetNodeResponse.SerializeToString,
             ),
+            'KeepPromotion': grpc.unary_unary_rpc_method_handler(
+                    servicer.KeepPromotion,
+                    request_deserializer=underpaint_dot_v1_dot_edge__pb2.KeepPromotionRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_edge__pb2.KeepPromotionResponse.SerializeToString,
+            ),
+            'ListOutbox': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOutbox,
+                    request_deserializer=underpaint_dot_v1_dot_edge__pb2.ListOutboxRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_edge__pb2.ListOutboxResponse.SerializeToString,
+            ),
+            'SendOutbox': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendOutbox,
+                    request_deserializer=underpaint_dot_v1_dot_edge__pb2.SendOutboxRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_edge__pb2.SendOutboxResponse.SerializeToString,
+            ),
+            'DropOutbox': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropOutbox,
+                    request_deserializer=underpaint_dot_v1_dot_edge__pb2.DropOutboxRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_edge__pb2.DropOutboxResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'underpaint.v1.EdgeService', rpc_method_handlers)
@@ -142,7 +219,8 @@ def add_EdgeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EdgeService:
-    """The artist's machine. Nothing that is asked here leaves the device.
+    """The artist's machine. Nothing that is asked here leaves the device, except what
+    is put into the outbox.
     """
 
     @staticmethod
@@ -270,6 +348,114 @@ class EdgeService:
             '/underpaint.v1.EdgeService/GetNode',
             underpaint_dot_v1_dot_edge__pb2.GetNodeRequest.SerializeToString,
             underpaint_dot_v1_dot_edge__pb2.GetNodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KeepPromotion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.EdgeService/KeepPromotion',
+            underpaint_dot_v1_dot_edge__pb2.KeepPromotionRequest.SerializeToString,
+            underpaint_dot_v1_dot_edge__pb2.KeepPromotionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOutbox(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.EdgeService/ListOutbox',
+            underpaint_dot_v1_dot_edge__pb2.ListOutboxRequest.SerializeToString,
+            underpaint_dot_v1_dot_edge__pb2.ListOutboxResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendOutbox(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.EdgeService/SendOutbox',
+            underpaint_dot_v1_dot_edge__pb2.SendOutboxRequest.SerializeToString,
+            underpaint_dot_v1_dot_edge__pb2.SendOutboxResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropOutbox(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/underpaint.v1.EdgeService/DropOutbox',
+            underpaint_dot_v1_dot_edge__pb2.DropOutboxRequest.SerializeToString,
+            underpaint_dot_v1_dot_edge__pb2.DropOutboxResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EdgeServiceStub:
-    """The artist's machine. Nothing that is asked here leaves the device."""
+    """The artist's machine. Nothing that is asked here leaves the device, except what
+    is put into the outbox.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -46,13 +48,34 @@ class EdgeServiceStub:
     ListDrafts: _grpc.UnaryUnaryMultiCallable[_edge_pb2.ListDraftsRequest, _edge_pb2.ListDraftsResponse]
     """Newest first. Deadline: 30 s at most. Errors: INVALID_ARGUMENT."""
     DeleteDraft: _grpc.UnaryUnaryMultiCallable[_edge_pb2.DeleteDraftRequest, _edge_pb2.DeleteDraftResponse]
-    """Deadline: 30 s at most. Errors: NOT_FOUND."""
+    """Deadline: 30 s at most. Errors: NOT_FOUND; INVALID_ARGUMENT while a
+    promotion of it is in the outbox.
+    """
     GetNode: _grpc.UnaryUnaryMultiCallable[_edge_pb2.GetNodeRequest, _edge_pb2.GetNodeResponse]
     """The engine and its defaults. Deadline: 30 s at most."""
+    KeepPromotion: _grpc.UnaryUnaryMultiCallable[_edge_pb2.KeepPromotionRequest, _edge_pb2.KeepPromotionResponse]
+    """Keeps a promotion on disk until the orchestrator has acknowledged it: it is
+    sent once, by itself, as soon as the orchestrator is in reach, quoted anew.
+    The same again answers with what is stored. Deadline: 30 s at most.
+    Errors: NOT_FOUND when the draft is not here; PERMISSION_DENIED when it must
+    stay; ALREADY_EXISTS for the same id with other content.
+    """
+    ListOutbox: _grpc.UnaryUnaryMultiCallable[_edge_pb2.ListOutboxRequest, _edge_pb2.ListOutboxResponse]
+    """Oldest first. Deadline: 30 s at most."""
+    SendOutbox: _grpc.UnaryUnaryMultiCallable[_edge_pb2.SendOutboxRequest, _edge_pb2.SendOutboxResponse]
+    """Tries to send now, also what was refused before. Deadline: 120 s at most.
+    Errors: NOT_FOUND when it is not in the outbox.
+    """
+    DropOutbox: _grpc.UnaryUnaryMultiCallable[_edge_pb2.DropOutboxRequest, _edge_pb2.DropOutboxResponse]
+    """Takes a promotion out of the outbox, unsent. Deadline: 120 s at most.
+    Errors: NOT_FOUND when it is not there, because it was sent, perhaps.
+    """
 
 @_typing.type_check_only
 class EdgeServiceAsyncStub(EdgeServiceStub):
-    """The artist's machine. Nothing that is asked here leaves the device."""
+    """The artist's machine. Nothing that is asked here leaves the device, except what
+    is put into the outbox.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     MakeDrafts: _aio.UnaryStreamMultiCallable[_edge_pb2.MakeDraftsRequest, _edge_pb2.MakeDraftsResponse]  # type: ignore[assignment]
@@ -68,12 +91,33 @@ class EdgeServiceAsyncStub(EdgeServiceStub):
     ListDrafts: _aio.UnaryUnaryMultiCallable[_edge_pb2.ListDraftsRequest, _edge_pb2.ListDraftsResponse]  # type: ignore[assignment]
     """Newest first. Deadline: 30 s at most. Errors: INVALID_ARGUMENT."""
     DeleteDraft: _aio.UnaryUnaryMultiCallable[_edge_pb2.DeleteDraftRequest, _edge_pb2.DeleteDraftResponse]  # type: ignore[assignment]
-    """Deadline: 30 s at most. Errors: NOT_FOUND."""
+    """Deadline: 30 s at most. Errors: NOT_FOUND; INVALID_ARGUMENT while a
+    promotion of it is in the outbox.
+    """
     GetNode: _aio.UnaryUnaryMultiCallable[_edge_pb2.GetNodeRequest, _edge_pb2.GetNodeResponse]  # type: ignore[assignment]
     """The engine and its defaults. Deadline: 30 s at most."""
+    KeepPromotion: _aio.UnaryUnaryMultiCallable[_edge_pb2.KeepPromotionRequest, _edge_pb2.KeepPromotionResponse]  # type: ignore[assignment]
+    """Keeps a promotion on disk until the orchestrator has acknowledged it: it is
+    sent once, by itself, as soon as the orchestrator is in reach, quoted anew.
+    The same again answers with what is stored. Deadline: 30 s at most.
+    Errors: NOT_FOUND when the draft is not here; PERMISSION_DENIED when it must
+    stay; ALREADY_EXISTS for the same id with other content.
+    """
+    ListOutbox: _aio.UnaryUnaryMultiCallable[_edge_pb2.ListOutboxRequest, _edge_pb2.ListOutboxResponse]  # type: ignore[assignment]
+    """Oldest first. Deadline: 30 s at most."""
+    SendOutbox: _aio.UnaryUnaryMultiCallable[_edge_pb2.SendOutboxRequest, _edge_pb2.SendOutboxResponse]  # type: ignore[assignment]
+    """Tries to send now, also what was refused before. Deadline: 120 s at most.
+    Errors: NOT_FOUND when it is not in the outbox.
+    """
+    DropOutbox: _aio.UnaryUnaryMultiCallable[_edge_pb2.DropOutboxRequest, _edge_pb2.DropOutboxResponse]  # type: ignore[assignment]
+    """Takes a promotion out of the outbox, unsent. Deadline: 120 s at most.
+    Errors: NOT_FOUND when it is not there, because it was sent, perhaps.
+    """
 
 class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The artist's machine. Nothing that is asked here leaves the device."""
+    """The artist's machine. Nothing that is asked here leaves the device, except what
+    is put into the outbox.
+    """
 
     @_abc_1.abstractmethod
     def MakeDrafts(
@@ -111,7 +155,9 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _edge_pb2.DeleteDraftRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_edge_pb2.DeleteDraftResponse, _abc.Awaitable[_edge_pb2.DeleteDraftResponse]]:
-        """Deadline: 30 s at most. Errors: NOT_FOUND."""
+        """Deadline: 30 s at most. Errors: NOT_FOUND; INVALID_ARGUMENT while a
+        promotion of it is in the outbox.
+        """
 
     @_abc_1.abstractmethod
     def GetNode(
@@ -120,5 +166,46 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_edge_pb2.GetNodeResponse, _abc.Awaitable[_edge_pb2.GetNodeResponse]]:
         """The engine and its defaults. Deadline: 30 s at most."""
+
+    @_abc_1.abstractmethod
+    def KeepPromotion(
+        self,
+        request: _edge_pb2.KeepPromotionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_edge_pb2.KeepPromotionResponse, _abc.Awaitable[_edge_pb2.KeepPromotionResponse]]:
+        """Keeps a promotion on disk until the orchestrator has acknowledged it: it is
+        sent once, by itself, as soon as the orchestrator is in reach, quoted anew.
+        The same again answers with what is stored. Deadline: 30 s at most.
+        Errors: NOT_FOUND when the draft is not here; PERMISSION_DENIED when it must
+        stay; ALREADY_EXISTS for the same id with other content.
+        """
+
+    @_abc_1.abstractmethod
+    def ListOutbox(
+        self,
+        request: _edge_pb2.ListOutboxRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_edge_pb2.ListOutboxResponse, _abc.Awaitable[_edge_pb2.ListOutboxResponse]]:
+        """Oldest first. Deadline: 30 s at most."""
+
+    @_abc_1.abstractmethod
+    def SendOutbox(
+        self,
+        request: _edge_pb2.SendOutboxRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_edge_pb2.SendOutboxResponse, _abc.Awaitable[_edge_pb2.SendOutboxResponse]]:
+        """Tries to send now, also what was refused before. Deadline: 120 s at most.
+        Errors: NOT_FOUND when it is not in the outbox.
+        """
+
+    @_abc_1.abstractmethod
+    def DropOutbox(
+        self,
+        request: _edge_pb2.DropOutboxRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_edge_pb2.DropOutboxResponse, _abc.Awaitable[_edge_pb2.DropOutboxResponse]]:
+        """Takes a promotion out of the outbox, unsent. Deadline: 120 s at most.
+        Errors: NOT_FOUND when it is not there, because it was sent, perhaps.
+        """
 
 def add_EdgeServiceServicer_to_server(servicer: EdgeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

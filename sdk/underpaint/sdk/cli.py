@@ -14,6 +14,7 @@ from underpaint.sdk import (
     exits,
     exporting,
     models,
+    outbox,
     promoting,
     retrying,
     spending,
@@ -36,6 +37,10 @@ policy = typer.Typer(help="Check a policy, explain and replay its decisions.", n
 ledger = typer.Typer(help="Prove that the money adds up, and take it along.", no_args_is_help=True)
 bundled = typer.Typer(help="What the bundled models know and can do.", no_args_is_help=True)
 
+waiting = typer.Typer(
+    help="Promotions that wait on this node for the orchestrator.", no_args_is_help=True
+)
+
 add_command(app, "up", up.up)
 add_command(app, "doctor", doctor.doctor)
 add_command(app, "draft", drafting.draft)
@@ -51,6 +56,10 @@ add_command(promotions, "approve", deciding.approve)
 add_command(promotions, "deny", deciding.deny)
 add_command(promotions, "dead", retrying.dead)
 add_command(promotions, "retry", retrying.retry)
+app.add_typer(waiting, name="outbox")
+add_command(waiting, "list", outbox.outbox_list)
+add_command(waiting, "send", outbox.outbox_send)
+add_command(waiting, "drop", outbox.outbox_drop)
 app.add_typer(budget, name="budget")
 add_command(budget, "set", accounting.budget_set)
 add_command(budget, "show", accounting.budget_show)

@@ -7,12 +7,15 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from underpaint.contract.drafts import Draft
+from underpaint.contract.drafts import Draft, InitImage
 from underpaint.contract.errors import EngineFailed
+from underpaint.contract.outbox import OutboxItem
 from underpaint.contract.pictures import MAX_BYTES
-from underpaint.contract.wire import draft_from_wire
+from underpaint.contract.promotion import Promotion
+from underpaint.contract.wire import draft_from_wire, promotion_from_wire
+from underpaint.contract.wire_outbox import outbox_item_from_wire
 from underpaint.sdk.peer import Arrival, Peer, answers
-from underpaint.sdk.requests import DraftRequest
+from underpaint.sdk.requests import DraftRequest, PolishRequest
 from underpaint.v1 import edge_pb2
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class EdgeCalls:
-    """Drafts: made, fetched, listed, forgotten. Nothing asked here leaves the device."""
+    """Drafts, and the outbox; nothing else that is asked here leaves the device."""
 
     _edge: Peer[EdgeServiceAsyncStub]
 
@@ -75,6 +78,72 @@ class EdgeCalls:
         """
         with self._edge.call("DeleteDraft") as options:
             await self._edge.stub.DeleteDraft(edge_pb2.DeleteDraftRequest(id=draft_id), **options)
+
+    async def keep_promotion(
+        self,
+        init_image: InitImage,
+        polish: PolishRequest,
+        *,
+        promotion_id: str,
+        accepted_usd_micros: int = 0,
+    ) -> OutboxItem:
+        """Puts a promotion into the node's outbox, which sends it once, quoted anew.
+
+        Args:
+            init_image: a draft of this node that may leave it.
+            polish: how to finish it.
+            promotion_id: as for `promote`, which may have been tried with it before.
+            accepted_usd_micros: sent without asking up to this price; by default it asks.
+
+        Raises:
+            DraftNotFound: the draft is not on this node.
+            PromotionConflict: the outbox has other content under the id.
+        """
+        request = edge_pb2.KeepPromotionRequest(
+            promotion_id=promotion_id,
+            promotion=polish.to_wire(init_image),
+            accepted_usd_micros=accepted_usd_micros,
+        )
+        with self._edge.call("KeepPromotion") as options:
+            answer = await self._edge.stub.KeepPromotion(request, **options)
+        return outbox_item_from_wire(answer.item)
+
+    async def outbox(self) -> list[OutboxItem]:
+        """What is still to be sent, oldest first."""
+        with self._edge.call("ListOutbox") as options:
+            answer = await self._edge.stub.ListOutbox(edge_pb2.ListOutboxRequest(), **options)
+        return [outbox_item_from_wire(item) for item in answer.items]
+
+    async def send_outbox(
+        self, promotion_id: str = "", *, accepted_usd_micros: int = 0
+    ) -> tuple[list[Promotion], list[OutboxItem]]:
+        """Tries to send now; answers with what was sent, and what stays and why.
+
+        Args:
+            promotion_id: empty for all.
+            accepted_usd_micros: consents to a price of this one; 0 leaves what was accepted.
+
+        Raises:
+            PromotionNotFound: it is not in the outbox.
+        """
+        request = edge_pb2.SendOutboxRequest(
+            promotion_id=promotion_id, accepted_usd_micros=accepted_usd_micros
+        )
+        with self._edge.call("SendOutbox") as options:
+            answer = await self._edge.stub.SendOutbox(request, **options)
+        sent = [promotion_from_wire(wire) for wire in answer.sent]
+        return sent, [outbox_item_from_wire(item) for item in answer.left]
+
+    async def drop_outbox(self, promotion_id: str) -> OutboxItem:
+        """Takes a promotion out of the outbox, unsent.
+
+        Raises:
+            PromotionNotFound: it is not there; perhaps it was sent.
+        """
+        request = edge_pb2.DropOutboxRequest(promotion_id=promotion_id)
+        with self._edge.call("DropOutbox") as options:
+            answer = await self._edge.stub.DropOutbox(request, **options)
+        return outbox_item_from_wire(answer.item)
 
     async def node(self) -> edge_pb2.GetNodeResponse:
         """The edge node's model, its defaults, and how many drafts it keeps."""

@@ -16,6 +16,7 @@ from underpaint.contract.drafts import Draft, InitImage
 from underpaint.contract.durations import format_duration
 from underpaint.contract.errors import EngineFailed, InvalidRequest
 from underpaint.contract.money import format_usd
+from underpaint.contract.outbox import AT_ANY_PRICE
 from underpaint.contract.promotion import (
     SCOPE_KINDS,
     Account,
@@ -24,7 +25,7 @@ from underpaint.contract.promotion import (
     PromotionState,
     Quote,
 )
-from underpaint.sdk import exits, terminal
+from underpaint.sdk import exits, outbox, terminal
 from underpaint.sdk.desk import Desk, Ended
 from underpaint.sdk.documents import document
 from underpaint.sdk.drafting import SHORT, make_directory, save
@@ -99,7 +100,10 @@ async def promote(
         str, typer.Option(help="To repeat an earlier attempt without paying twice.")
     ] = "",
 ) -> object:
-    """Finish a draft in the cloud: quote, confirm, reserve the money, send the draft."""
+    """Finish a draft in the cloud: quote, confirm, reserve the money, send the draft.
+
+    While the orchestrator is out of reach the promotion waits in the outbox of the edge node.
+    """
     if not yes and (desk.as_json or not sys.stdin.isatty()):
         raise InvalidRequest(
             "promoting costs money and there is no terminal to confirm it; "
@@ -114,15 +118,24 @@ async def promote(
     one, picture = await desk.client.get_draft(draft)
     init_image = InitImage(draft=one, picture=picture)
     polish = replace(polish, draft_count=await _siblings(desk, one))
-    offer = await desk.client.quote(init_image, polish)
-    print_quote(desk, offer)
-    if not yes and not typer.confirm(f"Promote for at most {format_usd(offer.max_usd_micros)}?"):
-        desk.err.print("not promoted; nothing was spent")
-        raise Ended(exits.FAILED)
     promotion_id = promotion_id or new_promotion_id()
-    promotion = await desk.client.promote(
-        init_image, polish, quote_id=offer.id, promotion_id=promotion_id
-    )
+    accepted = AT_ANY_PRICE if yes else 0
+    try:
+        offer = await desk.client.quote(init_image, polish)
+        print_quote(desk, offer)
+        most = offer.max_usd_micros
+        if not yes and not typer.confirm(f"Promote for at most {format_usd(most)}?"):
+            desk.err.print("not promoted; nothing was spent")
+            raise Ended(exits.FAILED)
+        accepted = most
+        promotion = await desk.client.promote(
+            init_image, polish, quote_id=offer.id, promotion_id=promotion_id
+        )
+    except outbox.OUT_OF_REACH as error:
+        item = await outbox.keep(desk, init_image, polish, promotion_id, accepted, error)
+        if wait or out is not None:  # there is no picture
+            raise Ended(exits.OUT_OF_REACH, {"outbox": item}) from None
+        return {"outbox": item}
     desk.out.print(f"promotion [bold]{promotion.id}[/] is {promotion.state.value}")
     if promotion.state is PromotionState.WAITING:
         desk.out.print(promotion.reason, markup=False, soft_wrap=True)

@@ -66,6 +66,7 @@ def plan(options: StackOptions) -> list[ChildSpec]:
         }
     addresses = _addresses(ports)
     edge = addresses["--edge-port"]
+    orchestrator = addresses.get("--orchestrator-port", "")
     # The cloud takes longest, so it starts at once and the edge beside it: on two cores
     # that makes both slower and the whole a fifth faster than one after the other.
     edge_spec = ChildSpec(
@@ -73,7 +74,12 @@ def plan(options: StackOptions) -> list[ChildSpec]:
         command=_module(
             "edge",
             "underpaint.edge",
-            {"--listen": edge, "--data-dir": data / "edge", "--model": options.lite},
+            {
+                "--listen": edge,
+                "--data-dir": data / "edge",
+                "--model": options.lite,
+                "--orchestrator": orchestrator,
+            },
         ),
         address=edge,
         probe=partial(grpc_serves, edge),
@@ -81,7 +87,7 @@ def plan(options: StackOptions) -> list[ChildSpec]:
     )
     if not options.cloud:
         return [edge_spec]
-    orchestrator, cloud = addresses["--orchestrator-port"], addresses["--cloud-port"]
+    cloud = addresses["--cloud-port"]
     state = socket_path(data)
     orchestrator_spec = ChildSpec(
         name="orchestrator",

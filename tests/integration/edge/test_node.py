@@ -16,6 +16,7 @@ from underpaint.contract.generation import MAX_SEED, GenerationRequest, Generati
 from underpaint.contract.pictures import MAX_BYTES
 from underpaint.contract.rim import call_options, open_channel, start_server, translated
 from underpaint.contract.wire import Defaults, draft_from_wire
+from underpaint.edge.courier import Courier
 from underpaint.edge.lane import Lane
 from underpaint.edge.servicer import SERVICE, EdgeServicer
 from underpaint.edge.store import DraftStore
@@ -116,7 +117,9 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     await lane.open()
     server, port = await start_server(
         "127.0.0.1:0",
-        lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(EdgeServicer(lane, store), s),
+        lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(
+            EdgeServicer(lane, store, Courier(store, None, 60)), s
+        ),
         [SERVICE],
     )
     async with open_channel(f"127.0.0.1:{port}") as channel:
@@ -253,7 +256,9 @@ async def test_a_node_that_still_loads_is_busy(tmp_path: Path) -> None:
     lane = Lane(NoiseEngine)
     server, port = await start_server(
         "127.0.0.1:0",
-        lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(EdgeServicer(lane, store), s),
+        lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(
+            EdgeServicer(lane, store, Courier(store, None, 60)), s
+        ),
         [SERVICE],
     )
     async with open_channel(f"127.0.0.1:{port}") as channel:

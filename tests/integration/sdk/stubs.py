@@ -184,6 +184,7 @@ class StubOrchestrator(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         self.thawed: list[tuple[str, bool]] = []
         self.entries: list[LedgerEntry] = []
         self.heads: list[str] = []
+        self.price = 12_500
         self.lose_promote_replies = 0
         self.break_watch_after: list[int] = []
         self.outcome = PromotionState.SETTLED
@@ -413,7 +414,7 @@ class StubOrchestrator(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         return Quote(
             id="quote-1",
             engine=wanted.engine or "full",
-            max_usd_micros=12_500,
+            max_usd_micros=self.price,
             price_table_version="stub-1",
             expires_at=datetime.now(UTC) + timedelta(minutes=5),
             verdicts=(

@@ -28,6 +28,16 @@ def test_the_token_file_has_the_name_all_services_share_too(
     assert read_settings([]).token_file == Path("/run/token")
 
 
+@pytest.mark.parametrize("name", ["UNDERPAINT_EDGE_ORCHESTRATOR", "UNDERPAINT_ORCHESTRATOR"])
+def test_the_outbox_is_sent_where_the_client_would_promote(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    assert read_settings([]).orchestrator == ""
+    monkeypatch.setenv(name, "studio:50061")
+    assert read_settings([]).orchestrator == "studio:50061"
+    assert read_settings(["--orchestrator", "other:1"]).orchestrator == "other:1"
+
+
 def test_settings_cannot_be_changed_later() -> None:
     settings = read_settings([])
     with pytest.raises(ValidationError):
@@ -42,6 +52,8 @@ def test_settings_cannot_be_changed_later() -> None:
         (["--store-mib", "-1"], "--store-mib"),
         (["--listen", "50051"], "--listen"),
         (["--device", "tpu"], "--device"),
+        (["--orchestrator", "studio"], "--orchestrator"),
+        (["--outbox-every-s", "0"], "--outbox-every-s"),
         (["--dtype", "int4"], "--dtype"),
         (["--threads", "-2"], "--threads"),
         (["--colour", "red"], "--colour"),
