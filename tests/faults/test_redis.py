@@ -85,7 +85,10 @@ async def test_08_nothing_is_applied_twice_by_a_stall(house: House) -> None:
 
 
 async def test_09_a_retry_after_a_lost_reply_returns_what_is_stored(house: House) -> None:
-    """The reply is lost on the way to the orchestrator, to the client, and to the worker."""
+    """Lost on the way to the orchestrator, to the client, and to the worker.
+
+    And only late: a retry through another door has overtaken it.
+    """
     wire = await house.between(house.socket)
     orchestrator = await house.start("--lease-s", "60", redis=wire)
     door = await house.between(orchestrator.client.address)
@@ -111,13 +114,22 @@ async def test_09_a_retry_after_a_lost_reply_returns_what_is_stored(house: House
     house.acknowledged.add("promotion-2")
     await house.ended("promotion-2")
 
+    overtaken = wire.hold(script("reserve"))
+    promoting = asyncio.create_task(outside.promote("promotion-3", small(), quote_id=quote.id))
+    await sprung(overtaken.sprung)
+    another = await house.start("--concurrency", "0")
+    first = await house.promote(another, "promotion-3", quote_id=quote.id)
+    await house.ended("promotion-3")
+    overtaken.let_go()
+    assert (await promoting).created_at == first.created_at
+
     to_worker = wire.lose_reply(script("settle"))
-    await house.promote(orchestrator, "promotion-3")
+    await house.promote(orchestrator, "promotion-4")
     await sprung(to_worker.sprung)
     to_worker.reset()
     await until(lambda: "or has ended" in orchestrator.process.said, "the worker has tried again")
     await check_the_books(house)
-    spent = sum(charge(number) for number in (1, 2, 3))
+    spent = sum(charge(number) for number in (1, 2, 3, 4))
     assert await orchestrator.client.budgets() == {"organisation:default": (0, spent)}
 
 
