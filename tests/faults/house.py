@@ -53,14 +53,21 @@ def small(**changes: Any) -> pb.PromotionRequest:
     return request(**{"request": SMALL} | changes)
 
 
-async def until(condition: Callable[[], T | Awaitable[T]], what: str) -> T:
+async def until(condition: Callable[[], T], what: str) -> T:
     """What the condition gives, once it gives something."""
+
+    async def looked() -> T:
+        return condition()
+
+    return await until_told(looked, what)
+
+
+async def until_told(condition: Callable[[], Awaitable[T]], what: str) -> T:
+    """The same, of a condition that has to ask somebody."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        value = condition()
-        given: T = await value if isinstance(value, Awaitable) else value
-        if given:
-            return given
+        if value := await condition():
+            return value
         await asyncio.sleep(LOOK_S)
     raise AssertionError(f"waited in vain until {what}")
 

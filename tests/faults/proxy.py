@@ -66,7 +66,7 @@ class Proxy:
     """From a TCP port of its own to one server, a TCP address or the path of a unix socket."""
 
     def __init__(self, target: str) -> None:
-        self._target = target
+        self.target = target
         self._links: set[_Link] = set()
         self._traps: list[Trap] = []
         self._meetings: set[asyncio.Task[None]] = set()
@@ -144,9 +144,9 @@ class Proxy:
         link.reset()
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self._target.startswith("/"):
-            return await asyncio.open_unix_connection(self._target)
-        host, _, port = self._target.rpartition(":")
+        if self.target.startswith("/"):
+            return await asyncio.open_unix_connection(self.target)
+        host, _, port = self.target.rpartition(":")
         return await asyncio.open_connection(host, int(port))
 
     async def _pump(

@@ -54,6 +54,22 @@ async def test_07_every_acknowledged_write_survives_kills_of_redis_under_load(ho
     await check_the_books(house)
 
 
+async def test_07_killed_in_mid_polish_it_wastes_no_polish(house: House) -> None:
+    """The worker holds on to what the engine makes until Redis is back."""
+    house.orders.hold.touch()
+    orchestrator = await house.start("--lease-s", "60")
+    await house.promote(orchestrator, "promotion-1")
+    await house.began("promotion-1")
+    house.redis.kill()
+    house.orders.hold.unlink()
+    await until(lambda: house.orders.wrote("made"), "the picture is made")
+    await house.start_redis()
+    assert await house.ended("promotion-1") == b"settled"
+    assert (await orchestrator.client.get("promotion-1")).attempts == 1
+    assert house.orders.wrote("began") == 1
+    await check_the_books(house)
+
+
 async def test_08_nothing_is_applied_twice_by_a_stall(house: House) -> None:
     """Stalled (SIGSTOP) for longer than anybody waits, over 7 s, with writes on their way.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import replace
 
 import pytest
 from underpaint.contract.errors import (
@@ -21,7 +20,7 @@ from underpaint.contract.promotion import Account, PromotionState
 
 from tests.integration.orchestrator.client import Client, request
 from tests.integration.orchestrator.stub_cloud import PREVIEW, StubCloud, picture_of
-from tests.unit.orchestrator.samples import DRAFT, GENERATION
+from tests.unit.orchestrator.samples import DRAFT
 
 CHARGED = 1_000 + 1_738  # a picture and ceil(2.5 x 695), from the shipped prices
 QUOTED = 1_000 + 120 * 695
@@ -94,48 +93,10 @@ async def test_a_replay_returns_what_is_stored_even_with_the_budget_gone(
     assert (await client.budgets())["project:default"] == (0, CHARGED)
 
 
-async def test_exactly_the_limit_then_one_more(client: Client, cloud: StubCloud) -> None:
-    cloud.script = ["hang"] * 4
-    await client.set_budget("team:default", 2 * QUOTED)
-    await client.promote("promotion-1")
-    await client.promote("promotion-2")
-    with pytest.raises(BudgetExceeded, match="team:default"):
-        await client.promote("promotion-3")
-    with pytest.raises(PromotionNotFound):
-        await client.get("promotion-3")
-    assert (await client.budgets())["team:default"] == (2 * QUOTED, 0)
-    cloud.go_on.set()
-    for promotion_id in ("promotion-1", "promotion-2"):
-        assert (await client.finished(promotion_id)).state is PromotionState.SETTLED
-
-
 async def test_an_account_without_a_budget_gets_advice(client: Client) -> None:
     elsewhere = request(account=Account(organisation="x", team="x", project="x", user="x"))
     with pytest.raises(BudgetExceeded, match="underpaint budget set project:x 5"):
         await client.promote("promotion-1", elsewhere)
-
-
-async def test_concurrent_promoters_never_exceed_the_budget(
-    client: Client, cloud: StubCloud
-) -> None:
-    cloud.script = ["hang"] * 100
-    await client.set_budget("project:default", 10 * QUOTED)
-    quote = await client.quote()
-
-    async def one(number: int) -> bool:
-        try:
-            await client.promote(f"promotion-{number}", quote_id=quote.id)
-        except BudgetExceeded:
-            return False
-        return True
-
-    accepted = await asyncio.gather(*(one(number) for number in range(40)))
-    assert sum(accepted) == 10
-    assert (await client.budgets())["project:default"] == (10 * QUOTED, 0)
-    for number in range(40):
-        if accepted[number]:
-            assert (await client.cancel(f"promotion-{number}")).state is PromotionState.RELEASED
-    assert (await client.budgets())["project:default"] == (0, 0)
 
 
 async def test_a_quote_is_for_its_content_and_its_time(client: Client) -> None:
@@ -246,16 +207,3 @@ async def test_a_jpeg_draft_is_taken_too(client: Client) -> None:
     await client.promote("promotion-1", sent, jpeg)
     assert (await client.finished("promotion-1")).state is PromotionState.SETTLED
     assert await client.artifact(Digest.of(jpeg).sha256) == jpeg
-
-
-async def test_a_watcher_that_stops_reading_holds_up_nobody(
-    client: Client, cloud: StubCloud
-) -> None:
-    cloud.script = ["hang"]
-    await client.promote("promotion-1", request(request=replace(GENERATION, seed=1)))
-    stalled = client.watch("promotion-1")
-    first = await anext(stalled)
-    cloud.go_on.set()
-    assert (await client.finished("promotion-1")).state is PromotionState.SETTLED
-    rest = [event async for event in stalled]
-    assert [first, *rest] == await client.events("promotion-1")

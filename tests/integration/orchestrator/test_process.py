@@ -14,9 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from redis import Redis
-from underpaint.contract.errors import LedgerUnavailable, Unauthenticated
-from underpaint.contract.pictures import Digest
+from underpaint.contract.errors import Unauthenticated
 from underpaint.contract.promotion import PromotionState
 from underpaint.contract.rim import call_options
 from underpaint.orchestrator.settings import Settings
@@ -24,7 +22,7 @@ from underpaint.v1 import orchestrator_pb2 as pb
 
 from tests.integration.orchestrator.client import Client
 from tests.integration.orchestrator.conftest import wait_for_redis
-from tests.integration.orchestrator.stub_cloud import StubCloud, noise
+from tests.integration.orchestrator.stub_cloud import StubCloud
 
 CHARGED = 1_000 + 1_738
 Start = Callable[..., subprocess.Popen[str]]
@@ -76,55 +74,6 @@ async def calling(settings: Settings, token: str = "") -> AsyncIterator[Client]:
         await client.close()
 
 
-async def test_killed_after_the_acknowledgement_it_is_finished_and_charged_once(
-    settings: Settings, cloud: StubCloud, start: Start
-) -> None:
-    cloud.script = ["hang"]
-    first = start()
-    async with calling(settings) as client:
-        await client.promote("promotion-1")
-        await asyncio.wait_for(cloud.started.wait(), 30)
-        first.kill()
-        first.wait()
-    start()
-    async with calling(settings) as client:
-        finished = await client.finished("promotion-1")
-        assert (finished.state, finished.attempts) == (PromotionState.SETTLED, 2)
-        assert await client.budgets() == {"organisation:default": (0, CHARGED)}
-        assert len(cloud.calls) == 2
-
-
-async def test_killed_before_settling_the_artifact_is_found_and_settled(
-    settings: Settings, cloud: StubCloud, start: Start
-) -> None:
-    """The worker is stopped at the record; then the artifact is put where it would have been."""
-    first = start()
-    picture = noise((1024, 1024))
-    digest = Digest.of(picture)
-    shelf = settings.data_dir / "artifacts" / digest.sha256[:2]
-    async with calling(settings) as client:
-        shelf.write_text("in the way")  # the artifact cannot be stored for now
-        await client.promote("promotion-1")
-        with Redis.from_url(settings.redis_url) as redis:
-            for _ in range(1_000):
-                if redis.hexists("{underpaint}:promotion:promotion-1", "outcome"):
-                    break
-                await asyncio.sleep(0.02)
-        first.kill()
-        first.wait()
-    shelf.unlink()
-    shelf.mkdir()
-    (shelf / digest.sha256).write_bytes(picture)
-    start()
-    async with calling(settings) as client:
-        finished = await client.finished("promotion-1")
-        assert finished.state is PromotionState.SETTLED
-        assert finished.artifact == digest
-        assert await client.artifact(digest.sha256) == picture
-        assert await client.budgets() == {"organisation:default": (0, CHARGED)}
-    assert len(cloud.calls) == 1
-
-
 async def test_stopped_gracefully_it_hands_its_work_on(
     settings: Settings, cloud: StubCloud, start: Start
 ) -> None:
@@ -142,56 +91,6 @@ async def test_stopped_gracefully_it_hands_its_work_on(
     async with calling(settings) as client:
         finished = await client.finished("promotion-1")
         assert (finished.state, finished.attempts) == (PromotionState.SETTLED, 1)
-
-
-async def test_cut_off_from_redis_it_fails_closed_and_recovers(
-    settings: Settings, cloud: StubCloud, start: Start, tmp_path: Path
-) -> None:
-    server = embed(tmp_path / "r")
-    try:
-        start("--redis-url", f"unix://{tmp_path}/r/redis.sock")
-        async with calling(settings) as client:
-            quote = await client.quote()
-            await client.promote("promotion-1", quote_id=quote.id)
-            await client.finished("promotion-1")
-            server.kill()
-            server.wait()
-            for call in (client.quote(), client.promote("promotion-2", quote_id=quote.id)):
-                with pytest.raises(LedgerUnavailable, match="out of reach"):
-                    await call
-            assert len(cloud.calls) == 1
-            server = embed(tmp_path / "r")
-            await client.promote("promotion-2")
-            assert (await client.finished("promotion-2")).state is PromotionState.SETTLED
-            assert await client.budgets() == {"organisation:default": (0, 2 * CHARGED)}
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-async def test_redis_killed_in_mid_polish_wastes_no_polish(
-    settings: Settings, cloud: StubCloud, start: Start, tmp_path: Path
-) -> None:
-    cloud.script = ["hang"]
-    server = embed(tmp_path / "r")
-    try:
-        start("--redis-url", f"unix://{tmp_path}/r/redis.sock", "--lease-s", "60")
-        async with calling(settings) as client:
-            await client.promote("promotion-1")
-            await asyncio.wait_for(cloud.started.wait(), 30)
-            server.kill()
-            server.wait()
-            cloud.go_on.set()
-            with pytest.raises(LedgerUnavailable):
-                await client.get("promotion-1")
-            server = embed(tmp_path / "r")
-            finished = await client.finished("promotion-1")
-            assert (finished.state, finished.attempts) == (PromotionState.SETTLED, 1)
-            assert await client.budgets() == {"organisation:default": (0, CHARGED)}
-        assert len(cloud.calls) == 1
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 async def test_a_token_is_asked_for(settings: Settings, start: Start, tmp_path: Path) -> None:
