@@ -1,4 +1,4 @@
-"""`make soak`: every fault at once, for as long as asked, and a verdict at the end.
+"""`make soak`: the faults of tests/faults mixed, for as long as asked, and a verdict at the end.
 
 Three orchestrators on one Redis; artists of several teams, each project with a small budget
 of its own, promote, cancel, watch, retry and replay; meanwhile processes are killed and
@@ -22,11 +22,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -62,10 +62,12 @@ KEPT: Final = 20  # clients of killed orchestrators, for those who still wait fo
 TELL_EVERY_S: Final = 5.0
 NOT_NOW: Final = (Unavailable, DeadlineExceeded)
 
+Fault = Callable[[random.Random], Coroutine[Any, Any, None]]
+
 
 @dataclass
 class Post:
-    """One orchestrator, its way to Redis, and somebody who starts it again."""
+    """An orchestrator, whichever it is now, and its way to Redis."""
 
     wire: Proxy
     at: Orchestrator
@@ -79,7 +81,8 @@ class Soak:
     seed: int
     seconds: float
     posts: list[Post] = field(default_factory=list)
-    did: Counter[str] = field(default_factory=Counter)  # by whom it was done to, too
+    faults: Counter[str] = field(default_factory=Counter)
+    did: Counter[str] = field(default_factory=Counter)  # what artists did besides promoting
     wrong: list[str] = field(default_factory=list)  # answers that no fault excuses
     sent: dict[str, pb.PromotionRequest] = field(default_factory=dict)
     gone: list[Orchestrator] = field(default_factory=list)
@@ -95,7 +98,7 @@ class Soak:
             wire = await house.between(house.socket)
             self.posts.append(Post(wire, await self._orchestrator(wire)))
         telling = asyncio.create_task(self._tell())
-        parts = [self._harm(), *(self._artist(number) for number in range(ARTISTS))]
+        parts = [*self._harms(), *(self._artist(number) for number in range(ARTISTS))]
         acting = [asyncio.create_task(part) for part in parts]
         try:
             await asyncio.wait(acting, timeout=self.seconds, return_when=asyncio.FIRST_EXCEPTION)
@@ -122,11 +125,10 @@ class Soak:
         while True:
             await asyncio.sleep(TELL_EVERY_S)
             seconds = time.monotonic() - began
-            faults = ", ".join(f"{many} x {what}" for what, many in self.did.most_common(4))
             print(
-                f"{seconds:6.0f} of {self.seconds:.0f} s  "
-                f"{len(self.house.acknowledged)} acknowledged, "
-                f"{self.house.orders.wrote('made')} pictures made; {faults}",
+                f"{seconds:5.0f} of {self.seconds:.0f} s: {self.faults.total()} faults, "
+                f"{len(self.house.acknowledged)} promotions acknowledged, "
+                f"{self.house.orders.wrote('made')} pictures drawn",
                 flush=True,
             )
 
@@ -219,15 +221,26 @@ class Soak:
 
     # What is done to them
 
-    async def _harm(self) -> None:
-        dice = random.Random(f"{self.seed}/harm")
-        faults = {
+    async def _harm(self, faults: dict[Fault, int], rest_s: float) -> None:
+        """One fault after another, each as often as its weight says."""
+        dice = random.Random(f"{self.seed}/harm/{len(faults)}")
+        while not self.over.is_set():
+            await self._rest(dice.uniform(0.1, rest_s))
+            fault = dice.choices(list(faults), list(faults.values()))[0]
+            await fault(dice)
+            self.faults[fault.__name__[1:].replace("_", " ")] += 1
+
+    def _harms(self) -> list[Coroutine[Any, Any, None]]:
+        """What may be done at the same time."""
+        to_redis: dict[Fault, int] = {
+            self._kill_redis: 3,
+            self._stall_redis: 2,
+        }
+        to_all_else: dict[Fault, int] = {
             self._kill_orchestrator: 4,
             self._kill_at_a_step: 4,
             self._lose_a_reply: 6,
             self._stall_orchestrator: 3,
-            self._kill_redis: 3,
-            self._stall_redis: 2,
             self._cut_redis: 3,
             self._reset_redis: 4,
             self._slow_redis: 2,
@@ -236,11 +249,7 @@ class Soak:
             self._slow_engine: 3,
             self._cut_engine: 2,
         }
-        while not self.over.is_set():
-            await self._rest(dice.uniform(0.1, 1.5))
-            fault = dice.choices(list(faults), list(faults.values()))[0]
-            self.did[fault.__name__[1:].replace("_", " ")] += 1
-            await fault(dice)
+        return [self._harm(to_redis, rest_s=8), self._harm(to_all_else, rest_s=1.5)]
 
     async def _rest(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -288,7 +297,7 @@ class Soak:
 
     async def _stall_redis(self, dice: random.Random) -> None:
         self.house.redis.stall()
-        await self._rest(dice.choice((0.5, 2, 9)))
+        await self._rest(dice.choices((0.5, 2, 9), (4, 3, 1))[0])
         self.house.redis.wake()
 
     async def _cut_redis(self, dice: random.Random) -> None:
@@ -349,7 +358,8 @@ def told(soak: Soak, verdict: Verdict) -> dict[str, object]:
         "missing_artifacts": len(verdict.artifacts),
         "wrong_answers": len(soak.wrong),
         "pictures_drawn": soak.house.orders.wrote("made"),
-        "done": dict(sorted(soak.did.items())),
+        "artists": dict(sorted(soak.did.items())),
+        "faults": dict(sorted(soak.faults.items())),
         "details": [*soak.wrong, *verdict.details],
     }
 
@@ -377,12 +387,12 @@ def main() -> int:
     table = Table(title=f"A soak of {given.minutes:g} minutes, seed {given.seed}")
     table.add_column("what")
     table.add_column("how many", justify="right")
-    for name in ("acknowledged", "ended", *ZERO, "pictures_drawn", "done"):
+    for name in ("acknowledged", "ended", *ZERO, "pictures_drawn", "artists", "faults"):
         value = result[name]
         rows = value.items() if isinstance(value, dict) else [(name.replace("_", " "), value)]
         for what, many in rows:
             table.add_row(str(what), str(many))
-        if name in ("ended", ZERO[-1]):
+        if name in ("ended", ZERO[-1], "artists"):
             table.add_section()
     console = Console()
     console.print(table)
