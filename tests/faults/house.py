@@ -231,7 +231,7 @@ class House:
             *(sys.executable, "-m", "underpaint.orchestrator", "--listen", "127.0.0.1:0"),
             *("--redis-url", f"redis://{redis.address}/0" if redis else self.url),
             *("--cloud", cloud or self.engine_address, "--data-dir", str(self.data_folder)),
-            *("--lease-s", "1", "--backoff-s", "0.05", "--grace-s", "0.1"),
+            *("--lease-s", "3", "--backoff-s", "0.05", "--grace-s", "0.1"),
             *("--redis-wait-s", "60", *flags),
             environ=environ,
         )

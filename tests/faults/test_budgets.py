@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 import pytest
 from underpaint.contract.errors import BudgetExceeded
 from underpaint.contract.promotion import Promotion, PromotionState
+from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.ledger import Lease, LeaseLost, Overcharge
 from underpaint.orchestrator.ledger_redis import RedisLedger
 
 from tests.faults.books import check_the_books
 from tests.faults.house import QUOTED, House, charge, script, sprung, until
 from tests.integration.orchestrator.clocked import promote
-from tests.unit.orchestrator.samples import OUTCOME
+from tests.unit.orchestrator.samples import DRAFT, OUTCOME
 
 SCOPE = "organisation:default"
 RACES = 1_000
@@ -67,6 +68,8 @@ async def ledger(house: House) -> AsyncIterator[RedisLedger]:
     opened = RedisLedger(house.url, lease_s=60)
     await opened.open()
     await opened.set_budget(SCOPE, 10**9)
+    artifacts = Artifacts(str(house.data_folder / "artifacts"))
+    await artifacts.put(DRAFT, OUTCOME.digest)
     yield opened
     await opened.close()
 
@@ -154,3 +157,5 @@ async def test_14_of_cancel_and_settle_exactly_one_wins(house: House, ledger: Re
     (budget,) = await ledger.budgets()
     assert (budget.reserved_usd_micros, budget.spent_usd_micros) == (0, sum(spent))
     assert {0, 40} == set(spent), "one side always won: that is no race"
+    house.acknowledged = {f"promotion-{number}" for number in range(RACES)}
+    await check_the_books(house)
