@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.5  # lapsed leases and ended delays ring no bell
 EXPIRE_EVERY_S: Final = 5.0
+LONGEST_PAUSE_S: Final = 15.0  # while the cloud is out of reach
 EXPIRE_AT_ONCE: Final = 100
 
 
@@ -29,7 +30,11 @@ class Dispatcher:
         self._ledger = polisher.ledger
         self._concurrency = concurrency
         self._worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        self._carrying: dict[asyncio.Task[None], Lease] = {}
+        self._carrying: dict[asyncio.Task[bool], Lease] = {}
+        # Out of reach for one promotion is out of reach for all: this worker pauses, and leaves
+        # them to others that may reach what it does not.
+        self._unreached = 0  # in a row
+        self._resumes_at = 0.0
         self._sides: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -57,7 +62,8 @@ class Dispatcher:
             while True:
                 news.clear()
                 free = self._concurrency - len(self._carrying)
-                if free > 0:
+                pause_s = self._resumes_at - asyncio.get_running_loop().time()
+                if free > 0 and pause_s <= 0:
                     try:
                         for lease in await self._ledger.take(self._worker, free):
                             self._carry(lease, news)
@@ -66,7 +72,7 @@ class Dispatcher:
                     except Exception:
                         # One bad round must not stop all work for good.
                         log.exception("no work is taken")
-                await heard(news, LOOK_S)
+                await heard(news, min(LOOK_S, pause_s) if pause_s > 0 else LOOK_S)
 
     def _carry(self, lease: Lease, news: asyncio.Event) -> None:
         carrying = asyncio.create_task(
@@ -74,16 +80,31 @@ class Dispatcher:
         )
         self._carrying[carrying] = lease
 
-        def done(ended: asyncio.Task[None]) -> None:
+        def done(ended: asyncio.Task[bool]) -> None:
             del self._carrying[ended]
-            news.set()  # there is room for more
-            if not ended.cancelled() and ended.exception():
+            if ended.cancelled():
+                return
+            if ended.exception():
                 # A fault of ours: the lease lapses, and attempts are bounded.
                 log.error(
                     "promotion %s broke its worker", lease.promotion.id, exc_info=ended.exception()
                 )
+            else:
+                self._pause(reached=ended.result())
+            news.set()  # there is room for more
 
         carrying.add_done_callback(done)
+
+    def _pause(self, *, reached: bool) -> None:
+        """Takes nothing for a while, longer each time in a row that nothing was reached."""
+        now = asyncio.get_running_loop().time()
+        if reached:
+            self._unreached = 0
+            self._resumes_at = now
+        elif now >= self._resumes_at:  # what was asked at the same time counts once
+            pause_s = self._polisher.first_backoff_s * 2 ** min(self._unreached, 10)
+            self._resumes_at = now + min(pause_s, LONGEST_PAUSE_S)
+            self._unreached += 1
 
     async def _expire_forever(self) -> None:
         while True:

@@ -163,10 +163,10 @@ class Ledger(Books, Shelf, Protocol):
     async def take(self, worker: str, most: int) -> Sequence[Lease]:
         """Leases of promotions whose lease has lapsed, and of those whose turn it is.
 
-        Interactive ones before batch ones, though every BATCH_TURN-th turn is batch's. Within
-        a priority the parties take turns (`Account.party`), so that nobody waits for all that
-        another has queued; the promotions of a party go in the order they were made, and one
-        that is retried keeps its place. Work that runs is never interrupted.
+        At each engine interactive ones go before batch ones, though every BATCH_TURN-th turn is
+        batch's. Within a priority the parties take turns (`Account.party`), so that nobody waits
+        for all that another has queued; the promotions of a party go in the order they were
+        made, and one that is retried keeps its place. Work that runs is never interrupted.
         """
 
     async def renew(self, lease: Lease) -> bool:
@@ -198,11 +198,12 @@ class Ledger(Books, Shelf, Protocol):
         """
 
     async def retry(self, lease: Lease, delay_s: float, reason: str, *, counts: bool) -> None:
-        """Puts the promotion back to wait for some seconds.
+        """Puts the promotion back to wait.
 
         Args:
             lease: the latest.
-            delay_s: seconds until it may be taken again.
+            delay_s: seconds until it may be taken again, if it was an attempt; else until
+                its engine may be asked again by anybody, and the promotion keeps its turn.
             reason: what went wrong; told if the promotion expires before it succeeds.
             counts: whether it was an attempt.
         """

@@ -169,8 +169,10 @@ class MemoryLedger(MemoryPromotions):
         due = [(each.waits_until, id_) for id_, each in self._delayed.items()]
         for _, promotion_id in sorted(each for each in due if each[0] <= now)[:most]:
             self._enqueue(self._delayed.pop(promotion_id))
-        while len(leases) < most and (next_id := self._queue.pop()):
-            if lease := self._lease(self._records[next_id]):
+        while len(leases) < most and (popped := self._queue.pop(now)):
+            record = self._records[popped[0]]
+            record.turn = popped[1]
+            if lease := self._lease(record):
                 leases.append(lease)
         return leases
 
@@ -248,16 +250,19 @@ class MemoryLedger(MemoryPromotions):
             return
         record.fence += 1
         record.trouble = reason
-        record.waits_until = self._clock() + delay_s
+        until = self._clock() + delay_s
         record.refusals += 0 if counts else 1
         attempts = record.promotion.attempts - (0 if counts else 1)
         self._dequeue(record)
         self._change(record, state=PromotionState.RESERVED, attempts=attempts)
         self._event(record, again(reason, delay_s))
-        if delay_s:
+        if counts and delay_s:
+            record.waits_until = until
             self._delayed[record.promotion.id] = record
-        else:
-            self._enqueue(record)
+            return
+        if not counts and delay_s:
+            self._queue.leave_alone(record.promotion.quote.engine, until)
+        self._enqueue(record, None if counts else record.turn)
 
     async def expire_due(self, most: int) -> int:
         """Expires promotions whose reservation is over."""
@@ -349,13 +354,13 @@ class MemoryLedger(MemoryPromotions):
             outcome=record.outcome,
         )
 
-    def _enqueue(self, record: Record) -> None:
-        self._queue.put(record.promotion.promotion, record.number, record.promotion.id)
+    def _enqueue(self, record: Record, turn: int | None = None) -> None:
+        self._queue.put(record.promotion, record.number, turn)
         self._bell.ring(WORK)
 
     def _dequeue(self, record: Record) -> None:
         """Takes a promotion out of whatever it waits in or is leased by."""
-        self._queue.remove(record.promotion.promotion, record.number, record.promotion.id)
+        self._queue.remove(record.promotion, record.number)
         self._delayed.pop(record.promotion.id, None)
         self._leased.pop(record.promotion.id, None)
         record.entry = ""

@@ -124,6 +124,7 @@ class RedisLedger(RedisPromotions):
             request.priority.value,
             request.account.party,
             request.retry_of,
+            quote.engine,
         )
         if verdict == b"archived":
             before = await self._gone(promotion_id)

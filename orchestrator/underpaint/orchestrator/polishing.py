@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 SLACK_S: Final = 30.0  # beyond the GPU seconds: the way there and back
 LONGEST_BACKOFF_S: Final = 15.0
+LONGEST_BUSY_S: Final = 2.0  # that an engine which refused is left alone
 MAX_PREVIEW_BYTES: Final = 128 * 1024
 MAX_PREVIEWS: Final = 24  # of one attempt; the rest is told without a picture
 PREVIEW_EVERY_S: Final = 0.1
@@ -45,6 +46,10 @@ class _Cancelled(Exception):
     """The artist wants it no more."""
 
 
+class _Unreached(Exception):
+    """The cloud, or what else the work needs, is out of this worker's reach."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polisher:
     """What it takes to carry a promotion through."""
@@ -56,12 +61,29 @@ class Polisher:
     max_attempts: int
     first_backoff_s: float
 
-    async def carry(self, lease: Lease) -> None:
+    async def carry(self, lease: Lease) -> bool:
         """Takes a leased promotion to its end, or back to the queue.
 
         While the ledger is out of reach it holds on to what was made, for as long as no
         other worker has taken over. Cancelling this stops the engine.
+
+        Returns:
+            False if the engine was out of this worker's reach; another may reach it.
         """
+        try:
+            return await self._carried(lease)
+        except LeaseLost:
+            log.warning("promotion %s went to another worker or has ended", lease.promotion.id)
+            return True
+
+    async def hand_back(self, lease: Lease) -> None:
+        """Lets another worker have the promotion at once."""
+        try:
+            await self.ledger.retry(lease, 0, "its worker stops", counts=False)
+        except (LeaseLost, LedgerUnavailable):
+            log.info("promotion %s is not ours to hand back", lease.promotion.id)
+
+    async def _carried(self, lease: Lease) -> bool:
         promotion_id = lease.promotion.id
         try:
             outcome = await self._while_held(lease, self._made(lease))
@@ -71,15 +93,11 @@ class Polisher:
         except _Cancelled:
             await _insist(lambda: self.ledger.release(lease, "cancelled"))
             log.info("promotion %s is cancelled", promotion_id)
-        except LeaseLost:
-            log.warning("promotion %s went to another worker or has ended", promotion_id)
-
-    async def hand_back(self, lease: Lease) -> None:
-        """Lets another worker have the promotion at once."""
-        try:
-            await self.ledger.retry(lease, 0, "its worker stops", counts=False)
-        except (LeaseLost, LedgerUnavailable):
-            log.info("promotion %s is not ours to hand back", lease.promotion.id)
+        except _Unreached as error:
+            reason = str(error)
+            await _insist(lambda: self.ledger.retry(lease, 0, reason, counts=False))
+            return False
+        return True
 
     async def _made(self, lease: Lease) -> Outcome | None:
         """The outcome with its artifact stored; None if the promotion waits or has ended."""
@@ -94,8 +112,10 @@ class Polisher:
             result = await self._generate(lease)
             # A measurement that is no duration must fail here, not when settling.
             pricing.charge(lease.price, lease.promotion.quote.request, result.gpu_seconds, 0)
-        except (EngineBusy, ServiceUnreachable) as error:
-            delay = min(self.first_backoff_s * 2 ** min(lease.refusals, 10), LONGEST_BACKOFF_S)
+        except ServiceUnreachable as error:
+            raise _Unreached(str(error)) from None
+        except EngineBusy as error:
+            delay = min(self.first_backoff_s * 2 ** min(lease.refusals, 10), LONGEST_BUSY_S)
             reason = str(error)
             await _insist(lambda: self.ledger.retry(lease, delay, reason, counts=False))
             return None

@@ -29,6 +29,7 @@ class Record:
     trouble: str = ""  # that it was last put back for
     outcome: Outcome | None = None
     lapses_at: float = 0.0  # of the lease, while running
+    turn: int | None = None  # that it was last taken at
     waits_until: float = 0.0  # of the backoff, while reserved
     events: list[PromotionEvent] = field(default_factory=list)
 

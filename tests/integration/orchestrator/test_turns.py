@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from typing_extensions import override
+from underpaint.contract.errors import EngineBusy
 from underpaint.contract.promotion import Account, Priority, Promotion, PromotionState
 from underpaint.orchestrator.ledger import BATCH_TURN, Ledger
 from underpaint.orchestrator.records import content_of
+from underpaint.orchestrator.service import run
+from underpaint.orchestrator.settings import Settings
 
+from tests.integration.orchestrator.client import Client, request
 from tests.integration.orchestrator.clocked import ClockedRedis, clocked
+from tests.integration.orchestrator.conftest import free_port
+from tests.integration.orchestrator.stub_cloud import StubCloud
 from tests.unit.orchestrator.samples import open_quote, promotion_request
 
 CATALOGUE, ARTIST = Account(team="catalogue"), Account(team="artists", user="ana")
@@ -23,9 +32,11 @@ async def promote(
     account: Account = CATALOGUE,
     priority: Priority = Priority.INTERACTIVE,
     reservation_s: float = 60,
+    engine: str = "full",
 ) -> Promotion:
-    request = promotion_request(account=account, priority=priority)
+    request = promotion_request(account=account, priority=priority, engine=engine)
     quote = open_quote(request, 1, f"q-{promotion_id}")
+    quote = replace(quote, quote=replace(quote.quote, engine=engine))
     await ledger.keep_quote(quote, 60)
     return await ledger.promote(promotion_id, content_of(request), request, quote, reservation_s)
 
@@ -100,6 +111,40 @@ async def test_a_retry_keeps_its_place(funded: Ledger) -> None:
     assert await taken(funded) == ["promotion-0", "promotion-1", "promotion-2"]
 
 
+async def test_an_engine_that_refused_is_left_alone_and_nobody_loses_a_turn(
+    funded: Ledger,
+) -> None:
+    for number in range(3):
+        await promote(funded, f"catalogue-{number}")
+    await promote(funded, "artist-0", ARTIST)
+    accepted, refused = await funded.take("one", 2)
+    assert refused.promotion.id == "artist-0"
+    await funded.retry(refused, 0.15, "busy", counts=False)
+    assert await taken(funded) == []  # not by another worker either
+    await promote(funded, "other-0", engine="other")
+    assert await taken(funded) == ["other-0"]
+    await asyncio.sleep(0.2)
+    # Not behind the catalogue, which came back into the ring while the artist was being refused.
+    assert await taken(funded) == ["artist-0", "catalogue-1", "catalogue-2"]
+    assert (await funded.get(accepted.promotion.id)).state is PromotionState.RUNNING
+
+
+async def test_one_who_reaches_no_engine_leaves_the_work_to_others_at_once(funded: Ledger) -> None:
+    await promote(funded, "promotion-0")
+    (lease,) = await funded.take("cut off", 1)
+    await funded.retry(lease, 0, "out of reach", counts=False)
+    (lease,) = await funded.take("another", 1)
+    assert (lease.promotion.attempts, lease.refusals) == (1, 1)
+
+
+async def test_engines_take_turns(funded: Ledger) -> None:
+    for number in range(3):
+        await promote(funded, f"full-{number}-id")
+        await promote(funded, f"other-{number}-id", engine="other")
+    order = await taken(funded)
+    assert [each.partition("-")[0] for each in order] == ["full", "other"] * 3
+
+
 async def test_what_is_cancelled_or_expired_takes_no_turn(funded: Ledger) -> None:
     await promote(funded, "cancelled-0")
     await promote(funded, "expired-0", reservation_s=0.01)
@@ -157,7 +202,8 @@ async def _random_life(ledger: Any, chance: random.Random) -> list[str]:
         what = chance.choice(["promote", "promote", "take", "retry", "cancel", "release"])
         if what == "promote":
             account, priority = chance.choice(accounts), chance.choice(list(Priority))
-            await promote(ledger, f"promotion-{second}", account, priority, 10**6)
+            engine = chance.choice(["full", "full", "other"])
+            await promote(ledger, f"promotion-{second}", account, priority, 10**6, engine)
         elif what == "take":
             found = await ledger.take("test", chance.randint(1, 4))
             leases += found
@@ -167,7 +213,8 @@ async def _random_life(ledger: Any, chance: random.Random) -> list[str]:
         elif leases:
             lease = leases.pop(chance.randrange(len(leases)))
             if what == "retry":
-                await ledger.retry(lease, chance.choice([0, 5]), "again", counts=True)
+                counts = chance.choice([True, False])
+                await ledger.retry(lease, chance.choice([0, 5]), "again", counts=counts)
             elif (await ledger.get(lease.promotion.id)).state is PromotionState.RUNNING:
                 await ledger.release(lease, "enough")
     await ledger.turn(1_000)
@@ -202,3 +249,68 @@ async def test_a_take_does_the_same_work_however_many_wait(redis_url: str) -> No
 async def _commands(ledger: ClockedRedis) -> dict[str, int]:
     told = await ledger._redis.info("commandstats")
     return {name: values["calls"] for name, values in told.items() if name != "cmdstat_info"}
+
+
+# A whole orchestrator
+
+
+class NarrowCloud(StubCloud):
+    """Takes one picture at a time and refuses all others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_work = False
+        self.order: list[str] = []
+
+    @override
+    async def Generate(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        if self.at_work:
+            raise EngineBusy("every engine is at work")
+        self.at_work = True
+        try:
+            self.order.append(request.promotion_id)
+            async for answer in super().Generate(request, context):
+                yield answer
+        finally:
+            self.at_work = False
+
+
+@pytest.fixture
+async def cloud() -> AsyncIterator[NarrowCloud]:
+    stub = NarrowCloud()
+    await stub.start()
+    yield stub
+    await stub.stop()
+
+
+async def test_an_engine_with_too_little_room_serves_teams_in_turn(
+    client: Client, cloud: NarrowCloud
+) -> None:
+    every = [f"catalogue-{number:02d}" for number in range(6)]
+    for promotion_id in every:
+        await client.promote(promotion_id, request(account=CATALOGUE))
+    begun = len(cloud.order)
+    await client.promote("artist-00", request(account=ARTIST))
+    for promotion_id in [*every, "artist-00"]:
+        finished = await client.finished(promotion_id)
+        assert (finished.state, finished.attempts) == (PromotionState.SETTLED, 1)
+    # At most those that had been taken already go before the artist.
+    assert cloud.order.index("artist-00") <= begun + 4
+
+
+async def test_an_orchestrator_that_is_cut_from_the_cloud_holds_up_nobody(
+    client: Client, settings: Settings
+) -> None:
+    stop = asyncio.Event()
+    nowhere = {"listen": f"127.0.0.1:{free_port()}", "cloud": f"127.0.0.1:{free_port()}"}
+    cut_off = asyncio.create_task(run(settings.model_copy(update=nowhere), stop))
+    other = Client(nowhere["listen"])
+    await other.wait_until_served(cut_off)
+    for number in range(6):
+        await other.promote(f"promotion-{number}")
+    for number in range(6):
+        finished = await client.finished(f"promotion-{number}")
+        assert (finished.state, finished.attempts) == (PromotionState.SETTLED, 1)
+    await other.close()
+    stop.set()
+    await cut_off

@@ -7,9 +7,11 @@
 -- each checks everything first and writes last.
 --
 --   :quote:ID      hash, kept for its lifetime   :promotion:ID   hash, the record
---   :queue:P:WHO   sorted set, by :sequence: what waits, by priority and by who takes turns
---   :turns:P       sorted set: who has something in a queue, by whose turn is next
---   :turn          counter: the last turn        :passed         turns that batch has let by
+--   :queue:ENGINE:PRIORITY:PARTY  sorted set, by :sequence: what waits
+--   :turns:ENGINE:PRIORITY        sorted set: parties with a queue, by whose turn is next
+--   :engines       sorted set, by whose turn     :turn           counter: the last turn
+--                  is next                       :passed         hash: turns that batch let by
+--   :busy          hash: until when an engine is left alone, because it refused
 --   :work          stream, one entry for each    :events:ID      stream, for watchers
 --                  promotion that is leased      :delayed        sorted set, by when to retry
 --   :deadlines     sorted set, by when the       :promotions     sorted set, by :sequence
@@ -100,28 +102,33 @@ end
 
 -- What waits is in sorted sets and only what is leased in the stream: a stream can neither
 -- give a retry its old place back nor be read in turns. Every step is O(log n).
-local function queue_key(priority, party) return root .. ':queue:' .. priority .. ':' .. party end
-local function turns_key(priority) return root .. ':turns:' .. priority end
+-- Turns are taken at each engine, for its time is what there is too little of.
+local function queue_key(lane, party) return root .. ':queue:' .. lane .. ':' .. party end
+local function turns_key(lane) return root .. ':turns:' .. lane end
+local function lane_of(engine, priority) return engine .. ':' .. priority end
 
-local function queue_of(promotion) -- one that was stored before there were turns has none
-  return promotion.priority or 'interactive', promotion.party or 'organisation:default'
+-- The lane and the party of a promotion; one that was stored before there were turns has none.
+local function place_of(promotion)
+  local engine = promotion.engine or cjson.decode(promotion.quote).engine
+  return lane_of(engine, promotion.priority or 'interactive'),
+    promotion.party or 'organisation:default', engine
 end
 
 -- Puts a party behind all others, or leaves it out if nothing of it waits.
-local function next_turn(priority, party)
-  if redis.call('EXISTS', queue_key(priority, party)) == 1 then
-    redis.call('ZADD', turns_key(priority), redis.call('INCR', root .. ':turn'), party)
+local function next_turn(lane, party)
+  if redis.call('EXISTS', queue_key(lane, party)) == 1 then
+    redis.call('ZADD', turns_key(lane), redis.call('INCR', root .. ':turn'), party)
   else
-    redis.call('ZREM', turns_key(priority), party)
+    redis.call('ZREM', turns_key(lane), party)
   end
 end
 
 -- By its number: a retry waits where it waited before, not behind what came later.
 local function enqueue(id, promotion)
-  local priority, party = queue_of(promotion)
-  redis.call('ZADD', queue_key(priority, party),
-    redis.call('ZSCORE', root .. ':promotions', id), id)
-  if not redis.call('ZSCORE', turns_key(priority), party) then next_turn(priority, party) end
+  local lane, party, engine = place_of(promotion)
+  redis.call('ZADD', queue_key(lane, party), redis.call('ZSCORE', root .. ':promotions', id), id)
+  redis.call('ZADD', root .. ':engines', 'NX', 0, engine)
+  if not redis.call('ZSCORE', turns_key(lane), party) then next_turn(lane, party) end
   ring('work')
 end
 
@@ -133,11 +140,11 @@ local function dequeue(id, promotion)
     redis.call('HDEL', promotion_key(id), 'entry')
     return
   end
-  local priority, party = queue_of(promotion)
-  local queue = queue_key(priority, party)
+  local lane, party = place_of(promotion)
+  local queue = queue_key(lane, party)
   redis.call('ZREM', DELAYED, id)
   if redis.call('ZREM', queue, id) == 1 and redis.call('EXISTS', queue) == 0 then
-    redis.call('ZREM', turns_key(priority), party)
+    redis.call('ZREM', turns_key(lane), party)
   end
 end
 

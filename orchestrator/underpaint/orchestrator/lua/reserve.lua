@@ -1,6 +1,7 @@
 -- Reserves the money of a quote in every scope and enqueues the work, or changes nothing.
 -- ARGV: id, content, request, quote id, price, quote, reservation in ms, scopes, message,
--- who approved it (nothing for what needs no approval), priority, party, what it repeats or ''
+-- who approved it (nothing for what needs no approval), priority, party,
+-- what it repeats or '', engine
 local id, content, request, quote_id, price, quote = unpack(ARGV, 1, 6)
 local reservation, scopes, message, approver, priority, party = unpack(ARGV, 7, 12)
 
@@ -48,6 +49,7 @@ redis.call('HSET', promotion_key(id), 'id', id, 'content', content, 'request', r
   'quote', quote, 'price', price, 'max', max, 'scopes', scopes, 'day', day,
   'state', 'reserved', 'created', before.created or at, 'approved_by', approver,
   'updated', at, 'attempts', '0', 'refusals', '0', 'priority', priority, 'party', party,
+  'engine', ARGV[14],
   'fence', '0', 'reason', '', 'overruns', table.concat(told, ','))
 move('reserve', id, day, scopes, max, '0')
 for index, overrun in ipairs(overruns) do
@@ -60,5 +62,5 @@ redis.call('ZREM', root .. ':waiting', id)
 retried(ARGV[13], id)
 redis.call('ZADD', DEADLINES, later(at, reservation), id)
 event(id, 'reserved', message)
-enqueue(id, {priority = priority, party = party})
+enqueue(id, {priority = priority, party = party, engine = ARGV[14]})
 return {'stored', stored(id)}

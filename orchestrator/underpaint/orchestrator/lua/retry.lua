@@ -12,14 +12,18 @@ dequeue(id, promotion)
 redis.call('HSET', key, 'state', 'reserved', 'updated', now(), 'trouble', ARGV[4])
 -- A fence without an owner: the worker that gave it up can write nothing more.
 redis.call('HINCRBY', key, 'fence', 1)
+event(id, 'reserved', ARGV[6])
+if ARGV[5] == '1' and ARGV[3] ~= '0' then
+  redis.call('ZADD', DELAYED, later(now(), ARGV[3]), id)
+  return {'held'}
+end
+enqueue(id, promotion)
 if ARGV[5] ~= '1' then
   redis.call('HINCRBY', key, 'attempts', -1)
   redis.call('HINCRBY', key, 'refusals', 1)
-end
-event(id, 'reserved', ARGV[6])
-if ARGV[3] == '0' then
-  enqueue(id, promotion)
-else
-  redis.call('ZADD', DELAYED, later(now(), ARGV[3]), id)
+  -- Its turn was of no use, so its party has it again; and the engine waits, not the promotion.
+  local lane, party, engine = place_of(promotion)
+  if promotion.turn then redis.call('ZADD', turns_key(lane), 'LT', promotion.turn, party) end
+  if ARGV[3] ~= '0' then redis.call('HSET', root .. ':busy', engine, later(now(), ARGV[3])) end
 end
 return {'held'}

@@ -24,18 +24,32 @@ local function take(entry, id)
   taken[#taken + 1] = {entry, stored(id)}
 end
 
--- Whose turn it is: interactive before batch, but every so many turns are batch's.
-local function turn()
+-- Whose turn it is at an engine: interactive before batch, but every so many are batch's.
+local function turn_at(engine)
   local first = {}
   for _, priority in ipairs({'interactive', 'batch'}) do
-    first[priority] = redis.call('ZRANGE', turns_key(priority), 0, 0)[1]
+    first[priority] = redis.call('ZRANGE', turns_key(lane_of(engine, priority)), 0, 0)[1]
   end
   local priority = first.interactive and 'interactive' or 'batch'
-  if first.interactive and first.batch and redis.call('INCR', root .. ':passed') >= share then
-    redis.call('SET', root .. ':passed', 0)
+  if first.interactive and first.batch
+      and redis.call('HINCRBY', root .. ':passed', engine, 1) >= share then
+    redis.call('HSET', root .. ':passed', engine, 0)
     priority = 'batch'
   end
-  return priority, first[priority]
+  return lane_of(engine, priority), first[priority]
+end
+
+-- Engines take turns, too; one that refused lately is left alone.
+local function turn()
+  for _, engine in ipairs(redis.call('ZRANGE', root .. ':engines', 0, -1)) do
+    if tonumber(redis.call('HGET', root .. ':busy', engine) or '0') <= tonumber(now()) then
+      local lane, party = turn_at(engine)
+      if party then
+        redis.call('ZADD', root .. ':engines', redis.call('INCR', root .. ':turn'), engine)
+        return lane, party
+      end
+    end
+  end
 end
 
 local lapsed = redis.pcall('XPENDING', WORK, GROUP, 'IDLE', lease_ms, '-', '+', most)
@@ -56,13 +70,14 @@ end
 
 local room = most - #taken
 for _ = 1, room do
-  local priority, party = turn()
+  local lane, party = turn()
   if not party then break end
-  local id = redis.call('ZPOPMIN', queue_key(priority, party))[1]
-  next_turn(priority, party)
+  local id = redis.call('ZPOPMIN', queue_key(lane, party))[1]
+  local had = redis.call('ZSCORE', turns_key(lane), party)
+  next_turn(lane, party)
   if id then
     local entry = redis.call('XADD', WORK, '*', 'promotion', id)
-    redis.call('HSET', promotion_key(id), 'entry', entry)
+    redis.call('HSET', promotion_key(id), 'entry', entry, 'turn', had)
   end
 end
 if room > 0 then
