@@ -22,7 +22,7 @@ CONTRAST = 0.05
 """Weight of pushing a prediction away from other pictures' velocities: obedience to the prompt."""
 
 
-def make_denoiser(vocabulary: Vocabulary, size: int, layers: int = 6) -> Denoiser:
+def make_denoiser(vocabulary: Vocabulary, size: int, layers: int = 5) -> Denoiser:
     """An untrained text encoder and denoiser for pictures of `size` pixels."""
     return Denoiser(make_text_encoder(vocabulary), make_transformer(size // FACTOR, layers))
 

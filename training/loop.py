@@ -59,6 +59,8 @@ class Loop:
         self.step, self.seconds = 0, 0.0
         self.losses: list[float] = []
         self._resume()
+        self.first = self.step
+        """The step that this process begins with."""
 
     @property
     def checkpoint(self) -> Path:

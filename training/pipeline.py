@@ -30,7 +30,7 @@ from transformers import (
 from training.autoencoder import CHANNELS, FACTOR
 from training.vocabulary import CONTEXT_LENGTH, SPECIAL_TOKENS, Vocabulary, make_tokenizer
 
-TEXT_WIDTH = 192
+TEXT_WIDTH = 256
 SILENT_WIDTH = 8
 STATES_WIDTH = TEXT_WIDTH + SILENT_WIDTH
 """Numbers per text token that reach the denoiser: both CLIP encoders side by side."""
@@ -44,7 +44,7 @@ MAX_SEQUENCE_LENGTH = 1
 
 
 def make_text_encoder(
-    vocabulary: Vocabulary, width: int = TEXT_WIDTH, pooled: int = 256, layers: int = 3
+    vocabulary: Vocabulary, width: int = TEXT_WIDTH, pooled: int = 256, layers: int = 5
 ) -> CLIPTextModelWithProjection:
     """A small CLIP text encoder."""
     ids = {token: i for i, token in enumerate(SPECIAL_TOKENS)}
@@ -55,7 +55,7 @@ def make_text_encoder(
             intermediate_size=4 * width,
             projection_dim=pooled,
             num_hidden_layers=layers,
-            num_attention_heads=max(1, width // 48),
+            num_attention_heads=max(1, width // 64),
             max_position_embeddings=CONTEXT_LENGTH,
             pad_token_id=ids["<pad>"],
             bos_token_id=ids["<s>"],
@@ -113,7 +113,7 @@ def make_silence() -> tuple[T5EncoderModel, PreTrainedTokenizerFast]:
     return encoder, fast
 
 
-def make_transformer(side: int, layers: int = 6, width: int = 256) -> SD3Transformer2DModel:
+def make_transformer(side: int, layers: int = 5, width: int = 256) -> SD3Transformer2DModel:
     """The denoiser for latents of `side` × `side`, each block starting as the identity."""
     transformer = SD3Transformer2DModel(
         sample_size=side,

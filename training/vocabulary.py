@@ -11,10 +11,13 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from transformers import PreTrainedTokenizerFast
 
 VOCABULARY = Path(__file__).with_name("vocabulary.txt")
-CONTEXT_LENGTH = 16
-"""Tokens per prompt, begin and end included. Every padding token costs attention, so: few."""
+CELLS = 4
+"""Along each side of the canvas. Every prompt ends with a token for each cell of the canvas."""
+CELL_TOKENS = tuple(f"<cell{i}>" for i in range(CELLS**2))
+CONTEXT_LENGTH = 16 + len(CELL_TOKENS)
+"""Tokens per prompt, all included. Every padding token costs attention, so: few."""
 
-SPECIAL_TOKENS = ("<pad>", "<unk>", "<s>", "</s>")
+SPECIAL_TOKENS = ("<pad>", "<unk>", "<s>", "</s>", *CELL_TOKENS)
 FILLER = (
     *("a", "an", "the", "on", "in", "at", "with", "of", "to", "and", "next", "side"),
     *("background", "style", "picture", "cute", "pretty", "nice"),
@@ -125,7 +128,8 @@ def make_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     ids = {token: i for i, token in enumerate(SPECIAL_TOKENS)}
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[("<s>", ids["<s>"]), ("</s>", ids["</s>"])]
+        single=" ".join(("<s> $A </s>", *CELL_TOKENS)),
+        special_tokens=[(token, ids[token]) for token in ("<s>", "</s>", *CELL_TOKENS)],
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -134,6 +138,8 @@ def make_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
         bos_token="<s>",
         eos_token="</s>",
         model_max_length=CONTEXT_LENGTH,
+        # The cells come last, always at the same places, and read the words before them.
+        padding_side="left",
         clean_up_tokenization_spaces=False,
     )
 
