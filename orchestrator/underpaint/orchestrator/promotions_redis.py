@@ -72,20 +72,28 @@ class RedisPromotions(RedisShelf):
 
     async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
         """Up to `most` events after an event id."""
-        oldest = f"({after}" if after else "-"
-        with redis_link.translated():
-            rows = await self._redis.xrange(
-                self._key("events", promotion_id), min=oldest, max="+", count=most
-            )
-        if rows:
-            return [records.event_from(event_id, fields) for event_id, fields in rows]
+        found = await self._events(promotion_id, after, most)
+        if found:
+            return found
         fields = await self._hash("promotion", promotion_id)
         if not fields:
             last = (await self._gone(promotion_id)).ending
             return [last] if order(last.id) > order(after) else []
         last = records.last_event_from(fields)
-        # Long finished: its events are gone, but how it ended is not.
-        return [last] if last.state.final and order(last.id) > order(after) else []
+        if not last.state.final or order(last.id) <= order(after):
+            return []
+        # It has ended since the first look; or long ago, so that its events are gone, but how
+        # it ended is not.
+        return await self._events(promotion_id, after, most) or [last]
+
+    async def _events(self, promotion_id: str, after: str, most: int) -> list[PromotionEvent]:
+        """Those that are still kept."""
+        oldest = f"({after}" if after else "-"
+        with redis_link.translated():
+            rows = await self._redis.xrange(
+                self._key("events", promotion_id), min=oldest, max="+", count=most
+            )
+        return [records.event_from(event_id, fields) for event_id, fields in rows]
 
     async def _newest(self, name: str, size: int, token: str) -> tuple[list[Promotion], int]:
         """Promotions that a sorted set names, newest first, and the number of the last or 0."""
