@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from underpaint.contract.errors import UnderpaintError
 from underpaint.contract.promotion import PromotionEvent
 
 from tests.faults.books import check_the_books
-from tests.faults.house import SMALL, House, small
+from tests.faults.house import ROOT, SMALL, House, small, sprung
 
 STALLED = 40
 PREVIEW_BYTES = 120_000
@@ -64,4 +65,23 @@ async def test_22_a_client_that_drops_out_resumes_without_gap_or_repeat(house: H
     assert cuts > 5
     assert seen == await orchestrator.client.events("promotion-1")
     assert [event.step for event in seen if event.step] == list(range(1, 31))
+    await check_the_books(house)
+
+
+async def test_22_what_happens_while_it_is_looked_for_is_no_gap(house: House) -> None:
+    """A promotion ends between the look at its events and the look at its state."""
+    house.orders.hold.touch()
+    worker = await house.start()
+    wire = await house.between(house.socket)
+    watcher = await house.start("--concurrency", "0", redis=wire)
+    await house.promote(worker, "promotion-1")
+    await house.began("promotion-1")
+    key = f"{ROOT}:promotion:promotion-1"
+    state = wire.hold(f"HGETALL\r\n${len(key)}\r\n{key}\r\n".encode())
+    watching = asyncio.create_task(watcher.client.events("promotion-1"))
+    await sprung(state.sprung)
+    house.orders.hold.unlink()
+    await house.ended("promotion-1")
+    state.let_go()
+    assert await watching == await worker.client.events("promotion-1")
     await check_the_books(house)
