@@ -18,6 +18,7 @@ import asyncio
 import functools
 import json
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -59,6 +60,7 @@ ZERO: Final = (
 )
 SCRIPTS: Final = ("reserve", "take", "renew", "record", "settle", "cancel", "retry", "release")
 KEPT: Final = 20  # clients of killed orchestrators, for those who still wait for an answer
+STOP_S: Final = 20.0
 TELL_EVERY_S: Final = 5.0
 NOT_NOW: Final = (Unavailable, DeadlineExceeded)
 
@@ -203,7 +205,7 @@ class Soak:
             self.wrong.append(f"{promotion_id} was taken for two contents")
 
     async def _watch(self, promotion_id: str, at: Orchestrator) -> None:
-        """To the end, resumed at another door wherever it breaks: ids only rise."""
+        """To the end, resumed at another door wherever it breaks: no gap, no repeat."""
         dice, seen, final = random.Random(promotion_id), [""], False
         while not final and not self.over.is_set():
             with suppress(*NOT_NOW):
@@ -211,8 +213,14 @@ class Soak:
                     seen.append(event.id)
                     final = event.state.final
             at = self._door(dice)
-        order = [tuple(map(int, each.split("-"))) for each in seen[1:]]
-        self._expect(order == sorted(set(order)), f"events of {promotion_id}: {seen}")
+        if final:
+            await self._insist(dice, functools.partial(self._watched, promotion_id, seen[1:]))
+
+    async def _watched(self, promotion_id: str, seen: list[str], at: Orchestrator) -> None:
+        """Compares with a look at all of it; of what is archived only the end is left."""
+        kept = [event.id for event in await at.client.events(promotion_id)]
+        whole = seen if len(kept) > 1 else seen[-1:]
+        self._expect(whole == kept, f"of the events of {promotion_id}, {kept}, it saw {seen}")
         self.did["watched"] += 1
 
     def _expect(self, right: bool, otherwise: str) -> None:
@@ -238,6 +246,7 @@ class Soak:
         }
         to_all_else: dict[Fault, int] = {
             self._kill_orchestrator: 4,
+            self._stop_orchestrator: 2,
             self._kill_at_a_step: 4,
             self._lose_a_reply: 6,
             self._stall_orchestrator: 3,
@@ -265,6 +274,14 @@ class Soak:
 
     async def _kill_orchestrator(self, dice: random.Random) -> None:
         await self._replace(dice.choice(self.posts))
+
+    async def _stop_orchestrator(self, dice: random.Random) -> None:
+        """As asked to, with its work handed back, unless that takes too long."""
+        post = dice.choice(self.posts)
+        post.at.process.popen.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(post.at.process.popen.wait, STOP_S)
+        await self._replace(post)
 
     async def _kill_at_a_step(self, dice: random.Random) -> None:
         """Before a step of the ledger arrives, or before its answer does."""
