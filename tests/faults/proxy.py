@@ -17,8 +17,7 @@ class Trap:
     """Waits for a request with some bytes in it; `sprung` once it came.
 
     `hold` keeps the request, and all after it on its connection, from the server.
-    `lose` lets it arrive and keeps the reply from the client: sprung when there is one, so
-    that the request is known to be executed.
+    `lose` lets it arrive and keeps its reply from the client, and all replies after it.
     `count` only counts.
     """
 
@@ -51,7 +50,7 @@ class _Link:
         self.client, self.server = client, server
         self.gate = asyncio.Event()  # closed while requests are held
         self.gate.set()
-        self.losing: Trap | None = None
+        self.losing = False
 
     def reset(self) -> None:
         """As a network does: no goodbye, a RST to both."""
@@ -108,7 +107,7 @@ class Proxy:
         return self._set(Trap(match, "hold", skip))
 
     def lose_reply(self, match: bytes, skip: int = 0) -> Trap:
-        """The next request with these bytes is executed; its reply never arrives."""
+        """The next request with these bytes arrives; its reply never does."""
         return self._set(Trap(match, "lose", skip))
 
     def count(self, match: bytes) -> Trap:
@@ -175,9 +174,9 @@ class Proxy:
                 trap.link = link
                 if trap.kind == "hold":
                     link.gate.clear()
-                    trap.sprung.set()
                 else:
-                    link.losing = trap
+                    link.losing = True
+                trap.sprung.set()
             tail = (tail + data)[-256:]
             await link.gate.wait()
             return data
@@ -187,7 +186,6 @@ class Proxy:
     def _answered(self, link: _Link) -> Callable[[bytes], Awaitable[bytes]]:
         async def inspected(data: bytes) -> bytes:
             if link.losing:
-                link.losing.sprung.set()
                 return b""
             if self.delay_s:
                 await asyncio.sleep(self.delay_s)

@@ -55,6 +55,8 @@ async def test_02_a_retry_after_a_kill_is_one_promotion_and_one_reservation(
     trap = (wire.lose_reply if reserved else wire.hold)(script("reserve"))
     promoting = asyncio.create_task(first.client.promote("promotion-1", small(), quote_id=quote.id))
     await sprung(trap.sprung)
+    if reserved:
+        await until(lambda: house.field("promotion-1", "state"), "it is reserved")
     first.kill()
     with pytest.raises(UnderpaintError):
         await promoting
@@ -127,6 +129,7 @@ async def test_06_a_redelivery_after_settling_changes_nothing(house: House) -> N
     trap = wire.lose_reply(script("settle"))
     await house.promote(first, "promotion-1")
     await sprung(trap.sprung)
+    assert await house.ended("promotion-1") == b"settled"
     first.kill()
     settled = house.store.hgetall(f"{ROOT}:promotion:promotion-1")
     entries = house.store.xrange(f"{ROOT}:ledger")

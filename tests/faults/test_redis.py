@@ -76,16 +76,15 @@ async def test_08_nothing_is_applied_twice_by_a_stall(house: House) -> None:
     A settling and a reserving step are in its socket when it stalls. Both callers give up;
     it wakes, executes them, and both are tried again.
     """
-    wire = await house.between(house.socket)
-    orchestrator = await house.start("--lease-s", "60", redis=wire)
-    settling = wire.hold(script("settle"))
-    await house.promote(orchestrator, "promotion-1")
+    worker_wire, door_wire = [await house.between(house.socket) for _ in range(2)]
+    await house.start("--lease-s", "60", redis=worker_wire)
+    door = await house.start("--concurrency", "0", redis=door_wire)
+    quote = await door.client.quote(small())
+    settling = worker_wire.hold(script("settle"))
+    await house.promote(door, "promotion-1")
     await sprung(settling.sprung)
-    quote = await orchestrator.client.quote(small())
-    reserving = wire.hold(script("reserve"))
-    promoting = asyncio.create_task(
-        orchestrator.client.promote("promotion-2", small(), quote_id=quote.id)
-    )
+    reserving = door_wire.hold(script("reserve"))
+    promoting = asyncio.create_task(door.client.promote("promotion-2", small(), quote_id=quote.id))
     await sprung(reserving.sprung)
     house.redis.stall()
     settling.let_go()
@@ -93,11 +92,9 @@ async def test_08_nothing_is_applied_twice_by_a_stall(house: House) -> None:
     with pytest.raises(LedgerUnavailable):
         await promoting
     house.redis.wake()
-    await house.promote(orchestrator, "promotion-2", quote_id=quote.id)
+    await house.promote(door, "promotion-2", quote_id=quote.id)
     await check_the_books(house)
-    assert await orchestrator.client.budgets() == {
-        "organisation:default": (0, charge(1) + charge(2))
-    }
+    assert await door.client.budgets() == {"organisation:default": (0, charge(1) + charge(2))}
 
 
 async def test_09_a_retry_after_a_lost_reply_returns_what_is_stored(house: House) -> None:
@@ -114,6 +111,7 @@ async def test_09_a_retry_after_a_lost_reply_returns_what_is_stored(house: House
     from_redis = wire.lose_reply(script("reserve"))
     promoting = asyncio.create_task(outside.promote("promotion-1", small(), quote_id=quote.id))
     await sprung(from_redis.sprung)
+    await until(lambda: house.field("promotion-1", "state"), "the first is reserved")
     from_redis.reset()
     with pytest.raises(LedgerUnavailable):
         await promoting
@@ -130,18 +128,19 @@ async def test_09_a_retry_after_a_lost_reply_returns_what_is_stored(house: House
     house.acknowledged.add("promotion-2")
     await house.ended("promotion-2")
 
+    another = await house.start("--concurrency", "0")
     overtaken = wire.hold(script("reserve"))
     promoting = asyncio.create_task(outside.promote("promotion-3", small(), quote_id=quote.id))
     await sprung(overtaken.sprung)
-    another = await house.start("--concurrency", "0")
     first = await house.promote(another, "promotion-3", quote_id=quote.id)
-    await house.ended("promotion-3")
     overtaken.let_go()
     assert (await promoting).created_at == first.created_at
+    await house.ended("promotion-3")
 
     to_worker = wire.lose_reply(script("settle"))
     await house.promote(orchestrator, "promotion-4")
     await sprung(to_worker.sprung)
+    assert await house.ended("promotion-4") == b"settled"
     to_worker.reset()
     await until(lambda: "or has ended" in orchestrator.process.said, "the worker has tried again")
     await check_the_books(house)
