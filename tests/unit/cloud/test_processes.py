@@ -41,7 +41,9 @@ def test_who_ends_by_itself_is_left_to_do_so() -> None:
 
 def test_a_process_is_found_by_its_command_line() -> None:
     folder = f"/the-private-folder-of-{os.getpid()}/"
-    child = start([*SLEEP, folder])
+    child = start([sys.executable, "-c", "print(flush=True); input()", folder])
+    assert child.stdout is not None
+    child.stdout.readline()  # a process that is just being started has no command line yet
     assert processes.mentioning(folder) == {child.pid}
     child.kill()
     child.wait(30)

@@ -3,6 +3,7 @@
 import pytest
 
 from training.vocabulary import (
+    CELL_TOKENS,
     CONTEXT_LENGTH,
     SPECIAL_TOKENS,
     load_vocabulary,
@@ -14,8 +15,10 @@ TOKENIZER = make_tokenizer(VOCABULARY)
 
 
 def tokens(prompt: str) -> list[str]:
-    ids = TOKENIZER(prompt)["input_ids"]
-    return [token for token in TOKENIZER.convert_ids_to_tokens(ids) if token not in ("<s>", "</s>")]
+    begin, *words = TOKENIZER.convert_ids_to_tokens(TOKENIZER(prompt)["input_ids"])
+    end = words.index("</s>")
+    assert (begin, words[end + 1 :]) == ("<s>", list(CELL_TOKENS))
+    return words[:end]
 
 
 def test_the_world_is_large_enough() -> None:
