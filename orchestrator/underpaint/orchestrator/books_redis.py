@@ -30,7 +30,7 @@ class RedisBooks:
         # redis-py's types leave open whether answers are text; ours are bytes.
         self._redis: Any = redis_link.connect(url)
         self._root = root
-        self._scripts: dict[str, Any] = {}
+        self._scripts: dict[str, redis_link.Script] = {}
 
     async def set_budget(
         self,
@@ -199,9 +199,9 @@ class RedisBooks:
 
     async def _run(self, script: str, *arguments: str | bytes | int) -> Any:
         if script not in self._scripts:
-            self._scripts[script] = self._redis.register_script(self._source(script))
+            self._scripts[script] = redis_link.Script(self._source(script))
         with redis_link.translated():
-            return await self._scripts[script](keys=[self._root], args=list(arguments))
+            return await self._redis.run(self._scripts[script], self._root, *arguments)
 
     async def _limit(self, budget: Budget, *, only_if_none: bool = False) -> Any:
         return await self._run(

@@ -17,18 +17,15 @@ class RedisPromotions(RedisShelf):
 
     async def keep_quote(self, open_quote: OpenQuote, lifetime_s: float) -> None:
         """Keeps a quote for its lifetime, by the server's clock."""
-        key = self._key("quote", open_quote.quote.id)
-        fields: dict[str, str | bytes] = {
-            "content": open_quote.content,
-            "max": str(open_quote.quote.max_usd_micros),
-            "quote": records.QUOTE.dump_json(open_quote.quote),
-            "price": records.PRICE.dump_json(open_quote.price),
-        }
-        with redis_link.translated():
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.hset(key, mapping=fields)
-                pipeline.pexpire(key, int(lifetime_s * 1000))
-                await pipeline.execute()
+        await self._run(
+            "quote",
+            open_quote.quote.id,
+            int(lifetime_s * 1000),
+            open_quote.content,
+            str(open_quote.quote.max_usd_micros),
+            records.QUOTE.dump_json(open_quote.quote),
+            records.PRICE.dump_json(open_quote.price),
+        )
 
     async def find_quote(self, quote_id: str) -> OpenQuote | None:
         """The quote, if it is still open."""

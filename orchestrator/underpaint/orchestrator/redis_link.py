@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
+import hiredis
 from redis import exceptions
+from redis._parsers.base import BaseParser
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -16,9 +21,153 @@ ANSWER_S: Final = 8.0  # longer than a short stall, shorter than any RPC's deadl
 # Redis works on one command at a time: more connections than this only wait there
 # instead of here, and a unix socket refuses outright when its backlog is full.
 CONNECTIONS: Final = 24
+_NOT_YET: Final = object()
 
 
-def connect(url: str, *, blocking: bool = False) -> Redis:
+class Script:
+    """A Lua script and the name that Redis has for it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha1 = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+class Pipelined(Redis):
+    """A client that sends all commands over one connection, without waiting in between.
+
+    What is asked at the same time goes out in one write and is made durable by one fsync,
+    which is what bounds a ledger that acknowledges nothing before. Subscriptions and the
+    pipelines of redis-py keep connections of their own.
+    """
+
+    _wire: _Wire | None = None
+    _connecting: asyncio.Task[_Wire] | None = None
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """One command and its answer."""
+        wire = self._wire if self._wire and self._wire.open else await self._connected()
+        answer = await wire.ask(args)
+        options.pop("keys", None)
+        callback = self.response_callbacks.get(args[0])
+        return callback(answer, **options) if callback else answer
+
+    async def run(self, script: Script, *arguments: str | bytes | int) -> Any:
+        """One script; Redis is told its text if it does not know it."""
+        wire = self._wire if self._wire and self._wire.open else await self._connected()
+        try:
+            return await wire.ask(("EVALSHA", script.sha1, 1, *arguments))
+        except exceptions.NoScriptError:
+            return await wire.ask(("EVAL", script.text, 1, *arguments))
+
+    async def aclose(self, *args: Any, **options: Any) -> None:
+        """Lets go of every connection."""
+        if self._connecting:
+            self._connecting.cancel()
+        if self._wire:
+            self._wire.end(exceptions.ConnectionError("closed"))
+        await super().aclose(*args, **options)
+
+    async def _connected(self) -> _Wire:
+        # Shared by all who wait for it; one who is cancelled does not end it for the others.
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect(), name="connect to Redis")
+        return await asyncio.shield(self._connecting)
+
+    async def _connect(self) -> _Wire:
+        try:
+            # It knows every kind of URL, TLS and the handshake; then the wire takes over.
+            pool: Any = self.connection_pool
+            connection = pool.make_connection()
+            await connection.connect()
+            wire = _Wire(connection._writer.transport)
+            # Collected, it would close the transport.
+            wire.kept, connection._writer, connection._reader = connection._writer, None, None
+            self._wire = wire
+            return wire
+        finally:
+            self._connecting = None
+
+
+class _Wire(asyncio.Protocol):
+    """One connection: requests in order, answers in order, all or none of them late."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._answers = hiredis.Reader(
+            protocolError=exceptions.InvalidResponse,
+            replyError=BaseParser.parse_error,
+            notEnoughData=_NOT_YET,
+        )
+        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._unsent: list[bytes] = []
+        self._watch: asyncio.TimerHandle | None = None
+        self.open = True
+        self.kept: Any = None
+        transport.set_protocol(self)
+
+    def ask(self, command: tuple[Any, ...]) -> asyncio.Future[Any]:
+        """The answer to come; who no longer wants it may cancel it."""
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        packed = hiredis.pack_command(command)
+        if not self._unsent:
+            self._loop.call_soon(self._send)
+        self._unsent.append(packed)
+        now = self._loop.time()
+        self._waiting.append((now, answer))
+        if self._watch is None:
+            self._watch = self._loop.call_at(now + ANSWER_S, self._look)
+        return answer
+
+    def end(self, error: Exception) -> None:
+        """Closes at once; whoever waits is told why."""
+        self.open = False
+        self._transport.abort()
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        while self._waiting:
+            _, answer = self._waiting.popleft()
+            if not answer.done():
+                answer.set_exception(error)
+
+    def data_received(self, data: bytes) -> None:
+        """Hands out the answers that are whole."""
+        self._answers.feed(data)
+        try:
+            while (told := self._answers.gets()) is not _NOT_YET:
+                _, answer = self._waiting.popleft()
+                if answer.done():  # nobody wants it any more
+                    continue
+                if isinstance(told, Exception):
+                    answer.set_exception(told)
+                else:
+                    answer.set_result(told)
+        except (exceptions.InvalidResponse, IndexError) as error:
+            self.end(exceptions.ConnectionError(f"an answer that is none: {error}"))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """What was not answered by now never will be."""
+        self.end(exceptions.ConnectionError(str(error or "the connection was closed")))
+
+    def _send(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        if self.open:
+            self._transport.write(b"".join(unsent))
+
+    def _look(self) -> None:
+        """Ends a connection on which the oldest request has waited too long."""
+        self._watch = None
+        if not self._waiting:
+            return
+        due = self._waiting[0][0] + ANSWER_S
+        if due <= self._loop.time():
+            self.end(exceptions.TimeoutError("no answer in time"))
+        else:
+            self._watch = self._loop.call_at(due, self._look)
+
+
+def connect(url: str, *, blocking: bool = False) -> Pipelined:
     """A client of binary answers that never repeats a command by itself.
 
     redis-py retries timeouts by default, which applies an increment twice when only the
@@ -42,7 +191,9 @@ def connect(url: str, *, blocking: bool = False) -> Redis:
             socket_timeout=None if blocking else ANSWER_S,
             health_check_interval=0,
         )
-        return Redis.from_pool(pool)
+        client = Pipelined(connection_pool=pool)
+        client.auto_close_connection_pool = True
+        return client
     except ValueError as error:
         raise InvalidRequest(
             f"{url!r} is no Redis URL ({error}); write redis://HOST:PORT/0 or unix:///PATH"
