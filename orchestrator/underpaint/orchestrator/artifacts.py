@@ -6,14 +6,20 @@ import asyncio
 import hashlib
 import os
 import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import fsspec
 from underpaint.contract.errors import ArtifactNotFound, InvalidRequest, ServiceUnreachable
 from underpaint.contract.pictures import Digest
 
+T = TypeVar("T")
+
 MAX_BYTES: Final = 32 * 2**20
+# They wait for the disk, which makes many files durable in about the time of one.
+THREADS: Final = 16
 _MAGIC: Final = ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
 
 
@@ -34,21 +40,31 @@ class Artifacts:
         except (ValueError, ImportError, OSError) as error:
             raise InvalidRequest(f"artifacts cannot be kept at {url!r}: {error}") from None
         self._local = "file" in _protocols(self._fs)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="artifacts")
+        self._named: set[str] = set()  # folders whose own names are durable
         if self._local:
             try:
                 Path(self._root).mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise InvalidRequest(f"artifacts cannot be kept at {url!r}: {error}") from None
 
-    async def put(self, data: bytes, digest: Digest) -> None:
+    async def put(
+        self, data: bytes, digest: Digest, check: Callable[[bytes], None] | None = None
+    ) -> None:
         """Stores bytes for good; when this returns they survive a power cut.
+
+        Args:
+            data: the bytes.
+            digest: theirs.
+            check: looks at the bytes first, where they do not hold up other work; what it
+                raises is raised here, and nothing is stored.
 
         Raises:
             ServiceUnreachable: they cannot be written now, such as on a full disk.
             ValueError: the bytes are not those of the digest.
         """
         try:
-            await asyncio.to_thread(self._put, data, digest.sha256)
+            await self._aside(self._put, data, digest.sha256, check)
         except OSError as error:
             raise ServiceUnreachable(f"an artifact could not be stored: {error}") from None
 
@@ -69,7 +85,7 @@ class Artifacts:
         """
         missing = ArtifactNotFound(f"there is no artifact {sha256}")
         try:
-            data, digest = await asyncio.to_thread(self._get, sha256)
+            data, digest = await self._aside(self._get, sha256)
         except FileNotFoundError:
             raise missing from None
         except OSError as error:
@@ -78,21 +94,37 @@ class Artifacts:
             raise missing
         return data, digest
 
+    async def _aside(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
     def _path(self, sha256: str) -> str:
         return f"{self._root}/{sha256[:2]}/{sha256}"
 
     def _get(self, sha256: str) -> tuple[bytes, Digest]:
-        data: bytes = self._fs.cat_file(self._path(sha256))
+        path = self._path(sha256)
+        data: bytes = Path(path).read_bytes() if self._local else self._fs.cat_file(path)
         return data, Digest.of(data, media_type(data))
 
-    def _put(self, data: bytes, sha256: str) -> None:
+    def _put(self, data: bytes, sha256: str, check: Callable[[bytes], None] | None) -> None:
+        if check:
+            check(data)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise ValueError("the bytes are not those of the digest")
         path = self._path(sha256)
         if not self._local:
             self._fs.pipe_file(path, data)  # object stores replace a whole object at once
             return
-        _write(Path(path), data)
+        folder = os.path.dirname(path)  # noqa: PTH120 -- a Path costs more than the write
+        if folder not in self._named:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            _sync(self._root)
+            self._named.add(folder)
+        try:
+            _write(path, data)
+        except FileNotFoundError:  # somebody has removed the folder since
+            self._named.discard(folder)
+            raise
+        _sync(folder)  # the file's name is durable, too
 
 
 def media_type(data: bytes) -> str:
@@ -107,22 +139,28 @@ def _protocols(fs: Any) -> tuple[str, ...]:
     return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: str, data: bytes) -> None:
     """Under another name first, so that a crash leaves the whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    folder, name = os.path.split(path)
+    unfinished = f"{folder}/.{name}.{secrets.token_hex(4)}"
     try:
-        with unfinished.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-    for directory in (path.parent, path.parent.parent):  # the names are durable too
-        handle = os.open(directory, os.O_RDONLY)
+        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(handle, left) :]
             os.fsync(handle)
         finally:
             os.close(handle)
+        os.replace(unfinished, path)  # noqa: PTH105
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
+
+
+def _sync(folder: str) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
@@ -214,13 +213,16 @@ class Desk:
 
     async def _keep_picture(self, request: PromotionRequest, picture: bytes) -> None:
         """Stores init_image before the promise is given, so that the promise can be kept."""
-        image = await asyncio.to_thread(pictures.decode, picture)
-        if image.size != (request.init_width, request.init_height):
-            raise InvalidRequest(
-                f"init_image is {image.width} x {image.height}, not {request.init_width} x "
-                f"{request.init_height} as was said; quote it again"
-            )
-        await self.artifacts.put(picture, request.init_image)
+
+        def check_size(data: bytes) -> None:
+            image = pictures.decode(data)
+            if image.size != (request.init_width, request.init_height):
+                raise InvalidRequest(
+                    f"init_image is {image.width} x {image.height}, not {request.init_width} x "
+                    f"{request.init_height} as was said; quote it again"
+                )
+
+        await self.artifacts.put(picture, request.init_image, check_size)
 
 
 def _check_role(promotion: Promotion, caller: Caller) -> None:

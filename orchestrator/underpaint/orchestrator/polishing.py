@@ -36,6 +36,7 @@ LONGEST_BUSY_S: Final = 2.0  # that an engine which refused is left alone
 MAX_PREVIEW_BYTES: Final = 128 * 1024
 MAX_PREVIEWS: Final = 24  # of one attempt; the rest is told without a picture
 PREVIEW_EVERY_S: Final = 0.1
+HASHED_AT_ONCE: Final = 128 * 1024  # bytes; of less, the way to a thread takes longer
 STORE_AGAIN_S: Final = 2.0
 INSIST_EVERY_S: Final = 0.5
 SETTLE_GRACE_S: Final = 2.0
@@ -127,7 +128,10 @@ class Polisher:
             await _insist(lambda: self.ledger.release(lease, reason, dead=True))
             return None
         kind = media_type(result.picture)
-        digest = await asyncio.to_thread(Digest.of, result.picture, kind)
+        if len(result.picture) <= HASHED_AT_ONCE:
+            digest = Digest.of(result.picture, kind)
+        else:
+            digest = await asyncio.to_thread(Digest.of, result.picture, kind)
         outcome = Outcome(
             digest=digest,
             model=result.model,

@@ -105,11 +105,13 @@ class Servicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
                     after = event.id
                     if event.state.final:
                         return
-                if not events:
-                    if (await self._ledger.get(promotion_id)).state.final and not (
-                        await self._ledger.events(promotion_id, after, 1)
-                    ):
-                        return  # resumed behind the final event
+                if (
+                    not events
+                    and (await self._ledger.get(promotion_id)).state.final
+                    and not await self._ledger.events(promotion_id, after, 1)
+                ):
+                    return  # resumed behind the final event
+                if len(events) < EVENTS_AT_ONCE:
                     await heard(news, WATCH_LOOK_S)
 
     @override
