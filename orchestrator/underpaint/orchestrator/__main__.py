@@ -9,6 +9,7 @@ import signal
 import sys
 from typing import Any, NoReturn, get_args
 
+import uvloop
 from pydantic import ValidationError
 from underpaint.contract.errors import InvalidRequest, LedgerUnavailable
 from underpaint.orchestrator.service import run
@@ -24,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         logging.basicConfig(
             level=settings.log_level, format="%(levelname).1s %(name)s: %(message)s"
         )
-        return asyncio.run(_until_signalled(settings))
+        return uvloop.run(_until_signalled(settings))
     except ValidationError as error:
         first = error.errors()[0]
         return _end(WRONG_INPUT, f"{_flag(str(first['loc'][0]))}: {first['msg'].lower()}")
