@@ -9,7 +9,7 @@ GENERATE = $(BIN)/python $(PROTOC) --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-g
 	--python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) \
 	proto/underpaint/v1/*.proto
 
-.PHONY: demo test check bench soak proto clean
+.PHONY: demo test check bench bench-control soak proto clean
 
 demo: $(READY)
 	$(BIN)/underpaint demo
@@ -32,6 +32,11 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
+# LiteLLM is installed into .bench-venv, a virtual environment of its own.
+PROMOTIONS ?= 1000000
+bench-control: $(READY)
+	$(BIN)/python -m benchmarks.control --promotions $(PROMOTIONS)
+
 MINUTES ?= 10
 SEED ?= 1
 soak: $(READY)
@@ -47,4 +52,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .proto-check demo-out bench-out
+	rm -rf $(VENV) .bench-venv .proto-check demo-out bench-out
