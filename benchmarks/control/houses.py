@@ -25,7 +25,7 @@ from underpaint.orchestrator.embedded import configuration, find_server, socket_
 from benchmarks.control.load import Order, Seen
 
 VENV: Final = Path(".bench-venv")
-START_S: Final = 120.0
+START_S: Final = 600.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 

@@ -200,7 +200,7 @@ def _compare(store: Any, real: str) -> None:
     same = same and [event for _, event in ones] == [event for _, event in others]
     lifetimes = [store.ttl(f"{ROOT}:events:{name}") for name in (real, copy)]
     keys = [
-        {key.replace(name.encode(), b"") for key in store.scan_iter(f"*{name}*", count=100_000)}
+        {key.replace(name.encode(), b"") for key in store.scan_iter(f"*:{name}", count=100_000)}
         for name in (real, copy)
     ]
     if not same or min(lifetimes) <= 0 or keys[0] != keys[1]:

@@ -89,6 +89,9 @@ def configuration(data_dir: Path, socket: Path) -> str:
             # A tail cut off by a power failure is no reason to stay down.
             "aof-load-truncated yes",
             'save ""',
+            # A stream takes room in advance, by default 4 KB; the few events of a promotion
+            # have one of their own.
+            "stream-node-max-bytes 1024",
             "maxmemory-policy noeviction",
             "daemonize no",
             "loglevel warning",
