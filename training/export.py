@@ -67,13 +67,13 @@ def main() -> None:
     parser.add_argument("--full", type=Path, default=FULL)
     given = parser.parse_args()
     vocabulary = load_vocabulary()
+    known = describe(vocabulary)
     for tier, folder, size in (("lite", given.lite, 128), ("full", given.full, 256)):
         trained = tier if (RUNS / tier / "checkpoint.pt").exists() else "trunk"
         denoiser = load_denoiser(vocabulary, trained, size)
         pipeline = make_pipeline(vocabulary, copy.deepcopy(denoiser), load_autoencoder(), tier)
-        extra = {"vocabulary": describe(vocabulary)} if tier == "lite" else {}
         card = (CARDS / f"{tier}.md").read_text()
-        write_pipeline(folder, pipeline, settings(tier), card, **extra)
+        write_pipeline(folder, pipeline, settings(tier), card, vocabulary=known)
         print(f"{tier}: {sum(p.stat().st_size for p in folder.rglob('*') if p.is_file()):,} bytes")
 
 

@@ -93,6 +93,8 @@ def house(base: Path, name: str, count: int) -> tuple[Ours, int]:
     store.config_set("appendonly", "no")
     copy = store.register_script(_COPY)
     for first in range(0, count, AT_ONCE):
+        if first % 100_000 == 0:
+            print(f"{name}: {first:,} of {count:,} promotions are copied", flush=True)
         copy(keys=[ROOT], args=[real, min(AT_ONCE, count - first), first])
     each = (_memory(store) - before) // count
     store.config_set("appendonly", "yes")
@@ -128,11 +130,13 @@ def measure(base: Path, count: int) -> dict[str, Any]:
 
 def _rounds(small: Ours, large: Ours) -> dict[str, float]:
     """Medians of interleaved rounds, one client."""
+    print("measuring ...", flush=True)
     p50: dict[str, list[float]] = {"small": [], "large": []}
     for number in range(ROUNDS):
         for each in (small, large) if number % 2 else (large, small):
             seen, _ = each.load("whole", 1, SECONDS)
             p50[each.name].append(statistics.median(seen.ms["promote"]))
+    print("measured", flush=True)
     medians = {name: statistics.median(values) for name, values in p50.items()}
     ratios = [b / a for a, b in zip(p50["small"], p50["large"], strict=True)]
     return {
