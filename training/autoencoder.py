@@ -1,6 +1,10 @@
-"""The autoencoder that Lite and Full share: 8 × 8 pixels to 16 numbers and back.
+"""The autoencoders of Lite and Full: one latent space, seen at two sizes.
 
-python -m training.autoencoder --steps 3600
+    python -m training.autoencoder --steps 3600              Lite's: 8 × 8 pixels to 16 numbers
+    python -m training.autoencoder --double --steps 1500     Full's: 16 × 16 pixels to the same 16
+
+The latents of a picture at 128 × 128 mean the same picture at 256 × 256 to Full: a draft may
+travel as either, and what a denoiser learns for the one holds for the other.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ NOISE = 0.08
 
 
 def make_autoencoder() -> AutoencoderTiny:
-    """Most of the work sits at low resolution, where it is cheap, and in the decoder."""
+    """Lite's. Most of the work sits at low resolution, where it is cheap, and in the decoder."""
     return AutoencoderTiny(
         encoder_block_out_channels=(32, 32, 32, 32),
         decoder_block_out_channels=(64, 64, 64, 64),
@@ -34,6 +38,24 @@ def make_autoencoder() -> AutoencoderTiny:
         num_decoder_blocks=(3, 3, 1, 0),
         latent_channels=CHANNELS,
     )
+
+
+def make_double(single: AutoencoderTiny) -> AutoencoderTiny:
+    """Full's, with another stage at the picture's end of both halves, the rest as in Lite's."""
+    double = AutoencoderTiny(
+        encoder_block_out_channels=(32, 32, 32, 32, 32),
+        decoder_block_out_channels=(64, 64, 64, 64, 64),
+        num_encoder_blocks=(0, 0, 2, 3, 3),
+        num_decoder_blocks=(3, 3, 1, 1, 0),
+        latent_channels=CHANNELS,
+    )
+    # The encoder counts its layers from the picture, the decoder from the latents.
+    inner = [*single.encoder.layers][2:], [*single.decoder.layers][:-1]
+    outer = [*double.encoder.layers][-len(inner[0]) :], [*double.decoder.layers][: len(inner[1])]
+    for known, fresh in zip(inner, outer, strict=True):
+        for source, target in zip(known, fresh, strict=True):
+            target.load_state_dict(source.state_dict())
+    return double
 
 
 def crops(
@@ -77,21 +99,13 @@ def calm(latents: Tensor) -> Tensor:
     return mean.square().mean() + (deviation - 1).square().mean()
 
 
-def train(steps: int, batch: int, sharpen: bool, device: str, seed: int) -> None:
-    """Train, or go on training.
-
-    To sharpen is to train the decoder on, with the encoder as it is: latents, and all that was
-    learned from them, stay valid.
-    """
+def train(steps: int, batch: int, device: str, seed: int) -> None:
+    """Train Lite's autoencoder, or go on training."""
     vocabulary = load_vocabulary()
     pictures, lights = load_pictures(vocabulary), backdrops(vocabulary)
     torch.manual_seed(seed)
-    model = load_autoencoder(sharpened=False) if sharpen else make_autoencoder()
-    model = model.to(device, memory_format=torch.channels_last)
-    model.encoder.requires_grad_(not sharpen)
-    model.decoder.requires_grad_(True)
-    name, rate = ("decoder", 1e-3) if sharpen else ("autoencoder", 2e-3)
-    loop = Loop(name, model, steps, rate, average_over=min(300, steps // 5), seed=seed)
+    model = make_autoencoder().to(device, memory_format=torch.channels_last)
+    loop = Loop("autoencoder", model, steps, 2e-3, average_over=min(300, steps // 5), seed=seed)
     for step in loop:
         # The last sixth sees whole drafts, so that borders and flat areas are right too.
         whole = step > steps * 5 // 6
@@ -109,12 +123,43 @@ def train(steps: int, batch: int, sharpen: bool, device: str, seed: int) -> None
     sheet(loop.average, pictures, lights, loop.folder / "sheet.png")
 
 
-def load_autoencoder(sharpened: bool = True) -> AutoencoderTiny:
-    """The trained autoencoder with averaged weights, with the sharpened decoder if there is one."""
-    model = make_autoencoder()
-    runs = [RUNS / name / "checkpoint.pt" for name in ("decoder", "autoencoder")]
-    path = next(run for run in runs[0 if sharpened else 1 :] if run.exists())
-    model.load_state_dict(torch.load(path, weights_only=True)["average"])
+def train_double(steps: int, batch: int, device: str, seed: int) -> None:
+    """Train Full's autoencoder, or go on training: to Lite's latents, and to twice the pixels."""
+    vocabulary = load_vocabulary()
+    pictures, lights = load_pictures(vocabulary), backdrops(vocabulary)
+    torch.manual_seed(seed)
+    single = load_autoencoder().to(device, memory_format=torch.channels_last)
+    model = make_double(single).to(device, memory_format=torch.channels_last)
+    loop = Loop("double", model, steps, 1e-3, average_over=min(300, steps // 5), seed=seed)
+    for step in loop:
+        whole = step > steps * 5 // 6
+        side, count = (SIZE, max(1, batch // 4)) if whole else (2 * CROP, batch)
+        true = crops(pictures, lights, count, side, loop.generator).to(device)
+        true = true.to(memory_format=torch.channels_last)
+        with torch.autocast(device, torch.bfloat16):
+            with torch.no_grad():
+                meant = single.encode(functional.avg_pool2d(true, 2)).latents
+            latents = model.encode(true).latents
+            made = model.decode(meant + NOISE * torch.randn_like(meant)).sample
+        loss = reconstruction_loss(made.float(), true)
+        loop.descend(loss + functional.mse_loss(latents.float(), meant.float()))
+        if step % 300 == 299:
+            sheet(loop.average, pictures, lights, loop.folder / "sheet.png")
+    sheet(loop.average, pictures, lights, loop.folder / "sheet.png")
+
+
+def load_autoencoder() -> AutoencoderTiny:
+    """Lite's trained autoencoder with averaged weights."""
+    return _load(make_autoencoder(), "autoencoder")
+
+
+def load_double() -> AutoencoderTiny:
+    """Full's trained autoencoder with averaged weights."""
+    return _load(make_double(make_autoencoder()), "double")
+
+
+def _load(model: AutoencoderTiny, run: str) -> AutoencoderTiny:
+    model.load_state_dict(torch.load(RUNS / run / "checkpoint.pt", weights_only=True)["average"])
     model.requires_grad_(False).eval()
     return model
 
@@ -137,15 +182,16 @@ def sheet(model: torch.nn.Module, pictures: Pictures, lights: Tensor, path: Path
 
 
 def main() -> None:
-    """Train the shared autoencoder."""
+    """Train one of the two autoencoders."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--steps", type=int, default=4500)
-    parser.add_argument("--sharpen", action="store_true")
+    parser.add_argument("--double", action="store_true", help="Full's; Lite's must be there")
+    parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args()
-    train(given.steps, given.batch, given.sharpen, given.device, given.seed)
+    lesson = train_double if given.double else train
+    lesson(given.steps, given.batch, given.device, given.seed)
 
 
 if __name__ == "__main__":

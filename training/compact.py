@@ -72,16 +72,14 @@ class Variant:
 
 def variants(vocabulary: Vocabulary) -> list[Variant]:
     """Lite in four precisions, what it was cut from, and Lite cut further."""
-    lite = load_denoiser(vocabulary, "lite", 128)
-    trunk = load_denoiser(vocabulary, "trunk", 128)
+    lite = load_denoiser(vocabulary, "lite")
+    trunk = load_denoiser(vocabulary, "trunk")
     middle = len(lite.transformer.transformer_blocks) // 2
     return [
         Variant("Lite, float32", lite, torch.float32),
         Variant("Lite, bfloat16", lite, torch.bfloat16),
         Variant("Lite, int8 (dynamic)", lite, torch.qint8),
-        Variant(
-            "a block less, bfloat16", without_block(vocabulary, lite, 128, middle), torch.bfloat16
-        ),
+        Variant("a block less, bfloat16", without_block(vocabulary, lite, middle), torch.bfloat16),
         Variant("trunk, not distilled, bfloat16", trunk, torch.bfloat16),
     ]
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from training.autoencoder import FACTOR
+from training.latents import SIDE
 from training.loop import RUNS
 from training.pipeline import (
     Denoiser,
     make_text_encoder,
     make_transformer,
-    place_patches,
 )
 from training.vocabulary import Vocabulary
 
@@ -22,37 +24,60 @@ CONTRAST = 0.05
 """Weight of pushing a prediction away from other pictures' velocities: obedience to the prompt."""
 
 
-def make_denoiser(vocabulary: Vocabulary, size: int, layers: int = 5) -> Denoiser:
-    """An untrained text encoder and denoiser for pictures of `size` pixels."""
-    return Denoiser(make_text_encoder(vocabulary), make_transformer(size // FACTOR, layers))
+def make_denoiser(vocabulary: Vocabulary, layers: int = 5) -> Denoiser:
+    """An untrained text encoder and denoiser."""
+    return Denoiser(make_text_encoder(vocabulary), make_transformer(SIDE, layers))
 
 
-def load_denoiser(vocabulary: Vocabulary, name: str, size: int) -> Denoiser:
-    """The averaged weights of the run called `name`, for pictures of `size` pixels."""
+def load_denoiser(vocabulary: Vocabulary, name: str) -> Denoiser:
+    """The averaged weights of the run called `name`."""
     stored = torch.load(RUNS / name / "checkpoint.pt", weights_only=True)["average"]
+    own = "denoiser."  # The trunk learns together with a reading, which is left behind.
+    if any(key.startswith(own) for key in stored):
+        stored = {key.removeprefix(own): stored[key] for key in stored if key.startswith(own)}
     layers = len({key.split(".")[2] for key in stored if key.startswith(BLOCKS)})
-    model = make_denoiser(vocabulary, size, layers)
+    model = make_denoiser(vocabulary, layers)
     model.load_state_dict(stored)
-    place_patches(model.transformer, step=128 / size)
     model.requires_grad_(False).eval()
     return model
 
 
-def without_block(vocabulary: Vocabulary, model: Denoiser, size: int, index: int) -> Denoiser:
+def without_block(vocabulary: Vocabulary, model: Denoiser, index: int) -> Denoiser:
     """A copy with one block left out."""
     layers = len(model.transformer.transformer_blocks)
-    kept = [block for block in range(layers) if block != index]
+    return _built_of(vocabulary, model, [block for block in range(layers) if block != index])
+
+
+def deeper(vocabulary: Vocabulary, model: Denoiser) -> Denoiser:
+    """A copy in which all blocks but the last are followed by a copy that at first does nothing.
+
+    The result starts as good as the model is, and learns as something that is almost twice it.
+    """
+    last = len(model.transformer.transformer_blocks) - 1
+    copy = _built_of(vocabulary, model, [*(i // 2 for i in range(2 * last)), last])
+    for block in copy.transformer.transformer_blocks[1 : 2 * last : 2]:
+        for modulation in (block.norm1.linear, block.norm1_context.linear):
+            # Of shift, scale and gate for attention, then for the other half: both gates.
+            for gate in (2, 5):
+                width = len(modulation.weight) // 6
+                nn.init.zeros_(modulation.weight[gate * width : (gate + 1) * width])
+                nn.init.zeros_(modulation.bias[gate * width : (gate + 1) * width])
+    return copy
+
+
+def _built_of(vocabulary: Vocabulary, model: Denoiser, blocks: list[int]) -> Denoiser:
+    """A copy with these blocks of the model, in this order."""
     stored = {}
     for key, value in model.state_dict().items():
-        if key.startswith(BLOCKS):
-            block, name = key.removeprefix(BLOCKS).split(".", 1)
-            if int(block) == index:
-                continue
-            key = f"{BLOCKS}{kept.index(int(block))}.{name}"
-        stored[key] = value
-    fewer = make_denoiser(vocabulary, size, layers - 1)
-    fewer.load_state_dict(stored)
-    return fewer
+        if not key.startswith(BLOCKS):
+            stored[key] = value
+            continue
+        block, name = key.removeprefix(BLOCKS).split(".", 1)
+        for place in (i for i, own in enumerate(blocks) if own == int(block)):
+            stored[f"{BLOCKS}{place}.{name}"] = value
+    built = make_denoiser(vocabulary, len(blocks))
+    built.load_state_dict(stored)
+    return built.requires_grad_(False).eval()
 
 
 def flow_loss(velocity: Tensor, target: Tensor) -> Tensor:
@@ -61,13 +86,20 @@ def flow_loss(velocity: Tensor, target: Tensor) -> Tensor:
     return loss - CONTRAST * functional.mse_loss(velocity, target.roll(1, dims=0))
 
 
-def velocity_of(model: Denoiser, noisy: Tensor, sigma: Tensor, tokens: Tensor) -> Tensor:
-    """The model's velocity in mixed precision, float32.
+@contextmanager
+def lesson(device: str) -> Iterator[None]:
+    """The precision in which denoisers learn: mixed.
 
     With so few tokens the plain attention is the faster one, on a CPU by a quarter.
     """
+    with torch.autocast(device, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+        yield
+
+
+def velocity_of(model: Denoiser, noisy: Tensor, sigma: Tensor, tokens: Tensor) -> Tensor:
+    """The model's velocity in mixed precision, float32."""
     device = next(model.parameters()).device
-    with torch.autocast(device.type, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+    with lesson(device.type):
         text = model.encode(tokens.to(device))
         velocity: Tensor = model(noisy.to(device), sigma.to(device), text)
     return velocity.float()

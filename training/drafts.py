@@ -16,15 +16,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
-from training.autoencoder import load_autoencoder
-from training.data import CACHE, backdrops, load_pictures
-from training.denoiser import load_denoiser
-from training.latents import PLACEMENTS, World, make_scenes
+from training.autoencoder import load_autoencoder, load_double
+from training.data import CACHE
+from training.denoiser import lesson, load_denoiser
+from training.latents import load_world
 from training.pipeline import LITE_STEPS, tokenize
-from training.scene import plain_caption, render
+from training.scene import plain_caption
 from training.vocabulary import Vocabulary, load_vocabulary, make_tokenizer
 
 BATCH = 24
@@ -32,60 +31,54 @@ BATCH = 24
 
 @dataclass(frozen=True, slots=True)
 class Drafts:
-    """Indices into the scenes of the world at 256 and, in the same order, latents of drafts.
+    """Latents of drafts and of the pictures they should have been, float16, and their prompts."""
 
-    `latents`: float16 (count, channels, 32, 32).
-    """
-
-    scenes: Tensor
     latents: Tensor
+    true: Tensor
+    prompts: list[str]
 
-    def draw(
-        self, world: World, count: int, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor, list[str]]:
-        """Random latents of drafts, those of their true pictures, and captions."""
-        which = torch.randint(len(self.scenes), (count,), generator=generator)
-        scenes = self.scenes[which]
-        captions = [plain_caption(world.vocabulary, world.scenes[i]) for i in scenes.tolist()]
-        return self.latents[which].float(), world.latents[scenes].float(), captions
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, list[str]]:
+        """Random latents of drafts, those of their true pictures, and prompts."""
+        which = torch.randint(len(self.latents), (count,), generator=generator)
+        prompts = [self.prompts[i] for i in which.tolist()]
+        return self.latents[which].float(), self.true[which].float(), prompts
 
 
 @torch.no_grad()
 def load_drafts(vocabulary: Vocabulary, count: int, device: str, seed: int = 6) -> Drafts:
-    """Let Lite draw `count` scenes of the world at 256, or read back what it drew."""
+    """Let Lite draw `count` scenes of the world, or read back what it drew.
+
+    A draft reaches Full as a picture: it is decoded, enlarged and encoded again.
+    """
     path = CACHE / "drafts.pt"
     if path.exists():
         stored = torch.load(path, weights_only=True)
-        return Drafts(stored["scenes"], stored["latents"])
-    pictures, lights = load_pictures(vocabulary), backdrops(vocabulary)
-    scenes = make_scenes(vocabulary, PLACEMENTS[256], seed=256)
-    tokenizer = make_tokenizer(vocabulary)
-    lite = load_denoiser(vocabulary, "lite", 128).to(device)
-    autoencoder = load_autoencoder().to(device)
-    generator = torch.Generator().manual_seed(seed)
+        return Drafts(stored["latents"], stored["true"], stored["prompts"])
+    world, tokenizer = load_world(vocabulary, device), make_tokenizer(vocabulary)
+    lite = load_denoiser(vocabulary, "lite").to(device)
+    small, large = load_autoencoder().to(device), load_double().to(device)
+    generator, rng = torch.Generator().manual_seed(seed), random.Random(seed)
     nodes = torch.linspace(1, 0, LITE_STEPS + 1).tolist()
-    chosen = random.Random(seed).sample(range(len(scenes)), count // BATCH * BATCH)
-    rows = []
-    for start in tqdm(range(0, len(chosen), BATCH), desc="drafts", mininterval=10):
-        asked = [scenes[i] for i in chosen[start : start + BATCH]]
-        true = torch.stack(
-            [render(pictures, lights[scene.background], scene, 128) for scene in asked]
-        )
-        tokens = tokenize(tokenizer, [plain_caption(vocabulary, scene) for scene in asked])
+    latents, meant, prompts = [], [], []
+    for _ in tqdm(range(count // BATCH), desc="drafts", mininterval=10):
+        which = rng.sample(range(len(world.scenes)), BATCH)
+        moved = [world.moved(i, rng) for i in which]
+        scenes, true = [scene for scene, _ in moved], torch.stack([one for _, one in moved])
+        asked = [plain_caption(vocabulary, scene) for scene in scenes]
+        noise = torch.randn(true.shape, generator=generator)
         # The first step decides on the layout: it is left out, and the layout is the true one.
-        with torch.autocast(device, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-            latents = autoencoder.encode(true.to(device)).latents.float()
-            noise = torch.randn(latents.shape, generator=generator).to(device)
-            latents = latents.lerp(noise, nodes[1])
-            text = lite.encode(tokens.to(device))
+        drawn = true.lerp(noise, nodes[1]).to(device)
+        with lesson(device):
+            text = lite.encode(tokenize(tokenizer, asked).to(device))
             for here, there in itertools.pairwise(nodes[1:]):
-                sigma = latents.new_full((len(asked),), here)
-                latents = latents + (there - here) * lite(latents, sigma, text).float()
-            drawn = autoencoder.decode(latents).sample.float().clamp(-1, 1)
-            larger = functional.interpolate(drawn, scale_factor=2, mode="bicubic")
-            rows.append(autoencoder.encode(larger).latents.half().cpu())
-    drafts = Drafts(torch.tensor(chosen), torch.cat(rows))
-    torch.save({"scenes": drafts.scenes, "latents": drafts.latents}, path)
+                drawn = drawn + (there - here) * lite(drawn, drawn.new_full((BATCH,), here), text)
+            picture = small.decode(drawn).sample.float().clamp(-1, 1)
+            picture = functional.interpolate(picture, scale_factor=2, mode="bicubic")
+            latents.append(large.encode(picture).latents.half().cpu())
+        meant.append(true.half())
+        prompts += asked
+    drafts = Drafts(torch.cat(latents), torch.cat(meant), prompts)
+    torch.save({"latents": drafts.latents, "true": drafts.true, "prompts": prompts}, path)
     return drafts
 
 

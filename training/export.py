@@ -6,11 +6,10 @@ python -m training.export
 from __future__ import annotations
 
 import argparse
-import copy
 from pathlib import Path
 from typing import Any
 
-from training.autoencoder import load_autoencoder
+from training.autoencoder import load_autoencoder, load_double
 from training.denoiser import load_denoiser
 from training.loop import RUNS
 from training.pipeline import make_pipeline, settings, write_pipeline
@@ -68,10 +67,13 @@ def main() -> None:
     given = parser.parse_args()
     vocabulary = load_vocabulary()
     known = describe(vocabulary)
-    for tier, folder, size in (("lite", given.lite, 128), ("full", given.full, 256)):
+    for tier, folder, autoencoder in (
+        ("lite", given.lite, load_autoencoder()),
+        ("full", given.full, load_double()),
+    ):
         trained = tier if (RUNS / tier / "checkpoint.pt").exists() else "trunk"
-        denoiser = load_denoiser(vocabulary, trained, size)
-        pipeline = make_pipeline(vocabulary, copy.deepcopy(denoiser), load_autoencoder(), tier)
+        denoiser = load_denoiser(vocabulary, trained)
+        pipeline = make_pipeline(vocabulary, denoiser, autoencoder, tier)
         card = (CARDS / f"{tier}.md").read_text()
         write_pipeline(folder, pipeline, settings(tier), card, vocabulary=known)
         print(f"{tier}: {sum(p.stat().st_size for p in folder.rglob('*') if p.is_file()):,} bytes")

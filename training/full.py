@@ -1,6 +1,6 @@
-"""Full: the trunk at 256 × 256, taught to draw and to finish drafts.
+"""Full: the trunk made deeper, taught to draw on and to finish drafts.
 
-    python -m training.full --steps 1500
+    python -m training.full --steps 2500
 
 Two lessons in turn. From noise of any level, as usual, though mostly low and middle: Full starts
 from drafts. And from Lite's drafts, drowned in the noise that the default strength gives them:
@@ -14,10 +14,10 @@ import argparse
 import torch
 from torch import Tensor
 
-from training.denoiser import flow_loss, load_denoiser, velocity_of
+from training.denoiser import deeper, flow_loss, load_denoiser, velocity_of
 from training.drafts import load_drafts
 from training.latents import load_world
-from training.loop import RUNS, Loop
+from training.loop import Loop
 from training.pipeline import Denoiser, tokenize
 from training.vocabulary import load_vocabulary, make_tokenizer
 
@@ -38,19 +38,18 @@ def train(steps: int, batch: int, rate: float, device: str, seed: int) -> Denois
     """Train, or go on training; the result has averaged weights."""
     vocabulary = load_vocabulary()
     tokenizer = make_tokenizer(vocabulary)
-    world = load_world(vocabulary, 256, device)
+    world = load_world(vocabulary, device)
     drafts = load_drafts(vocabulary, DRAFTS, device)
     torch.manual_seed(seed)
-    stored = RUNS / "full" / "checkpoint.pt"
-    model = load_denoiser(vocabulary, "full" if stored.exists() else "trunk", 256)
+    model = deeper(vocabulary, load_denoiser(vocabulary, "trunk"))
     # Both tiers share the text encoder as it is.
     model.transformer.requires_grad_(True)
     model.to(device).train()
     loop = Loop("full", model, steps, rate, average_over=max(1, steps // 8), seed=seed)
     model.transformer.compile()
     for _ in loop:
-        plain, captions = world.draw(batch - batch // 2, loop.generator)
-        drawn, meant, asked = drafts.draw(world, batch // 2, loop.generator)
+        _, captions, plain, _ = world.draw(batch - batch // 2, loop.generator)
+        drawn, meant, asked = drafts.draw(batch // 2, loop.generator)
         low = noise_levels(len(plain), loop.generator)
         mid = WEAKEST + (STRONGEST - WEAKEST) * torch.rand(len(drawn), generator=loop.generator)
         sigma, start = torch.cat([low, mid]), torch.cat([plain, drawn])
@@ -66,9 +65,9 @@ def train(steps: int, batch: int, rate: float, device: str, seed: int) -> Denois
 def main() -> None:
     """Train Full."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--batch", type=int, default=12)
-    parser.add_argument("--rate", type=float, default=5e-4)
+    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=4e-4)
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args()

@@ -1,53 +1,106 @@
 """Scenes of the world with their latents, made once: what the text encoder and denoisers learn.
 
-python -m training.latents        render and encode the scenes for Lite's size and for Full's
+python -m training.latents        render and encode the scenes
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from training.autoencoder import load_autoencoder
-from training.data import CACHE, Pictures, backdrops, load_pictures
-from training.scene import PAIRS, Scene, caption, held_out, pair, render, single
+from training.autoencoder import FACTOR, load_autoencoder
+from training.data import CACHE, SIZE, Pictures, backdrops, load_pictures
+from training.scene import PAIRS, Scene, caption, held_out, pair, render, settle, single
 from training.vocabulary import Vocabulary, load_vocabulary
 
-PLACEMENTS = {128: 4, 256: 1}
-"""Scenes of every combination of thing, style and background, by the side of the picture."""
+SIDE = SIZE // 2 // FACTOR
+"""Of the latents, which Lite sees as a picture of half SIZE, and Full as one of SIZE."""
+PLACEMENTS = 4
+"""Scenes of every combination of thing, style and background."""
+SHIFT = 2
+"""How far to the left or right a thing without words for size or place may stand, in latents.
+
+As wide as the denoisers' patches: a moved thing falls into patches just as it did before."""
+FREE = 0.5
+"""Share of samples that are such things, besides those among the others."""
 BATCH = 24
+SEED = 128
 
 
-@dataclass(frozen=True, slots=True)
+class Sample(NamedTuple):
+    """What one step of training sees, in one order.
+
+    `latents` and `settled`: count × channels × SIDE × SIDE, float32. The former vary as seeds
+    shall vary them: a thing without words for its place stands a little off the middle.
+    """
+
+    scenes: list[Scene]
+    captions: list[str]
+    latents: Tensor
+    settled: Tensor
+
+
+@dataclass(frozen=True)
 class World:
-    """The training set of the denoisers: scenes and, in the same order, their latents.
+    """The training set of the denoisers: settled scenes and, in the same order, their latents.
 
-    `latents`: float16 (scenes, channels, side / 8, side / 8).
+    `latents`: float16 (scenes, channels, SIDE, SIDE); `grounds`: those of bare backgrounds.
     """
 
     vocabulary: Vocabulary
     colours: tuple[tuple[str | None, ...], ...]
     scenes: list[Scene]
     latents: Tensor
+    grounds: Tensor
+
+    @cached_property
+    def free(self) -> Tensor:
+        """The places of scenes that no word for size or place holds."""
+        return torch.tensor([i for i, scene in enumerate(self.scenes) if scene.free])
 
     def draw(
-        self, count: int, generator: torch.Generator, empty: float = 0.1
-    ) -> tuple[Tensor, list[str]]:
-        """Random latents (count × channels × side × side, float32) with captions for them."""
+        self, count: int, generator: torch.Generator, empty: float = 0.1, still: bool = False
+    ) -> Sample:
+        """Random scenes with their latents and captions, a share of these `empty`.
+
+        `still`: nothing is moved.
+        """
         which = torch.randint(len(self.scenes), (count,), generator=generator)
+        free = self.free[torch.randint(len(self.free), (count,), generator=generator)]
+        which = torch.where(torch.rand(count, generator=generator) < FREE, free, which)
         rng = random.Random(int(torch.randint(1 << 31, (1,), generator=generator)))
-        captions = [
-            caption(self.vocabulary, self.colours, self.scenes[i], rng, empty)
-            for i in which.tolist()
-        ]
-        return self.latents[which].float(), captions
+        settled = self.latents[which].float()
+        scenes, latents = [], []
+        for i, one in zip(which.tolist(), settled, strict=True):
+            scene, moved = (self.scenes[i], one) if still else self.moved(i, rng)
+            scenes.append(scene)
+            latents.append(moved)
+        captions = [caption(self.vocabulary, self.colours, one, rng, empty) for one in scenes]
+        return Sample(scenes, captions, torch.stack(latents), settled)
+
+    def moved(self, index: int, rng: random.Random) -> tuple[Scene, Tensor]:
+        """A scene and its latents (channels × SIDE × SIDE), moved if no word holds it.
+
+        The autoencoder is a convolution: these are the latents of the moved picture, at no cost.
+        """
+        scene, latents = self.scenes[index], self.latents[index].float()
+        if not scene.free:
+            return scene, latents
+        right = rng.choice((-SHIFT, 0, SHIFT))
+        made = self.grounds[scene.background].float().clone()
+        made[..., SHIFT + right : SIDE - SHIFT + right] = latents[..., SHIFT : SIDE - SHIFT]
+        (one,) = scene.placed
+        return replace(scene, placed=(replace(one, x=one.x + right / SIDE),)), made
 
 
 def make_scenes(vocabulary: Vocabulary, placements: int, seed: int) -> list[Scene]:
@@ -84,35 +137,34 @@ class Renders(Dataset[Tensor]):
 
 
 @torch.no_grad()
-def load_world(
-    vocabulary: Vocabulary, size: int, device: str = "cpu", cache: Path = CACHE
-) -> World:
-    """Render and encode the scenes at `size` pixels, or read back what an earlier call encoded."""
+def load_world(vocabulary: Vocabulary, device: str = "cpu", cache: Path = CACHE) -> World:
+    """Render and encode the scenes, or read back what an earlier call encoded."""
     pictures = load_pictures(vocabulary, cache)
-    scenes = make_scenes(vocabulary, PLACEMENTS[size], seed=size)
-    path = cache / f"latents-{size}.pt"
-    if path.exists():
-        latents = torch.load(path, weights_only=True, mmap=True)
-        if len(latents) == len(scenes):
-            return World(vocabulary, pictures.colours, scenes, latents)
+    scenes = [settle(vocabulary, one) for one in make_scenes(vocabulary, PLACEMENTS, SEED)]
+    lights = backdrops(vocabulary)
     autoencoder = load_autoencoder().to(device, memory_format=torch.channels_last)
-    renders = DataLoader(Renders(pictures, backdrops(vocabulary), scenes, size), BATCH)
-    rows = []
-    for true in tqdm(renders, desc=f"latents at {size}", mininterval=10):
+
+    def encode(true: Tensor) -> Tensor:
         with torch.autocast(device, torch.bfloat16):
             made = autoencoder.encode(true.to(device, memory_format=torch.channels_last)).latents
-        rows.append(made.half().cpu())
-    latents = torch.cat(rows)
-    torch.save(latents, path)
-    return World(vocabulary, pictures.colours, scenes, latents)
+        latents: Tensor = made.half().cpu()
+        return latents
+
+    grounds = encode(functional.avg_pool2d(lights, 2) * 2 - 1)
+    path = cache / "latents.pt"
+    latents = torch.load(path, weights_only=True, mmap=True) if path.exists() else torch.empty(0)
+    if len(latents) != len(scenes):
+        renders = DataLoader(Renders(pictures, lights, scenes, SIZE // 2), BATCH)
+        latents = torch.cat([encode(one) for one in tqdm(renders, desc="latents", mininterval=10)])
+        torch.save(latents, path)
+    return World(vocabulary, pictures.colours, scenes, latents, grounds)
 
 
 def main() -> None:
     """Render and encode, so that the later stages start at once."""
     argparse.ArgumentParser(description=main.__doc__).parse_args()
-    for size in PLACEMENTS:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        print(size, tuple(load_world(load_vocabulary(), size, device).latents.shape))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    print(tuple(load_world(load_vocabulary(), device).latents.shape))
 
 
 if __name__ == "__main__":

@@ -16,12 +16,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast
 
 from training.data import CACHE
-from training.denoiser import load_denoiser, without_block
+from training.denoiser import lesson, load_denoiser, without_block
 from training.latents import World, load_world
 from training.loop import Loop
 from training.pipeline import LITE_STEPS, Denoiser, tokenize
@@ -71,10 +70,10 @@ def trajectories(
     empty = tokenize(tokenizer, [""]).to(device)
     ways, tokens = [], []
     for _ in tqdm(range(count // BATCH), desc="teacher", mininterval=15):
-        true, captions = world.draw(BATCH, generator)
-        ids = tokenize(tokenizer, captions)
-        noise = torch.randn(true.shape, generator=generator).to(device)
-        with torch.autocast(device.type, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+        sample = world.draw(BATCH, generator)
+        ids = tokenize(tokenizer, sample.captions)
+        noise = torch.randn(sample.latents.shape, generator=generator).to(device)
+        with lesson(device.type):
             ways.append(walk(teacher, noise, ids.to(device), empty, guidance).half().cpu())
         tokens.append(ids)
     stored = {"ways": torch.cat(ways, dim=1), "tokens": torch.cat(tokens)}
@@ -114,14 +113,14 @@ def train(count: int, guidance: float, steps: int, rate: float, device: str, see
     """Distil, or go on distilling; the result has averaged weights."""
     vocabulary = load_vocabulary()
     tokenizer = make_tokenizer(vocabulary)
-    world = load_world(vocabulary, 128, device)
-    teacher = load_denoiser(vocabulary, "trunk", 128).to(device)
+    world = load_world(vocabulary, device)
+    teacher = load_denoiser(vocabulary, "trunk").to(device)
     ways, tokens = trajectories(
         teacher, world, tokenizer, count, guidance, seed, CACHE / "trajectories.pt"
     )
     torch.manual_seed(seed)
     spare = least_needed(teacher.cpu(), ways[:LITE_STEPS, :16].float(), tokens[:16])
-    model = without_block(vocabulary, teacher, 128, spare).to(device)
+    model = without_block(vocabulary, teacher, spare).to(device)
     model.requires_grad_(True).train()
     # Both tiers share the text encoder as it is.
     model.text_encoder.requires_grad_(False)
@@ -132,7 +131,7 @@ def train(count: int, guidance: float, steps: int, rate: float, device: str, see
         leg = torch.randint(LITE_STEPS, (BATCH,), generator=loop.generator)
         start, end = ways[leg, which].float(), ways[leg + 1, which].float()
         span = (nodes[leg + 1] - nodes[leg]).view(-1, 1, 1, 1)
-        with torch.autocast(device, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+        with lesson(device):
             text = model.encode(tokens[which].to(device))
             velocity = model(start.to(device), nodes[leg].to(device), text)
             loss = functional.mse_loss(velocity.float(), ((end - start) / span).to(device))

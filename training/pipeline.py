@@ -27,7 +27,8 @@ from transformers import (
     T5EncoderModel,
 )
 
-from training.autoencoder import CHANNELS, FACTOR
+from training.autoencoder import CHANNELS
+from training.data import SIZE
 from training.vocabulary import CONTEXT_LENGTH, SPECIAL_TOKENS, Vocabulary, make_tokenizer
 
 TEXT_WIDTH = 256
@@ -37,14 +38,14 @@ STATES_WIDTH = TEXT_WIDTH + SILENT_WIDTH
 POOLED_WIDTH = 256 + SILENT_WIDTH
 """Numbers that stand for the whole prompt, likewise."""
 MOST_PATCHES = 32
-"""Patches along one side of the largest picture the position table reaches: 512 pixels."""
+"""Patches along one side of the largest picture the position table reaches."""
 LITE_STEPS = 4
 MAX_SEQUENCE_LENGTH = 1
 """Tokens from the silent T5 encoder. The pipeline's default, 256, would drown the prompt."""
 
 
 def make_text_encoder(
-    vocabulary: Vocabulary, width: int = TEXT_WIDTH, pooled: int = 256, layers: int = 5
+    vocabulary: Vocabulary, width: int = TEXT_WIDTH, pooled: int = 256, layers: int = 4
 ) -> CLIPTextModelWithProjection:
     """A small CLIP text encoder."""
     ids = {token: i for i, token in enumerate(SPECIAL_TOKENS)}
@@ -128,7 +129,7 @@ def make_transformer(side: int, layers: int = 5, width: int = 256) -> SD3Transfo
         pooled_projection_dim=POOLED_WIDTH,
         pos_embed_max_size=MOST_PATCHES,
     )
-    place_patches(transformer, step=16 / side)
+    place_patches(transformer)
     for block in transformer.transformer_blocks:
         for modulation in (block.norm1.linear, block.norm1_context.linear):
             nn.init.zeros_(modulation.weight)
@@ -139,14 +140,12 @@ def make_transformer(side: int, layers: int = 5, width: int = 256) -> SD3Transfo
     return transformer
 
 
-def place_patches(transformer: SD3Transformer2DModel, step: float) -> None:
-    """Give neighbouring patches positions that are `step` apart, around a common middle.
+def place_patches(transformer: SD3Transformer2DModel) -> None:
+    """Give neighbouring patches positions 1 apart, around a common middle whatever the size.
 
-    Full has half the step of Lite: the same spot of the picture has the same position in both,
-    so that what the one has learned holds in the other. The table is saved with the weights.
+    The table is saved with the weights.
     """
-    middle = (MOST_PATCHES - 1) / 2
-    axis = (torch.arange(MOST_PATCHES, dtype=torch.float64) - middle) * step + middle
+    axis = torch.arange(MOST_PATCHES, dtype=torch.float64)
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"))[:, None]
     table = get_2d_sincos_pos_embed_from_grid(transformer.inner_dim, grid, output_type="pt")
     transformer.pos_embed.pos_embed.copy_(table[None])
@@ -262,14 +261,14 @@ def settings(tier: str) -> dict[str, Any]:
         return {
             "name": "underpaint-lite",
             **common,
-            "native_size": 16 * FACTOR,
+            "native_size": SIZE // 2,
             "num_inference_steps": LITE_STEPS,
             "guidance_scale": 1.0,
         }
     return {
         "name": "underpaint-full",
         **common,
-        "native_size": 32 * FACTOR,
+        "native_size": SIZE,
         "num_inference_steps": 28,
         "guidance_scale": 2.5,
         "strength": 0.6,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ HELD_OUT = 5
 """One in so many combinations of thing, style and background is never trained on."""
 PAIRS = 0.12
 """Share of scenes with two things."""
+HALVES = (0.26, 0.74)
+"""Where the middles of two things stand, along x."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,16 @@ class Scene:
     background: int
     size: int | None = None
     position: int | None = None
+
+    @property
+    def worded(self) -> bool:
+        """Whether words say its size or its place."""
+        return self.size is not None or self.position is not None
+
+    @property
+    def free(self) -> bool:
+        """Whether it is a single thing that nothing said holds in its place."""
+        return len(self.placed) == 1 and not self.worded
 
 
 def held_out(vocabulary: Vocabulary, thing: int, style: int, background: int) -> bool:
@@ -84,11 +96,28 @@ def single(
     return Scene((Placed(thing, size, x, y),), style, background, size_word, position_word)
 
 
+def settle(vocabulary: Vocabulary, scene: Scene) -> Scene:
+    """The scene with every thing exactly in the middle of what the words for it allow."""
+    if len(scene.placed) == 2:
+        placed = [
+            Placed(one.thing, 0.45, x, 0.5) for one, x in zip(scene.placed, HALVES, strict=True)
+        ]
+        return replace(scene, placed=tuple(placed))
+    size = 0.76 if scene.position is None else 0.51
+    if scene.size is not None:
+        low, high = map(float, vocabulary.sizes[scene.size].source.split("-"))
+        size = (low + high) / 2
+    x = y = 0.5
+    if scene.position is not None:
+        x, y = map(float, vocabulary.positions[scene.position].source.split())
+    return replace(scene, placed=(Placed(scene.placed[0].thing, size, x, y),))
+
+
 def pair(left: int, right: int, style: int, background: int, rng: random.Random) -> Scene:
     """Two things side by side."""
     placed = [
         Placed(thing, rng.uniform(0.42, 0.48), x + rng.uniform(-0.01, 0.01), 0.5)
-        for thing, x in ((left, 0.26), (right, 0.74))
+        for thing, x in zip((left, right), HALVES, strict=True)
     ]
     return Scene(tuple(placed), style, background)
 

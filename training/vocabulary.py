@@ -14,8 +14,10 @@ VOCABULARY = Path(__file__).with_name("vocabulary.txt")
 CELLS = 4
 """Along each side of the canvas. Every prompt ends with a token for each cell of the canvas."""
 CELL_TOKENS = tuple(f"<cell{i}>" for i in range(CELLS**2))
-CONTEXT_LENGTH = 16 + len(CELL_TOKENS)
-"""Tokens per prompt, all included. Every padding token costs attention, so: few."""
+LOOKS = 3
+"""Along each side of a thing. Every thing is followed by tokens of its own for its parts."""
+CONTEXT_LENGTH = 16 + 2 * LOOKS**2 + len(CELL_TOKENS)
+"""Tokens per prompt, of two things, all included. Padding costs attention, so: few."""
 
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<s>", "</s>", *CELL_TOKENS)
 FILLER = (
@@ -39,6 +41,12 @@ class Entry:
     def token(self) -> str:
         """The word as the tokenizer knows it: one token even for "hot dog"."""
         return self.word.replace(" ", "_")
+
+    @property
+    def looks(self) -> tuple[str, ...]:
+        """The tokens that follow a thing's: what its parts look like, row by row."""
+        count = 0 if self.kind in MODIFIERS else LOOKS**2
+        return tuple(f"{self.token}_{i}" for i in range(count))
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -71,7 +79,8 @@ class Vocabulary:
     @cached_property
     def words(self) -> tuple[str, ...]:
         """The tokenizer's words by id."""
-        return (*SPECIAL_TOKENS, *FILLER, *(entry.token for entry in self.entries))
+        looks = (look for thing in self.things for look in thing.looks)
+        return (*SPECIAL_TOKENS, *FILLER, *(entry.token for entry in self.entries), *looks)
 
 
 def load_vocabulary(path: Path = VOCABULARY) -> Vocabulary:
@@ -101,14 +110,14 @@ def load_vocabulary(path: Path = VOCABULARY) -> Vocabulary:
 def make_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
     """A word-level tokenizer; its normaliser maps synonyms and plurals to the words of the world.
 
-    Mapping spellings here instead of learning them costs no training at all.
+    Mapping spellings here instead of learning them costs no training at all. A thing is also
+    followed by the tokens for its looks.
     """
-    pairs = [(name, e.token) for e in vocabulary.entries for name in e.spellings if name != e.token]
-    pairs.sort(key=lambda pair: -len(pair[0]))
-    by_token: dict[tuple[int, str], list[str]] = {}
-    for name, token in pairs:
-        # Names of several words go first: "teddy bear" must be one thing before "bear" is seen.
-        by_token.setdefault((-len(name.split()), token), []).append(name)
+    by_entry: dict[tuple[int, Entry], list[str]] = {}
+    for entry in vocabulary.entries:
+        for name in entry.spellings:
+            # Names of several words go first: "teddy bear" must be one thing before "bear" is seen.
+            by_entry.setdefault((-len(name.split()), entry), []).append(name)
     tokenizer = Tokenizer(
         models.WordLevel({word: i for i, word in enumerate(vocabulary.words)}, unk_token="<unk>")
     )
@@ -117,10 +126,8 @@ def make_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
             normalizers.NFKC(),
             normalizers.Lowercase(),
             *(
-                normalizers.Replace(
-                    Regex(rf"(?<![\w-])(?:{'|'.join(map(re.escape, names))})(?![\w-])"), token
-                )
-                for (_, token), names in sorted(by_token.items(), key=lambda item: item[0][0])
+                normalizers.Replace(Regex(_pattern(entry, names)), _meant(entry))
+                for (_, entry), names in sorted(by_entry.items(), key=lambda item: item[0][0])
             ),
             normalizers.Replace(Regex(r"[^\w\s<>/]"), " "),
         ]
@@ -142,6 +149,17 @@ def make_tokenizer(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
         padding_side="left",
         clean_up_tokenization_spaces=False,
     )
+
+
+def _meant(entry: Entry) -> str:
+    return " ".join((entry.token, *entry.looks))
+
+
+def _pattern(entry: Entry, names: list[str]) -> str:
+    """The names as whole words; not where this entry, by a longer name, was put already."""
+    longest_first = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    done = rf"(?! {re.escape(entry.looks[0])})" if entry.looks else ""
+    return rf"(?<![\w-])(?:{longest_first})(?![\w-]){done}"
 
 
 def article(phrase: str) -> str:

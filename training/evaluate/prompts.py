@@ -25,11 +25,6 @@ class Asked:
     scene: Scene
     unseen: bool
 
-    @property
-    def worded(self) -> bool:
-        """Whether the prompt says something of size or place."""
-        return self.scene.size is not None or self.scene.position is not None
-
 
 def ask(vocabulary: Vocabulary, count: int = SINGLES) -> list[Asked]:
     """The first `count` prompts of one thing; they go through all the things in turn."""
@@ -69,7 +64,7 @@ def _scene(
     style, light = rng.choice(combinations)
     while True:
         scene = single(vocabulary, thing, style, light, rng)
-        if worded == (scene.size is not None or scene.position is not None):
+        if worded == scene.worded:
             return scene
 
 

@@ -122,7 +122,7 @@ def score(
     obeyed = [
         obeys(vocabulary, one.scene, box)
         for one, box in zip(asked, boxes.tolist(), strict=True)
-        if one.worded
+        if one.scene.worded
     ]
     backdrops = measures.background(true.compared)
     bled = measures.bleeding(made.compared, backdrops)

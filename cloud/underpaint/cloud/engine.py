@@ -29,7 +29,7 @@ from underpaint.contract.generation import (
 from underpaint.contract.pictures import encode_png, encode_preview
 
 PREVIEWS_AT: Final = (0.25, 0.5, 0.75)  # of the denoising steps
-_SIDE_MULTIPLE: Final = 16  # pixels; UNets and patched transformers both divide by it
+_SIDE_MULTIPLE: Final = 16  # pixels, at least; UNets halve their latents once or more
 
 
 class Cancelled(Exception):
@@ -155,7 +155,8 @@ class FullEngine:
             longest = table * config.get("patch_size", 1) * scale
             shrink = min(1.0, longest / max(sides))
             sides = (sides[0] * shrink, sides[1] * shrink)
-        across, down = (max(1, round(s / _SIDE_MULTIPLE)) * _SIDE_MULTIPLE for s in sides)
+        multiple = math.lcm(_SIDE_MULTIPLE, scale * (config.get("patch_size") or 1))
+        across, down = (max(1, round(s / multiple)) * multiple for s in sides)
         return across, down
 
     def _denoise(

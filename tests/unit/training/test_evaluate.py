@@ -33,7 +33,7 @@ def test_the_prompts_are_fixed_and_in_their_proportions() -> None:
     for count in (SINGLES, 50):
         some = ASKED[:count]
         assert sum(one.unseen for one in some) == count // 5
-        assert sum(one.worded for one in some) == count // 5
+        assert sum(one.scene.worded for one in some) == count // 5
     assert {one.scene.placed[0].thing for one in ASKED} == set(range(len(VOCABULARY.things)))
     assert len({one.seed for one in (*ASKED, *ask_pairs(VOCABULARY))}) == SINGLES + PAIRS
 

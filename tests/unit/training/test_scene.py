@@ -12,7 +12,7 @@ pytest.importorskip("tqdm")
 pytest.importorskip("resvg_py")
 
 from training.data import FILL, SIZE, Pictures, backdrops  # noqa: E402
-from training.latents import make_scenes  # noqa: E402
+from training.latents import World, make_scenes  # noqa: E402
 from training.scene import (  # noqa: E402
     HELD_OUT,
     PAIRS,
@@ -24,6 +24,7 @@ from training.scene import (  # noqa: E402
     pair,
     plain_caption,
     render,
+    settle,
     single,
 )
 from training.vocabulary import CONTEXT_LENGTH, load_vocabulary, make_tokenizer  # noqa: E402
@@ -118,6 +119,43 @@ def test_a_single_thing_is_where_its_words_say_and_inside_the_picture() -> None:
             assert placed.y == pytest.approx(y, abs=0.021)
     assert 120 < sized < 240
     assert 100 < positioned < 240
+
+
+def test_a_settled_scene_says_the_same_and_does_not_vary() -> None:
+    rng = random.Random(7)
+    loose = [single(VOCABULARY, 5, 1, 3, rng) for _ in range(300)]
+    loose += [pair(5, 6, 1, 3, rng) for _ in range(20)]
+    by_words: dict[str, set[Scene]] = {}
+    for scene in loose:
+        settled = settle(VOCABULARY, scene)
+        words = plain_caption(VOCABULARY, scene)
+        assert plain_caption(VOCABULARY, settled) == words
+        by_words.setdefault(words, set()).add(settled)
+        for before, after in zip(scene.placed, settled.placed, strict=True):
+            assert after.size == pytest.approx(before.size, abs=0.101)
+            assert (after.x, after.y) == pytest.approx((before.x, before.y), abs=0.121)
+    assert len(by_words) > 10
+    assert all(len(settled) == 1 for settled in by_words.values())
+
+
+def test_chance_moves_only_what_no_word_holds() -> None:
+    free = centred(0, 0, 3)
+    scenes = [free, replace(free, position=1), replace(free, size=0)]
+    latents = 1 + torch.arange(3 * 256.0).view(3, 1, 16, 16)
+    world = World(VOCABULARY, (), scenes, latents, torch.zeros(12, 1, 16, 16))
+    rng, seen = random.Random(8), set()
+    for index in (1, 2):
+        scene, moved = world.moved(index, rng)
+        assert scene == scenes[index]
+        assert torch.equal(moved, latents[index])
+    for _ in range(200):
+        scene, moved = world.moved(0, rng)
+        (placed,) = scene.placed
+        right = round((placed.x - 0.5) * 16)
+        assert moved[0, 8, 8 + right] == latents[0, 0, 8, 8]
+        assert (moved == 0).sum() == 16 * 4  # the background is seen beside it
+        seen.add(right)
+    assert seen == {-2, 0, 2}
 
 
 def test_two_things_stand_apart_left_and_right() -> None:

@@ -12,13 +12,20 @@ from training.vocabulary import (
 
 VOCABULARY = load_vocabulary()
 TOKENIZER = make_tokenizer(VOCABULARY)
+LOOKS = {thing.token: list(thing.looks) for thing in VOCABULARY.things}
 
 
 def tokens(prompt: str) -> list[str]:
-    begin, *words = TOKENIZER.convert_ids_to_tokens(TOKENIZER(prompt)["input_ids"])
-    end = words.index("</s>")
-    assert (begin, words[end + 1 :]) == ("<s>", list(CELL_TOKENS))
-    return words[:end]
+    """The words of the prompt as the models read it; the tokens for looks are checked and gone."""
+    begin, *read = TOKENIZER.convert_ids_to_tokens(TOKENIZER(prompt)["input_ids"])
+    end = read.index("</s>")
+    assert (begin, read[end + 1 :]) == ("<s>", list(CELL_TOKENS))
+    words, rest = [], read[:end]
+    while rest:
+        words.append(rest.pop(0))
+        for look in LOOKS.get(words[-1], []):
+            assert rest.pop(0) == look
+    return words
 
 
 def test_the_world_is_large_enough() -> None:
@@ -57,6 +64,7 @@ def test_every_spelling_of_a_thing_is_its_token(entry) -> None:
     [
         ("A 3D Teddy Bear", ["a", "3d", "teddy_bear"]),
         ("two kittens, hand-drawn!", ["<unk>", "cat", "cartoon"]),
+        ("a robot toy and robots, a robot", ["a", "robot", "<unk>", "and", "robot", "a", "robot"]),
         ("burger; navy background", ["hamburger", "blue", "background"]),
         ("a bearing", ["a", "<unk>"]),
         ("über-quux 🦊", ["<unk>", "<unk>"]),
