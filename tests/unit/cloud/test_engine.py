@@ -12,12 +12,12 @@ from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidReques
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
 from underpaint.contract.pictures import decode
 
-from tests.unit.cloud.tiny import save_flow, save_unet
+from tests.unit.cloud.tiny import save_coarse, save_flow, save_unet
 
 DRAFT = Image.linear_gradient("L").convert("RGB")
 
 
-@pytest.fixture(scope="module", params=[save_unet, save_flow], ids=["unet", "flow"])
+@pytest.fixture(scope="module", params=[save_unet, save_flow, save_coarse])
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FullEngine:
     save: Callable[[Path], Path] = request.param
     directory = save(tmp_path_factory.mktemp("models") / "tiny")
@@ -95,6 +95,12 @@ def test_it_works_at_its_own_size_in_the_shape_asked_for(engine: FullEngine) -> 
     assert engine.working_size(1024, 1024) == (32, 32)
     width, height = engine.working_size(1024, 256)
     assert width > height
+
+
+def test_any_shape_is_drawn(engine: FullEngine) -> None:
+    for width, height in ((1024, 400), (304, 1000), (640, 512)):
+        result, _ = run(engine, asked(width=width, height=height))
+        assert (result.width, result.height) == (width, height)
 
 
 def test_a_request_without_a_strength_is_refused(engine: FullEngine) -> None:

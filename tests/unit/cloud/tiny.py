@@ -53,12 +53,12 @@ def save_unet(folder: Path) -> Path:
     return folder
 
 
-def save_flow(folder: Path) -> Path:
+def save_flow(folder: Path, halvings: int = 1) -> Path:
     """Stable Diffusion 3's family: a transformer that predicts a velocity, 32 x 32 pixels."""
     torch.manual_seed(0)
     StableDiffusion3Pipeline(
         transformer=SD3Transformer2DModel(
-            sample_size=16,
+            sample_size=32 >> halvings,
             patch_size=2,
             in_channels=4,
             out_channels=4,
@@ -71,7 +71,7 @@ def save_flow(folder: Path) -> Path:
             pos_embed_max_size=24,
         ),
         scheduler=FlowMatchEulerDiscreteScheduler(),
-        vae=_vae(4, shift_factor=0.1),
+        vae=_vae(4, halvings, shift_factor=0.1),
         text_encoder=CLIPTextModelWithProjection(_text_config()),
         tokenizer=_tokenizer(),
         text_encoder_2=CLIPTextModelWithProjection(_text_config()),
@@ -82,12 +82,18 @@ def save_flow(folder: Path) -> Path:
     return folder
 
 
-def _vae(channels: int, **more: Any) -> AutoencoderKL:
-    """Halves the sides."""
+def save_coarse(folder: Path) -> Path:
+    """The same with 16 x 16 pixels to a latent, and four latents to a patch."""
+    return save_flow(folder, halvings=4)
+
+
+def _vae(channels: int, halvings: int = 1, **more: Any) -> AutoencoderKL:
+    """Halves the sides so many times."""
+    stages = halvings + 1
     return AutoencoderKL(
-        block_out_channels=(8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8,) * stages,
+        down_block_types=("DownEncoderBlock2D",) * stages,
+        up_block_types=("UpDecoderBlock2D",) * stages,
         latent_channels=channels,
         norm_num_groups=4,
         sample_size=32,
