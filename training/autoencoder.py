@@ -102,7 +102,7 @@ def calm(latents: Tensor) -> Tensor:
 def train(steps: int, batch: int, device: str, seed: int) -> None:
     """Train Lite's autoencoder, or go on training."""
     vocabulary = load_vocabulary()
-    pictures, lights = load_pictures(vocabulary), backdrops(vocabulary)
+    pictures, lights = load_pictures(vocabulary), backdrops(vocabulary).flatten(0, 1)
     torch.manual_seed(seed)
     model = make_autoencoder().to(device, memory_format=torch.channels_last)
     loop = Loop("autoencoder", model, steps, 2e-3, average_over=min(300, steps // 5), seed=seed)
@@ -126,7 +126,7 @@ def train(steps: int, batch: int, device: str, seed: int) -> None:
 def train_double(steps: int, batch: int, device: str, seed: int) -> None:
     """Train Full's autoencoder, or go on training: to Lite's latents, and to twice the pixels."""
     vocabulary = load_vocabulary()
-    pictures, lights = load_pictures(vocabulary), backdrops(vocabulary)
+    pictures, lights = load_pictures(vocabulary), backdrops(vocabulary).flatten(0, 1)
     torch.manual_seed(seed)
     single = load_autoencoder().to(device, memory_format=torch.channels_last)
     model = make_double(single).to(device, memory_format=torch.channels_last)

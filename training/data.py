@@ -28,6 +28,8 @@ SIZE = 256
 """Side of the rasterised pictures, in pixels: the size at which Full works."""
 FILL = 0.84
 """Share of the canvas that a thing spans."""
+LIGHTS = ((0, -0.25), (-0.6, -0.1), (0.6, -0.1), (0, 0.5))
+"""Where the soft light falls on the background, from the middle: seeds differ by it."""
 
 PACKAGES = {
     "fluent-3d": "@lobehub/fluent-emoji-3d@1.1.0",
@@ -153,11 +155,13 @@ def load_pictures(vocabulary: Vocabulary, cache: Path = CACHE) -> Pictures:
 
 
 def backdrops(vocabulary: Vocabulary) -> Tensor:
-    """The backgrounds, lit softly from above: float (backgrounds, 3, SIZE, SIZE) in 0..1."""
-    axis = torch.linspace(-1, 1, SIZE)
-    light = 1.05 - 0.16 * ((axis[None] * 0.8) ** 2 + (axis[:, None] * 0.8 + 0.25) ** 2)
+    """The backgrounds in every light: float (backgrounds, LIGHTS, 3, SIZE, SIZE) in 0..1."""
+    axis = torch.linspace(-1, 1, SIZE) * 0.8
+    lights = torch.stack(
+        [1.05 - 0.16 * ((axis[None] - x) ** 2 + (axis[:, None] - y) ** 2) for x, y in LIGHTS]
+    )
     colours = torch.tensor([rgb(entry) for entry in vocabulary.backgrounds])
-    return (colours[:, :, None, None] * light).clamp(0, 1)
+    return (colours[:, None, :, None, None] * lights[:, None]).clamp(0, 1)
 
 
 def compose(rgba: Tensor, backdrop: Tensor) -> Tensor:

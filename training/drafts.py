@@ -62,8 +62,7 @@ def load_drafts(vocabulary: Vocabulary, count: int, device: str, seed: int = 6) 
     latents, meant, prompts = [], [], []
     for _ in tqdm(range(count // BATCH), desc="drafts", mininterval=10):
         which = rng.sample(range(len(world.scenes)), BATCH)
-        moved = [world.moved(i, rng) for i in which]
-        scenes, true = [scene for scene, _ in moved], torch.stack([one for _, one in moved])
+        scenes, true = [world.scenes[i] for i in which], world.latents[which].float()
         asked = [plain_caption(vocabulary, scene) for scene in scenes]
         noise = torch.randn(true.shape, generator=generator)
         # The first step decides on the layout: it is left out, and the layout is the true one.

@@ -48,7 +48,7 @@ def train(steps: int, batch: int, rate: float, device: str, seed: int) -> Denois
     loop = Loop("full", model, steps, rate, average_over=max(1, steps // 8), seed=seed)
     model.transformer.compile()
     for _ in loop:
-        _, captions, plain, _ = world.draw(batch - batch // 2, loop.generator)
+        _, captions, plain = world.draw(batch - batch // 2, loop.generator)
         drawn, meant, asked = drafts.draw(batch // 2, loop.generator)
         low = noise_levels(len(plain), loop.generator)
         mid = WEAKEST + (STRONGEST - WEAKEST) * torch.rand(len(drawn), generator=loop.generator)

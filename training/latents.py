@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import argparse
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
@@ -27,12 +26,9 @@ SIDE = SIZE // 2 // FACTOR
 """Of the latents, which Lite sees as a picture of half SIZE, and Full as one of SIZE."""
 PLACEMENTS = 4
 """Scenes of every combination of thing, style and background."""
-SHIFT = 2
-"""How far to the left or right a thing without words for size or place may stand, in latents.
-
-As wide as the denoisers' patches: a moved thing falls into patches just as it did before."""
 FREE = 0.5
-"""Share of samples that are such things, besides those among the others."""
+"""Share of samples that are single things without words for size or place, besides those among
+the others."""
 BATCH = 24
 SEED = 128
 
@@ -40,67 +36,40 @@ SEED = 128
 class Sample(NamedTuple):
     """What one step of training sees, in one order.
 
-    `latents` and `settled`: count × channels × SIDE × SIDE, float32. The former vary as seeds
-    shall vary them: a thing without words for its place stands a little off the middle.
+    `latents`: count × channels × SIDE × SIDE, float32.
     """
 
     scenes: list[Scene]
     captions: list[str]
     latents: Tensor
-    settled: Tensor
 
 
 @dataclass(frozen=True)
 class World:
     """The training set of the denoisers: settled scenes and, in the same order, their latents.
 
-    `latents`: float16 (scenes, channels, SIDE, SIDE); `grounds`: those of bare backgrounds.
+    `latents`: float16 (scenes, channels, SIDE, SIDE).
     """
 
     vocabulary: Vocabulary
     colours: tuple[tuple[str | None, ...], ...]
     scenes: list[Scene]
     latents: Tensor
-    grounds: Tensor
 
     @cached_property
     def free(self) -> Tensor:
         """The places of scenes that no word for size or place holds."""
         return torch.tensor([i for i, scene in enumerate(self.scenes) if scene.free])
 
-    def draw(
-        self, count: int, generator: torch.Generator, empty: float = 0.1, still: bool = False
-    ) -> Sample:
-        """Random scenes with their latents and captions, a share of these `empty`.
-
-        `still`: nothing is moved.
-        """
+    def draw(self, count: int, generator: torch.Generator, empty: float = 0.1) -> Sample:
+        """Random scenes with their latents and captions, a share of these `empty`."""
         which = torch.randint(len(self.scenes), (count,), generator=generator)
         free = self.free[torch.randint(len(self.free), (count,), generator=generator)]
         which = torch.where(torch.rand(count, generator=generator) < FREE, free, which)
         rng = random.Random(int(torch.randint(1 << 31, (1,), generator=generator)))
-        settled = self.latents[which].float()
-        scenes, latents = [], []
-        for i, one in zip(which.tolist(), settled, strict=True):
-            scene, moved = (self.scenes[i], one) if still else self.moved(i, rng)
-            scenes.append(scene)
-            latents.append(moved)
+        scenes = [self.scenes[i] for i in which.tolist()]
         captions = [caption(self.vocabulary, self.colours, one, rng, empty) for one in scenes]
-        return Sample(scenes, captions, torch.stack(latents), settled)
-
-    def moved(self, index: int, rng: random.Random) -> tuple[Scene, Tensor]:
-        """A scene and its latents (channels × SIDE × SIDE), moved if no word holds it.
-
-        The autoencoder is a convolution: these are the latents of the moved picture, at no cost.
-        """
-        scene, latents = self.scenes[index], self.latents[index].float()
-        if not scene.free:
-            return scene, latents
-        right = rng.choice((-SHIFT, 0, SHIFT))
-        made = self.grounds[scene.background].float().clone()
-        made[..., SHIFT + right : SIDE - SHIFT + right] = latents[..., SHIFT : SIDE - SHIFT]
-        (one,) = scene.placed
-        return replace(scene, placed=(replace(one, x=one.x + right / SIDE),)), made
+        return Sample(scenes, captions, self.latents[which].float())
 
 
 def make_scenes(vocabulary: Vocabulary, placements: int, seed: int) -> list[Scene]:
@@ -133,7 +102,7 @@ class Renders(Dataset[Tensor]):
 
     def __getitem__(self, index: int) -> Tensor:
         scene = self.scenes[index]
-        return render(self.pictures, self.lights[scene.background], scene, self.side)
+        return render(self.pictures, self.lights[scene.ground], scene, self.side)
 
 
 @torch.no_grad()
@@ -141,23 +110,21 @@ def load_world(vocabulary: Vocabulary, device: str = "cpu", cache: Path = CACHE)
     """Render and encode the scenes, or read back what an earlier call encoded."""
     pictures = load_pictures(vocabulary, cache)
     scenes = [settle(vocabulary, one) for one in make_scenes(vocabulary, PLACEMENTS, SEED)]
-    lights = backdrops(vocabulary)
+    path = cache / "latents.pt"
+    if path.exists():
+        latents = torch.load(path, weights_only=True, mmap=True)
+        if len(latents) == len(scenes):
+            return World(vocabulary, pictures.colours, scenes, latents)
     autoencoder = load_autoencoder().to(device, memory_format=torch.channels_last)
-
-    def encode(true: Tensor) -> Tensor:
+    renders = DataLoader(Renders(pictures, backdrops(vocabulary), scenes, SIZE // 2), BATCH)
+    rows = []
+    for true in tqdm(renders, desc="latents", mininterval=10):
         with torch.autocast(device, torch.bfloat16):
             made = autoencoder.encode(true.to(device, memory_format=torch.channels_last)).latents
-        latents: Tensor = made.half().cpu()
-        return latents
-
-    grounds = encode(functional.avg_pool2d(lights, 2) * 2 - 1)
-    path = cache / "latents.pt"
-    latents = torch.load(path, weights_only=True, mmap=True) if path.exists() else torch.empty(0)
-    if len(latents) != len(scenes):
-        renders = DataLoader(Renders(pictures, lights, scenes, SIZE // 2), BATCH)
-        latents = torch.cat([encode(one) for one in tqdm(renders, desc="latents", mininterval=10)])
-        torch.save(latents, path)
-    return World(vocabulary, pictures.colours, scenes, latents, grounds)
+        rows.append(made.half().cpu())
+    latents = torch.cat(rows)
+    torch.save(latents, path)
+    return World(vocabulary, pictures.colours, scenes, latents)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.data import FILL, SIZE, Pictures
+from training.data import FILL, LIGHTS, SIZE, Pictures
 from training.vocabulary import Entry, Vocabulary
 
 HELD_OUT = 5
@@ -44,6 +44,12 @@ class Scene:
     background: int
     size: int | None = None
     position: int | None = None
+    light: int = 0
+
+    @property
+    def ground(self) -> tuple[int, int]:
+        """Which of the `backdrops` it stands on."""
+        return self.background, self.light
 
     @property
     def worded(self) -> bool:
@@ -93,7 +99,9 @@ def single(
     else:
         play = 0.4 * (0.5 - size / 2)
         x, y = 0.5 + rng.uniform(-play, play), 0.5 + rng.uniform(-play, play)
-    return Scene((Placed(thing, size, x, y),), style, background, size_word, position_word)
+    placed = Placed(thing, size, x, y)
+    light = rng.randrange(len(LIGHTS))
+    return Scene((placed,), style, background, size_word, position_word, light)
 
 
 def settle(vocabulary: Vocabulary, scene: Scene) -> Scene:
@@ -119,7 +127,7 @@ def pair(left: int, right: int, style: int, background: int, rng: random.Random)
         Placed(thing, rng.uniform(0.42, 0.48), x + rng.uniform(-0.01, 0.01), 0.5)
         for thing, x in zip((left, right), HALVES, strict=True)
     ]
-    return Scene(tuple(placed), style, background)
+    return Scene(tuple(placed), style, background, light=rng.randrange(len(LIGHTS)))
 
 
 def article(phrase: str) -> str:

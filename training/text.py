@@ -101,7 +101,7 @@ class Reading(nn.Module):
         last = CONTEXT_LENGTH - len(CELL_TOKENS)
         cells = self.cell(states[:, last:CONTEXT_LENGTH]).transpose(1, 2).float()
         seen = functional.fold(cells, SIDE, kernel_size=SPAN, stride=SPAN)
-        loss = functional.mse_loss(seen, sample.settled.to(seen.device))
+        loss = functional.mse_loss(seen, sample.latents.to(seen.device))
         row, place = (tokens >= self.first_look).nonzero(as_tuple=True)
         style = torch.tensor([scene.style for scene in sample.scenes], device=tokens.device)
         true = self.looks[tokens[row, place] - self.first_look, style[row]]
@@ -121,7 +121,7 @@ class Eye(nn.Module):
         """Of all readings."""
         states, pooled = encode_text(self.text_encoder, tokens)
         whole = self.whole(pooled).unflatten(1, (CHANNELS, SIDE, SIDE)).float()
-        rough = functional.mse_loss(whole, sample.settled.to(whole.device))
+        rough = functional.mse_loss(whole, sample.latents.to(whole.device))
         return self.reading.loss(states, tokens, sample) + 0.3 * rough
 
 
@@ -139,7 +139,7 @@ def train(
     model.to(device)
     loop = Loop("text", model, steps, rate, average_over=max(1, steps // 20), seed=seed)
     for _ in loop:
-        sample = world.draw(batch, loop.generator, empty=0.02, still=True)
+        sample = world.draw(batch, loop.generator, empty=0.02)
         with torch.autocast(device, torch.bfloat16):
             loss = model.loss(tokenize(tokenizer, sample.captions).to(device), sample)
         loop.descend(loss)

@@ -30,9 +30,6 @@ from training.vocabulary import (
 
 GUIDED = 400
 """First steps, in which attention is shown where to look."""
-STILL = 3000
-"""First steps, in which nothing is moved: where a thing stands is known even in pure noise, and
-to copy what the text encoder knows of it is the quickest way to draw it."""
 READING = 0.1
 """Weight of what the text encoder goes on learning by itself: the looks of things, see `text`."""
 
@@ -164,7 +161,7 @@ def train(steps: int, batch: int, rate: float, device: str, seed: int) -> Denois
             guide.close()
             # A minute or more to compile, then up to twice the pictures a second on a CPU.
             model.transformer.compile()
-        sample = world.draw(batch, loop.generator, still=step < STILL)
+        sample = world.draw(batch, loop.generator)
         tokens = tokenize(tokenizer, sample.captions)
         sigma = noise_levels(batch, loop.generator)
         noise = torch.randn(sample.latents.shape, generator=loop.generator)

@@ -66,7 +66,7 @@ def renders(
     vocabulary: Vocabulary, pictures: Pictures, lights: Tensor, asked: Sequence[Asked], side: int
 ) -> Callable[[int], Tensor]:
     """The true picture of each prompt's scene."""
-    return lambda i: render(pictures, lights[asked[i].scene.background], asked[i].scene, side)[None]
+    return lambda i: render(pictures, lights[asked[i].scene.ground], asked[i].scene, side)[None]
 
 
 def coded(autoencoder: AutoencoderTiny, truth: Callable[[int], Tensor]) -> Callable[[int], Tensor]:

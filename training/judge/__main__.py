@@ -95,7 +95,7 @@ def write_samples(vocabulary: Vocabulary, folder: Path = SAMPLES) -> None:
     shown = scenes[: SAMPLE_COLUMNS * SAMPLE_ROWS]
     lights, pictures = backdrops(vocabulary), load_pictures(vocabulary)
     rows = torch.stack(
-        [render(pictures, lights[s.scene.background], s.scene, SAMPLE_SIDE) for s in shown]
+        [render(pictures, lights[s.scene.ground], s.scene, SAMPLE_SIDE) for s in shown]
     ).unflatten(0, (SAMPLE_ROWS, SAMPLE_COLUMNS))
     page = ((rows.permute(0, 3, 1, 4, 2) + 1) * 127.5).round().byte().flatten(2, 3).flatten(0, 1)
     folder.mkdir(parents=True, exist_ok=True)

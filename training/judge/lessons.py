@@ -79,7 +79,7 @@ class Renders(Dataset[Tensor]):
 
     def __getitem__(self, index: int) -> Tensor:
         one = self.shown[index]
-        light = self.lights[one.scene.background]
+        light = self.lights[one.scene.ground]
         made = render(self.pictures, light, one.scene, one.side)[None]
         if one.half is not None:
             made = halves(made)[one.half]
