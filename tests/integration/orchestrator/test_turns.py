@@ -255,10 +255,12 @@ async def _commands(ledger: ClockedRedis) -> dict[str, int]:
 
 
 class NarrowCloud(StubCloud):
-    """Takes one picture at a time and refuses all others."""
+    """Takes one picture at a time and refuses all others; it draws while the gate is open."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
         self.at_work = False
         self.order: list[str] = []
 
@@ -269,6 +271,7 @@ class NarrowCloud(StubCloud):
         self.at_work = True
         try:
             self.order.append(request.promotion_id)
+            await self.gate.wait()
             async for answer in super().Generate(request, context):
                 yield answer
         finally:
@@ -287,10 +290,12 @@ async def test_an_engine_with_too_little_room_serves_teams_in_turn(
     client: Client, cloud: NarrowCloud
 ) -> None:
     every = [f"catalogue-{number:02d}" for number in range(6)]
+    cloud.gate.clear()
     for promotion_id in every:
         await client.promote(promotion_id, request(account=CATALOGUE))
-    begun = len(cloud.order)
     await client.promote("artist-00", request(account=ARTIST))
+    begun = len(cloud.order)
+    cloud.gate.set()
     for promotion_id in [*every, "artist-00"]:
         finished = await client.finished(promotion_id)
         assert (finished.state, finished.attempts) == (PromotionState.SETTLED, 1)
