@@ -83,9 +83,9 @@ def evaluate(
         )
         columns["full"]["ratio"] = round(columns["full"]["seconds"] / own["seconds"], 2)
     columns["true"], _ = bench.measure(bench.true, pair_truth, two)
-    autoencoder = _autoencoder(lite)
-    for side in (128, TRUE_SIDE):
+    for folder, side in ((lite, TRUE_SIDE // 2), (full, TRUE_SIDE)):
         # What the autoencoder alone does to true pictures: no denoiser can be better.
+        autoencoder = _autoencoder(folder)
         ours, ours_paired = (
             coded(autoencoder, renders(vocabulary, pictures, lights, these, side))
             for these in (asked, pairs)
@@ -121,13 +121,13 @@ def _painted(truth: Callable[[int], Tensor]) -> Callable[[int], Image.Image]:
     return picture
 
 
-def _autoencoder(lite: Path) -> AutoencoderTiny:
+def _autoencoder(directory: Path) -> AutoencoderTiny:
     try:
         autoencoder: AutoencoderTiny = AutoencoderTiny.from_pretrained(
-            lite / "vae", use_safetensors=True, torch_dtype=torch.float32
+            directory / "vae", use_safetensors=True, torch_dtype=torch.float32
         )
     except (OSError, ValueError) as error:
-        raise InvalidModel(f"{lite / 'vae'} does not load: {error}") from None
+        raise InvalidModel(f"{directory / 'vae'} does not load: {error}") from None
     return autoencoder.eval()
 
 

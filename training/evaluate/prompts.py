@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from training.scene import Scene, held_out, pair, plain_caption, single
+from training.scene import Scene, held_out, pair, plain_caption, settle, single
 from training.vocabulary import Vocabulary
 
 SEED = 9
@@ -18,7 +18,7 @@ the first n prompts have the proportions of all, whatever n."""
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A prompt, the seed that it is drawn with, and a scene that answers it."""
+    """A prompt, the seed that it is drawn with, and the settled scene that answers it."""
 
     prompt: str
     seed: int
@@ -35,7 +35,8 @@ def ask(vocabulary: Vocabulary, count: int = SINGLES) -> list[Asked]:
     for i in range(count):
         thing, unseen = order[i % len(order)], i % IN_A_ROUND == 4
         scene = _scene(vocabulary, thing, unseen, i % IN_A_ROUND == 2, rng)
-        asked.append(Asked(plain_caption(vocabulary, scene), i, scene, unseen))
+        prompt = plain_caption(vocabulary, scene)
+        asked.append(Asked(prompt, i, settle(vocabulary, scene), unseen))
     return asked
 
 
@@ -46,7 +47,7 @@ def ask_pairs(vocabulary: Vocabulary, count: int = PAIRS) -> list[Asked]:
     for i in range(count):
         left, right = rng.sample(range(len(vocabulary.things)), 2)
         style, light = _any_of(vocabulary, rng)
-        scene = pair(left, right, style, light, rng)
+        scene = settle(vocabulary, pair(left, right, style, light, rng))
         asked.append(Asked(plain_caption(vocabulary, scene), 10_000 + i, scene, False))
     return asked
 
