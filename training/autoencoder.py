@@ -63,12 +63,12 @@ def crops(
 ) -> Tensor:
     """Random windows of random pictures at both sizes the models work at: count × 3 × side².
 
-    Half are cut from the full size, half from pictures of half the size.
+    Half are cut from the full size, half from pictures of half the size, if these are large enough.
     """
     things, styles = pictures.rgba.shape[:2]
     rows = []
     for i in range(count):
-        window = side if i % 2 else 2 * side
+        window = side if i % 2 or 2 * side > SIZE else 2 * side
         draw = torch.randint(1 << 30, (6,), generator=generator).tolist()
         top = draw[0] % (SIZE - window + 1) if window < SIZE else 0
         left = draw[1] % (SIZE - window + 1) if window < SIZE else 0
@@ -76,7 +76,7 @@ def crops(
         cut = pictures.rgba[draw[2] % things, draw[3] % styles][place]
         row = compose(cut[None], lights[draw[4] % len(lights)][place][None])
         row = row.flip(-1) if draw[5] % 2 else row
-        rows.append(row if i % 2 else functional.avg_pool2d(row, 2))
+        rows.append(row if window == side else functional.avg_pool2d(row, 2))
     return torch.cat(rows)
 
 
@@ -119,8 +119,8 @@ def train(steps: int, batch: int, device: str, seed: int) -> None:
         loss = reconstruction_loss(made.float(), true) + 0.01 * calm(latents.float())
         loop.descend(loss)
         if step % 300 == 299:
-            sheet(loop.average, pictures, lights, loop.folder / "sheet.png")
-    sheet(loop.average, pictures, lights, loop.folder / "sheet.png")
+            sheet(loop.average, pictures, lights, SIZE // 2, loop.folder / "sheet.png")
+    sheet(loop.average, pictures, lights, SIZE // 2, loop.folder / "sheet.png")
 
 
 def train_double(steps: int, batch: int, device: str, seed: int) -> None:
@@ -144,8 +144,8 @@ def train_double(steps: int, batch: int, device: str, seed: int) -> None:
         loss = reconstruction_loss(made.float(), true)
         loop.descend(loss + functional.mse_loss(latents.float(), meant.float()))
         if step % 300 == 299:
-            sheet(loop.average, pictures, lights, loop.folder / "sheet.png")
-    sheet(loop.average, pictures, lights, loop.folder / "sheet.png")
+            sheet(loop.average, pictures, lights, SIZE, loop.folder / "sheet.png")
+    sheet(loop.average, pictures, lights, SIZE, loop.folder / "sheet.png")
 
 
 def load_autoencoder() -> AutoencoderTiny:
@@ -165,18 +165,18 @@ def _load(model: AutoencoderTiny, run: str) -> AutoencoderTiny:
 
 
 @torch.no_grad()
-def sheet(model: torch.nn.Module, pictures: Pictures, lights: Tensor, path: Path) -> None:
-    """Pairs of true picture and reconstruction, at both sizes."""
+def sheet(
+    model: torch.nn.Module, pictures: Pictures, lights: Tensor, side: int, path: Path
+) -> None:
+    """True pictures of `side` pixels, and below them what the autoencoder leaves of them."""
     device = next(model.parameters()).device
     things = torch.arange(0, len(pictures.rgba), len(pictures.rgba) // 8)[:8]
     styles = torch.arange(8) % pictures.rgba.shape[1]
     true = compose(pictures.rgba[things, styles], lights[torch.arange(8) % len(lights)])
-    rows = []
-    for size in (functional.avg_pool2d(true, 2), true):
-        latents = model.encode(size.to(device)).latents  # type: ignore[operator]
-        made = model.decode(latents).sample.cpu()  # type: ignore[operator]
-        rows += [functional.interpolate(row, size=SIZE) for row in (size, made)]
-    grid = torch.stack(rows).permute(0, 3, 1, 4, 2).reshape(4 * SIZE, 8 * SIZE, 3)
+    true = functional.interpolate(true, size=side, mode="area")
+    latents = model.encode(true.to(device)).latents  # type: ignore[operator]
+    made = model.decode(latents).sample.cpu()  # type: ignore[operator]
+    grid = torch.stack([true, made]).permute(0, 3, 1, 4, 2).reshape(2 * side, 8 * side, 3)
     pixels = ((grid + 1) * 127.5).round().clamp(0, 255).byte().numpy()
     Image.fromarray(pixels).save(path)
 

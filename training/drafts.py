@@ -2,8 +2,8 @@
 
     python -m training.drafts --count 4000
 
-A true scene is drowned in noise at Lite's size, so deeply that only its layout is left, and Lite
-draws it again: a draft with Lite's own mistakes in the place where the true picture is known.
+Lite draws the prompts of known scenes as it does for anyone. What it should have drawn is the
+true scene, in the light that the draft has: the prompt leaves only that open.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from __future__ import annotations
 import argparse
 import itertools
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from training.autoencoder import load_autoencoder, load_double
-from training.data import CACHE
+from training.autoencoder import FACTOR, load_autoencoder, load_double
+from training.data import CACHE, LIGHTS, backdrops, load_pictures
 from training.denoiser import lesson, load_denoiser
-from training.latents import load_world
+from training.latents import SIDE, load_world
 from training.pipeline import LITE_STEPS, tokenize
-from training.scene import plain_caption
+from training.scene import plain_caption, render
 from training.vocabulary import Vocabulary, load_vocabulary, make_tokenizer
 
 BATCH = 24
@@ -55,26 +55,31 @@ def load_drafts(vocabulary: Vocabulary, count: int, device: str, seed: int = 6) 
         stored = torch.load(path, weights_only=True)
         return Drafts(stored["latents"], stored["true"], stored["prompts"])
     world, tokenizer = load_world(vocabulary, device), make_tokenizer(vocabulary)
+    pictures, lights = load_pictures(vocabulary), backdrops(vocabulary)
     lite = load_denoiser(vocabulary, "lite").to(device)
     small, large = load_autoencoder().to(device), load_double().to(device)
     generator, rng = torch.Generator().manual_seed(seed), random.Random(seed)
     nodes = torch.linspace(1, 0, LITE_STEPS + 1).tolist()
     latents, meant, prompts = [], [], []
     for _ in tqdm(range(count // BATCH), desc="drafts", mininterval=10):
-        which = rng.sample(range(len(world.scenes)), BATCH)
-        scenes, true = [world.scenes[i] for i in which], world.latents[which].float()
+        scenes = rng.sample(world.scenes, BATCH)
         asked = [plain_caption(vocabulary, scene) for scene in scenes]
-        noise = torch.randn(true.shape, generator=generator)
-        # The first step decides on the layout: it is left out, and the layout is the true one.
-        drawn = true.lerp(noise, nodes[1]).to(device)
+        shape = (BATCH, *world.latents.shape[1:])
+        drawn = torch.randn(shape, generator=generator).to(device)
         with lesson(device):
             text = lite.encode(tokenize(tokenizer, asked).to(device))
-            for here, there in itertools.pairwise(nodes[1:]):
+            for here, there in itertools.pairwise(nodes):
                 drawn = drawn + (there - here) * lite(drawn, drawn.new_full((BATCH,), here), text)
+            lit = [replace(scene, light=light) for scene in scenes for light in range(len(LIGHTS))]
+            true = torch.stack(
+                [render(pictures, lights[one.ground], one, SIDE * FACTOR) for one in lit]
+            )
+            true = small.encode(true.to(device)).latents.float().unflatten(0, (BATCH, -1))
+            nearest = (true - drawn[:, None]).square().flatten(2).mean(2).argmin(1)
+            meant.append(true[torch.arange(BATCH), nearest].half().cpu())
             picture = small.decode(drawn).sample.float().clamp(-1, 1)
             picture = functional.interpolate(picture, scale_factor=2, mode="bicubic")
             latents.append(large.encode(picture).latents.half().cpu())
-        meant.append(true.half())
         prompts += asked
     drafts = Drafts(torch.cat(latents), torch.cat(meant), prompts)
     torch.save({"latents": drafts.latents, "true": drafts.true, "prompts": prompts}, path)
