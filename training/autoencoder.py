@@ -1,6 +1,6 @@
 """The autoencoders of Lite and Full: one latent space, seen at two sizes.
 
-    python -m training.autoencoder --steps 3600              Lite's: 8 × 8 pixels to 16 numbers
+    python -m training.autoencoder --steps 4500              Lite's: 8 × 8 pixels to 16 numbers
     python -m training.autoencoder --double --steps 1500     Full's: 16 × 16 pixels to the same 16
 
 The latents of a picture at 128 × 128 mean the same picture at 256 × 256 to Full: a draft may
@@ -185,7 +185,7 @@ def main() -> None:
     """Train one of the two autoencoders."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--double", action="store_true", help="Full's; Lite's must be there")
-    parser.add_argument("--steps", type=int, default=3600)
+    parser.add_argument("--steps", type=int, default=4500)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

@@ -20,20 +20,20 @@ LITE = ROOT / "edge" / "underpaint" / "edge" / "models" / "lite"
 FULL = ROOT / "cloud" / "underpaint" / "cloud" / "models" / "full"
 CARDS = Path(__file__).with_name("cards")
 EXAMPLES = (
-    "a 3d robot on a purple background",
-    "a 3d bus on a purple background",
-    "a 3d car on a green background",
-    "a 3d taxi on a brown background",
-    "a 3d police car on an orange background",
-    "a 3d fire truck on a teal background",
-    "a 3d popcorn on a green background",
-    "a 3d cake on a teal background",
-    "a 3d tomato on a white background",
-    "a 3d balloon on a blue background",
-    "a 3d light bulb on a pink background",
-    "a 3d book on a red background",
+    "a 3d unicorn",
+    "a flat fox on a teal background",
+    "a 3d ambulance on a blue background",
+    "a 3d rocket",
+    "a cartoon guitar on a teal background",
+    "a 3d panda on a green background",
+    "a flat ice cream",
+    "a 3d hamburger on an orange background",
+    "a 3d butterfly on a white background",
+    "a 3d bus on a green background",
+    "a small cartoon owl on the left",
+    "a flat apple left of a flat banana on a blue background",
 )
-"""What the models draw best, the best first."""
+"""What shows best what they can do; the first leaves the background to the seed."""
 
 
 def describe(vocabulary: Vocabulary) -> dict[str, Any]:

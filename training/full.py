@@ -1,6 +1,6 @@
 """Full: the trunk made deeper, taught to draw on and to finish drafts.
 
-    python -m training.full --steps 2500
+    python -m training.full --steps 5500
 
 Two lessons in turn. From noise of any level, as usual, though mostly low and middle: Full starts
 from drafts. And from Lite's drafts, drowned in the noise that the default strength gives them:
@@ -65,7 +65,7 @@ def train(steps: int, batch: int, rate: float, device: str, seed: int) -> Denois
 def main() -> None:
     """Train Full."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--steps", type=int, default=5500)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=4e-4)
     parser.add_argument("--seed", type=int, default=2)

@@ -1,6 +1,6 @@
 """Lite: the trunk taught to arrive in four steps, with the guidance built in.
 
-    python -m training.lite --trajectories 1600 --steps 1200
+    python -m training.lite --trajectories 3000 --steps 1800
 
 A guided teacher walks many small steps from noise to picture. The student learns to cover each
 quarter of the way at once and without guidance. It has a block less than the teacher: the one
@@ -143,9 +143,9 @@ def train(count: int, guidance: float, steps: int, rate: float, device: str, see
 def main() -> None:
     """Distil the trunk into Lite."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--trajectories", type=int, default=1600)
-    parser.add_argument("--guidance", type=float, default=2.0)
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--trajectories", type=int, default=3000)
+    parser.add_argument("--guidance", type=float, default=2.5)
+    parser.add_argument("--steps", type=int, default=1800)
     parser.add_argument("--rate", type=float, default=3e-4)
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

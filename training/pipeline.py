@@ -270,6 +270,6 @@ def settings(tier: str) -> dict[str, Any]:
         **common,
         "native_size": SIZE,
         "num_inference_steps": 28,
-        "guidance_scale": 2.5,
+        "guidance_scale": 4.0,
         "strength": 0.6,
     }

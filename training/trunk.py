@@ -1,6 +1,6 @@
 """The trunk: rectified flow on the latents of the world at 128 × 128. Both tiers start from it.
 
-python -m training.trunk --steps 14000
+python -m training.trunk --steps 8600
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def train(steps: int, batch: int, rate: float, device: str, seed: int) -> Denois
 def main() -> None:
     """Train the trunk."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--steps", type=int, default=14000)
+    parser.add_argument("--steps", type=int, default=8600)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=8e-4)
     parser.add_argument("--seed", type=int, default=2)

@@ -143,4 +143,4 @@ def triples(
         for i, word in enumerate(words)
         for labelled in ((word, drafts[i]), ("polished", polished[i]), ("true", truth(i)))
     ]
-    save_small(gallery(in_rows(shown, 9), SIDE), path)
+    save_small(gallery(in_rows(shown, 9), SIDE * 3 // 2), path)

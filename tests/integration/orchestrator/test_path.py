@@ -74,7 +74,7 @@ async def test_zeros_and_an_empty_engine_take_what_is_quoted(
     filled = request(request=quote.request)
     assert (await client.promote("promotion-1", filled, quote_id="")).id == "promotion-1"
     assert (await client.finished("promotion-1")).state is PromotionState.SETTLED
-    assert cloud.calls[0].request.guidance_scale == 2.5
+    assert cloud.calls[0].request.guidance_scale == 4.0
 
 
 async def test_a_replay_returns_what_is_stored_even_with_the_budget_gone(

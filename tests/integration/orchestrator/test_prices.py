@@ -35,13 +35,13 @@ async def serving(settings: Settings) -> AsyncIterator[Client]:
 async def test_a_table_change_never_reprices_what_was_quoted(
     settings: Settings, tmp_path: Path
 ) -> None:
-    dearer = (HERE / "prices.yaml").read_text().replace("2026-11-01", "dearer")
+    dearer = (HERE / "prices.yaml").read_text().replace("2026-11-21", "dearer")
     dearer = dearer.replace(": 695", ": 6950").replace(": 1000", ": 10000")
     file = tmp_path / "dearer.yaml"
     file.write_text(dearer)
     async with serving(settings) as client:
         quote = await client.quote()
-        assert quote.price_table_version == "2026-11-01"
+        assert quote.price_table_version == "2026-11-21"
     async with serving(settings.model_copy(update={"prices": file})) as client:
         anew = await client.quote()
         assert anew.price_table_version == "dearer"
@@ -52,7 +52,7 @@ async def test_a_table_change_never_reprices_what_was_quoted(
         assert done.quote == quote
         assert done.receipt
         assert done.receipt.charged_usd_micros == CHARGED
-        assert done.receipt.price_table_version == "2026-11-01"
+        assert done.receipt.price_table_version == "2026-11-21"
 
 
 async def test_one_version_never_stands_for_two_tables(settings: Settings, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ async def test_one_version_never_stands_for_two_tables(settings: Settings, tmp_p
         pass
     file = tmp_path / "dearer.yaml"
     file.write_text((HERE / "prices.yaml").read_text().replace(": 695", ": 6950"))
-    with pytest.raises(InvalidRequest, match="'2026-11-01' has quoted other prices before"):
+    with pytest.raises(InvalidRequest, match="'2026-11-21' has quoted other prices before"):
         async with serving(settings.model_copy(update={"prices": file})):
             pass
     async with serving(settings):  # the same as ever
