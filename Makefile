@@ -48,7 +48,7 @@ proto: $(READY)
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable ".[all,dev]"
+		--constraint constraints.txt --editable ".[all,dev,training]"
 	touch $@
 
 clean:

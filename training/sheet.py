@@ -35,6 +35,6 @@ def in_rows(
 
 
 def save_small(page: Image.Image, path: Path) -> None:
-    """As PNG of 256 colours, small enough to keep in the repository."""
+    """As JPEG, small enough to keep in the repository and without bands on soft backgrounds."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    page.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+    page.save(path, quality=88, subsampling=0, optimize=True)

@@ -100,7 +100,7 @@ def evaluate(
             for one in pairs[: min(TRIPLES, pair_count)]
         ]
         triples(
-            out / "pairs.png",
+            out / "pairs.jpg",
             words,
             _shown(pair_drafts),
             _shown(pair_polished),
@@ -173,7 +173,7 @@ def main() -> int:
         return 130  # what is drawn is kept
     print(table(metrics["columns"]))
     if given.publish:
-        for path in (given.out / "metrics.json", *given.out.glob("*.png")):
+        for path in (given.out / "metrics.json", *given.out.glob("*.jpg")):
             shutil.copy(path, SHEETS / path.name)
     print(f"metrics and sheets are in {SHEETS if given.publish else given.out}")
     return 0

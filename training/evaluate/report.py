@@ -116,10 +116,10 @@ def sheets(
 
     # The prompts go through the things by chance: the first are as good as any.
     some = [(word(i), draft) for i, draft in enumerate(drafts[:60])]
-    save_small(gallery(in_rows(some, 10), SIDE), out / "lite.png")
+    save_small(gallery(in_rows(some, 10), SIDE), out / "lite.jpg")
     if polished:
         words = [word(i) for i in range(min(TRIPLES, len(polished)))]
-        triples(out / "full-from-lite.png", words, drafts, polished, truth)
+        triples(out / "full-from-lite.jpg", words, drafts, polished, truth)
     for tier, made in (("lite", drafts), ("full", polished)):
         wrong = [
             (f"{word(i)} > {vocabulary.things[seen].word}", picture)
@@ -127,7 +127,7 @@ def sheets(
             if seen != asked[i].scene.placed[0].thing
         ]
         if wrong:
-            save_small(gallery(in_rows(wrong[:40], 8), 128), out / f"{tier}-failures.png")
+            save_small(gallery(in_rows(wrong[:40], 8), 128), out / f"{tier}-failures.jpg")
 
 
 def triples(

@@ -3,7 +3,8 @@
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("diffusers")
+for name in ("tqdm", "resvg_py", "diffusers"):
+    pytest.importorskip(name)
 
 from training.autoencoder import crops, make_autoencoder, make_double  # noqa: E402
 from training.data import SIZE, Pictures  # noqa: E402

@@ -151,12 +151,12 @@ def test_sheets_show_what_there_is_and_what_went_wrong(tmp_path: Path) -> None:
     said = {"lite": [*things[:3], things[0]], "full": things[:2]}
     sheets(tmp_path, VOCABULARY, asked, [red] * 4, [blue] * 2, lambda i: red, said)
     assert {path.name for path in tmp_path.iterdir()} == {
-        "lite.png",
-        "full-from-lite.png",
-        "lite-failures.png",
+        "lite.jpg",
+        "full-from-lite.jpg",
+        "lite-failures.jpg",
     }
-    page = Image.open(tmp_path / "full-from-lite.png").convert("RGB")
-    reddish, bluish = page.getpixel((50, 50)), page.getpixel((146, 50))
+    page = Image.open(tmp_path / "full-from-lite.jpg").convert("RGB")
+    reddish, bluish = page.getpixel((50, 50)), page.getpixel((200, 50))
     assert reddish[0] > 200 > reddish[2]
     assert bluish[2] > 200 > bluish[0]
 
