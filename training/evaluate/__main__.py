@@ -53,9 +53,9 @@ def evaluate(
         raise InvalidRequest(f"the judge cannot judge: {error}") from None
     if not (CACHE / "pictures.pt").exists() and shutil.which("npm") is None:
         raise InvalidRequest("the true pictures are fetched through npm, once; install Node.js")
+    studio = Studio(lite, full, out, polish, threads)
     pictures, lights = load_pictures(vocabulary), backdrops(vocabulary)
     asked, pairs = ask(vocabulary, prompts), ask_pairs(vocabulary, two)
-    studio = Studio(lite, full, out, polish, threads)
 
     drafts, polished = studio.draw(asked, polishes)
     pair_drafts, pair_polished = studio.draw(pairs, polishes)
