@@ -30,7 +30,9 @@ def main() -> None:
         panel.plot([r["step"] for r in records], [r["loss"] for r in records], linewidth=0.9)
         panel.set_title(f"{name}, {records[-1]['seconds'] / 60:.0f} min", fontsize=9)
         panel.set_xlabel("steps", fontsize=8)
-        panel.set_yscale("log")
+        # A flow loss may fall below nothing: other pictures' velocities are subtracted.
+        if min(r["loss"] for r in records) > 0:
+            panel.set_yscale("log")
         panel.tick_params(labelsize=7, which="both")
     figure.tight_layout()
     SHEETS.mkdir(exist_ok=True)
