@@ -19,6 +19,8 @@ PAIRS = 0.12
 """Share of scenes with two things."""
 HALVES = (0.26, 0.74)
 """Where the middles of two things stand, along x."""
+HALF_SIZES = (0.42, 0.48)
+"""Between which sizes two things are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,20 @@ def held_out(vocabulary: Vocabulary, thing: int, style: int, background: int) ->
     return hashlib.sha256(name).digest()[0] % HELD_OUT == 0
 
 
+def room(
+    vocabulary: Vocabulary, size: int | None = None, position: int | None = None
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Between which sizes a single thing is by the words for it, and where its middle belongs."""
+    sizes = (0.66, 0.86) if position is None else (0.46, 0.56)
+    if size is not None:
+        low, high = map(float, vocabulary.sizes[size].source.split("-"))
+        sizes = low, high
+    if position is None:
+        return sizes, (0.5, 0.5)
+    x, y = map(float, vocabulary.positions[position].source.split())
+    return sizes, (x, y)
+
+
 def centred(thing: int, style: int, background: int) -> Scene:
     """A single thing in the middle."""
     return Scene((Placed(thing, 0.76, 0.5, 0.5),), style, background)
@@ -88,18 +104,10 @@ def single(
     big = size_word is not None and vocabulary.sizes[size_word].word == "big"
     if not big and rng.random() < 0.35:
         position_word = rng.randrange(len(vocabulary.positions))
-    if size_word is not None:
-        low, high = map(float, vocabulary.sizes[size_word].source.split("-"))
-    else:
-        low, high = (0.66, 0.86) if position_word is None else (0.46, 0.56)
-    size = rng.uniform(low, high)
-    if position_word is not None:
-        x, y = map(float, vocabulary.positions[position_word].source.split())
-        x, y = x + rng.uniform(-0.02, 0.02), y + rng.uniform(-0.02, 0.02)
-    else:
-        play = 0.4 * (0.5 - size / 2)
-        x, y = 0.5 + rng.uniform(-play, play), 0.5 + rng.uniform(-play, play)
-    placed = Placed(thing, size, x, y)
+    sizes, (x, y) = room(vocabulary, size_word, position_word)
+    size = rng.uniform(*sizes)
+    play = 0.4 * (0.5 - size / 2) if position_word is None else 0.02
+    placed = Placed(thing, size, x + rng.uniform(-play, play), y + rng.uniform(-play, play))
     light = rng.randrange(len(LIGHTS))
     return Scene((placed,), style, background, size_word, position_word, light)
 
@@ -107,24 +115,20 @@ def single(
 def settle(vocabulary: Vocabulary, scene: Scene) -> Scene:
     """The scene with every thing exactly in the middle of what the words for it allow."""
     if len(scene.placed) == 2:
-        placed = [
-            Placed(one.thing, 0.45, x, 0.5) for one, x in zip(scene.placed, HALVES, strict=True)
-        ]
-        return replace(scene, placed=tuple(placed))
-    size = 0.76 if scene.position is None else 0.51
-    if scene.size is not None:
-        low, high = map(float, vocabulary.sizes[scene.size].source.split("-"))
-        size = (low + high) / 2
-    x = y = 0.5
-    if scene.position is not None:
-        x, y = map(float, vocabulary.positions[scene.position].source.split())
-    return replace(scene, placed=(Placed(scene.placed[0].thing, size, x, y),))
+        size, places = sum(HALF_SIZES) / 2, [(x, 0.5) for x in HALVES]
+    else:
+        sizes, place = room(vocabulary, scene.size, scene.position)
+        size, places = sum(sizes) / 2, [place]
+    placed = [
+        Placed(one.thing, size, x, y) for one, (x, y) in zip(scene.placed, places, strict=True)
+    ]
+    return replace(scene, placed=tuple(placed))
 
 
 def pair(left: int, right: int, style: int, background: int, rng: random.Random) -> Scene:
     """Two things side by side."""
     placed = [
-        Placed(thing, rng.uniform(0.42, 0.48), x + rng.uniform(-0.01, 0.01), 0.5)
+        Placed(thing, rng.uniform(*HALF_SIZES), x + rng.uniform(-0.01, 0.01), 0.5)
         for thing, x in zip((left, right), HALVES, strict=True)
     ]
     return Scene(tuple(placed), style, background, light=rng.randrange(len(LIGHTS)))

@@ -18,7 +18,7 @@ from training.evaluate.prompts import Asked
 from training.judge import Judge, Verdicts, judge, look
 from training.judge.lessons import halves
 from training.judge.network import to_tensor
-from training.scene import Scene, render
+from training.scene import Scene, render, room
 from training.vocabulary import Vocabulary
 
 SIZE_PLAY = 0.08
@@ -169,12 +169,12 @@ def obeys(vocabulary: Vocabulary, scene: Scene, box: Sequence[float]) -> bool:
     """
     left, top, right, bottom = box
     if scene.size is not None:
-        low, high = map(float, vocabulary.sizes[scene.size].source.split("-"))
+        (low, high), _ = room(vocabulary, scene.size)
         if not low - SIZE_PLAY <= max(right - left, bottom - top) <= high + SIZE_PLAY:
             return False
     if scene.position is None:
         return True
-    places = [tuple(map(float, entry.source.split())) for entry in vocabulary.positions]
+    places = [room(vocabulary, position=i)[1] for i in range(len(vocabulary.positions))]
     x, y = (left + right) / 2, (top + bottom) / 2
     distances = [(x - across) ** 2 + (y - down) ** 2 for across, down in (*places, (0.5, 0.5))]
     return distances.index(min(distances)) == scene.position
