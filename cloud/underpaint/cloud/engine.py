@@ -145,17 +145,17 @@ class FullEngine:
         pipeline = self._pipeline
         denoiser = getattr(pipeline, "transformer", None) or pipeline.unet
         config = denoiser.config
-        scale = pipeline.vae_scale_factor
+        scale, patch = pipeline.vae_scale_factor, config.get("patch_size") or 1
         sample = config.get("sample_size") or 64
         native = self._card.native_size or scale * (sample if isinstance(sample, int) else 64)
         root = math.sqrt(width / height)
         sides = (native * root, native / root)
         table = config.get("pos_embed_max_size")
         if table:
-            longest = table * config.get("patch_size", 1) * scale
+            longest = table * patch * scale
             shrink = min(1.0, longest / max(sides))
             sides = (sides[0] * shrink, sides[1] * shrink)
-        multiple = math.lcm(_SIDE_MULTIPLE, scale * (config.get("patch_size") or 1))
+        multiple = math.lcm(_SIDE_MULTIPLE, scale * patch)
         across, down = (max(1, round(s / multiple)) * multiple for s in sides)
         return across, down
 
