@@ -1,6 +1,6 @@
 """The text encoder's first lesson: to know what the things it names look like.
 
-    python -m training.text --steps 1500
+    python -m training.text --steps 1600
 
 Every thing is followed by tokens of its own, one for each of its parts. They need not learn from
 nothing how those look: their embeddings start as the principal components of the parts' latents
@@ -150,7 +150,7 @@ def train(
 def main() -> None:
     """Train the text encoder by itself."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=1600)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=4)

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
@@ -121,3 +122,10 @@ def test_lite_says_what_it_knows() -> None:
     assert {style["word"] for style in known["styles"]} == {"3d", "flat", "cartoon"}
     assert len(known["backgrounds"]) == 12
     assert known["examples"]
+
+
+def test_a_zero_in_a_request_stands_for_what_suits_the_shipped_full() -> None:
+    prices = yaml.safe_load((ROOT / "orchestrator/underpaint/orchestrator/prices.yaml").read_text())
+    suits = json.loads((FULL / "underpaint.json").read_text())
+    for name in ("num_inference_steps", "guidance_scale"):
+        assert prices["engines"]["full"][name] == suits[name]
