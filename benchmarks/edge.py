@@ -22,8 +22,8 @@ from underpaint.contract.drafts import Privacy
 from underpaint.contract.generation import GenerationRequest
 from underpaint.contract.rim import call_options, open_channel, start_server
 from underpaint.contract.wire import PRIVACY_TO_WIRE, generation_to_wire
-from underpaint.edge.courier import Courier
-from underpaint.edge.lane import Engine, Lane
+from underpaint.edge.draft_queue import DraftQueue, Engine
+from underpaint.edge.outbox_sender import OutboxSender
 from underpaint.edge.servicer import SERVICE, EdgeServicer
 from underpaint.edge.settings import BUNDLED
 from underpaint.edge.store import DraftStore
@@ -34,7 +34,7 @@ PROMPT: Final = "a 3d cat on a blue background"
 COUNT: Final = 8
 
 
-async def bare(lane: Lane, request: GenerationRequest) -> float:
+async def bare(lane: DraftQueue, request: GenerationRequest) -> float:
     """Seconds of one engine call in the engine's thread."""
     began = time.perf_counter()
     async for _ in lane.draw([request]):
@@ -72,7 +72,7 @@ async def measure(model: str, rounds: int, threads: int) -> dict[str, float | in
 
         return LiteEngine(model, threads=threads)
 
-    lane = Lane(load)
+    lane = DraftQueue(load)
     began = time.perf_counter()
     await lane.open()
     loaded = time.perf_counter() - began
@@ -90,7 +90,7 @@ async def measure(model: str, rounds: int, threads: int) -> dict[str, float | in
         server, port = await start_server(
             "127.0.0.1:0",
             lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(
-                EdgeServicer(lane, store, Courier(store, None, 60)), s
+                EdgeServicer(lane, store, OutboxSender(store, None, 60)), s
             ),
             [SERVICE],
         )

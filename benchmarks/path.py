@@ -20,8 +20,8 @@ from rich.table import Table
 from underpaint.contract.drafts import InitImage
 from underpaint.contract.promotion import PromotionState
 from underpaint.sdk.client import AsyncUnderpaint
+from underpaint.sdk.discovery import Running, read_running
 from underpaint.sdk.requests import DraftRequest, PolishRequest
-from underpaint.sdk.running import Running, read_running
 
 OUT = Path("bench-out")
 PROMPT = "a 3d cat on a blue background"

@@ -15,9 +15,9 @@ from underpaint.contract.generation import GenerationRequest
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import Account, PromotionRequest
 from underpaint.orchestrator import pricing
-from underpaint.orchestrator.desk import bound_of
 from underpaint.orchestrator.policy import Candidate, decide, facts, load, parse_policy
-from underpaint.orchestrator.settings import HERE
+from underpaint.orchestrator.pricing.table import bound_of
+from underpaint.orchestrator.settings import POLICY, PRICES
 
 OUT = Path("bench-out")
 ROUNDS = 5_000
@@ -55,14 +55,14 @@ def many() -> str:
 
 def main() -> None:
     """Measures the shipped policy, one of 50 rules, and a downgrade."""
-    prices = pricing.load(HERE / "prices.yaml")
+    prices = pricing.load(PRICES)
     price = prices.engine("full")
     downgrade = (
         "rules:\n  - name: fit\n    downgrade: {engine: full, ceiling_usd: 0.09, "
         "most: {num_inference_steps: 20}, least: {width: 512, height: 512}}\n"
     )
     policies = {
-        "the shipped policy, 5 rules": load(HERE / "policy.yaml", prices.engines),
+        "the shipped policy, 5 rules": load(POLICY, prices.engines),
         f"{RULES} rules of three fields": parse_policy(many(), Path("many"), prices.engines),
         "a downgrade": parse_policy(downgrade, Path("downgrade"), prices.engines),
     }

@@ -22,14 +22,14 @@ TIMES: Final = 200
 SECONDS: Final = 6.0
 # Frames of py-spy by what they are; the first that a stack has from its innermost frame on.
 _PARTS: Final = (
-    ("redis link", ("redis_link.py", "redis/")),
+    ("Redis connection", ("redis/connection.py", "redis/")),
     ("picture check", ("contract/pictures.py", "PIL/")),
     ("artifacts", ("artifacts.py",)),
     ("thread hops", ("concurrent/futures", "asyncio/threads.py")),
     ("JSON of records", ("pydantic/", "records.py")),
     ("protobuf and wire", ("contract/wire", "google/protobuf")),
-    ("policy and prices", ("orchestrator/policy", "pricing.py")),
-    ("gRPC", ("grpc/", "contract/rim.py", "servicer.py:", "asyncio/events.py")),
+    ("policy and prices", ("orchestrator/policy", "orchestrator/pricing")),
+    ("gRPC", ("grpc/", "contract/rim.py", "orchestrator/api/", "asyncio/events.py")),
 )
 
 

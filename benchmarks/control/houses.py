@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from redis import Redis
 from redis.exceptions import RedisError
-from underpaint.orchestrator.embedded import configuration, find_server, socket_path
+from underpaint.orchestrator.storage.redis.embedded import configuration, find_server, socket_path
 
 from benchmarks.control.load import Order, Seen
 

@@ -16,10 +16,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from underpaint.orchestrator.archive import Archive, Archivist
 from underpaint.orchestrator.artifacts import Artifacts
-from underpaint.orchestrator.bookkeeping import Bookkeeper
-from underpaint.orchestrator.ledger_redis import RedisLedger
+from underpaint.orchestrator.ledger.audit import Auditor
+from underpaint.orchestrator.promotions.archive import Archive, Archivist
+from underpaint.orchestrator.storage.redis.store import RedisStore
 
 from benchmarks.control.houses import Ours, ended, until
 
@@ -150,9 +150,9 @@ def _rounds(small: Ours, large: Ours) -> dict[str, float]:
 
 async def _verified(made: Ours) -> None:
     """The copies fold to the balances."""
-    ledger = RedisLedger(made.url, lease_s=15)
+    ledger = RedisStore(made.url, lease_s=15)
     try:
-        verdict = await Bookkeeper(
+        verdict = await Auditor(
             books=ledger, artifacts=Artifacts(str(made.folder / "data" / "artifacts"))
         ).verify()
     finally:
@@ -164,11 +164,11 @@ async def _verified(made: Ours) -> None:
 async def _archive(made: Ours) -> int:
     """Archives all that is finished; says how many bytes each still takes."""
     archive = Archive(Artifacts(str(made.folder / "data" / "artifacts")))
-    ledger = RedisLedger(made.url, lease_s=15, archive=archive)
+    ledger = RedisStore(made.url, lease_s=15, archive=archive)
     try:
         full, number = _memory(made.store), made.store.zcard(f"{ROOT}:promotions")
         ledger_bytes = made.store.memory_usage(f"{ROOT}:ledger", samples=0)
-        count = await Archivist(shelf=ledger, archive=archive, kept_s=0).archive_all()
+        count = await Archivist(store=ledger, archive=archive, kept_s=0).archive_all()
         if count < number:
             raise SystemExit(f"{count} of {number} promotions were archived")
         # The ledger's entries leave Redis into checkpoints, not with the promotions.

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from underpaint.sdk.leftovers import find
-from underpaint.sdk.running import STATE
+from underpaint.local.leftovers import find
+from underpaint.sdk.discovery import STATE
 
-COMMAND = (sys.executable, "-c", "from underpaint.sdk.cli import main; main()")
+COMMAND = (sys.executable, "-c", "from underpaint.cli.main import main; main()")
 FREE_PORTS = ("--edge-port", "0", "--orchestrator-port", "0", "--cloud-port", "0")
 PATIENCE_S = 240.0
 

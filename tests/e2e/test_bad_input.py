@@ -14,8 +14,8 @@ import grpc
 import pytest
 from underpaint.contract.chunks import split
 from underpaint.contract.pictures import Digest
+from underpaint.local.bundled import model_directory
 from underpaint.sdk.blocking import Underpaint
-from underpaint.sdk.bundled import model_directory
 from underpaint.sdk.client import AsyncUnderpaint
 from underpaint.v1 import common_pb2, orchestrator_pb2, orchestrator_pb2_grpc
 

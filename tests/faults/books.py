@@ -11,10 +11,10 @@ from typing import Any
 from redis import Redis
 from underpaint.contract.accounting import Budget, LedgerEntry, Period
 from underpaint.contract.promotion import PromotionState
-from underpaint.orchestrator.archive import Archive
 from underpaint.orchestrator.artifacts import Artifacts
-from underpaint.orchestrator.bookkeeping import Bookkeeper
-from underpaint.orchestrator.ledger_redis import RedisLedger
+from underpaint.orchestrator.ledger.audit import Auditor
+from underpaint.orchestrator.promotions.archive import Archive
+from underpaint.orchestrator.storage.redis.store import RedisStore
 
 from tests.faults.house import ROOT, House, queued, until
 
@@ -59,10 +59,10 @@ async def audit(url: str, data_dir: Path, acknowledged: Collection[str]) -> Verd
         acknowledged: ids of promotions that a client was told are promised.
     """
     artifacts = Artifacts(str(data_dir / "artifacts"))
-    ledger = RedisLedger(url, lease_s=1, archive=Archive(artifacts))
+    ledger = RedisStore(url, lease_s=1, archive=Archive(artifacts))
     await ledger.open()
     try:
-        bookkeeper = Bookkeeper(books=ledger, artifacts=artifacts)
+        bookkeeper = Auditor(store=ledger, artifacts=artifacts)
         verdict = Verdict(len(acknowledged))
         verdict.mismatches += (await bookkeeper.verify()).mismatches
         entries = [entry async for batch in bookkeeper.read("") for entry in batch]

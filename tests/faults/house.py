@@ -24,8 +24,8 @@ from redis.exceptions import BusyLoadingError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from underpaint.contract.errors import DeadlineExceeded, QuoteExpired, Unavailable
 from underpaint.contract.promotion import Promotion
-from underpaint.orchestrator.books_redis import LUA
-from underpaint.orchestrator.embedded import configuration, find_server, socket_path
+from underpaint.orchestrator.storage.redis.embedded import configuration, find_server, socket_path
+from underpaint.orchestrator.storage.redis.ledger import SCRIPTS
 from underpaint.v1 import orchestrator_pb2 as pb
 
 from tests.faults.proxy import Proxy
@@ -79,7 +79,7 @@ async def sprung(event: asyncio.Event) -> None:
 
 def script(name: str) -> bytes:
     """The bytes that a request to run a script of the ledger has in it."""
-    text = (LUA / "common.lua").read_text() + (LUA / f"{name}.lua").read_text()
+    text = (SCRIPTS / "common.lua").read_text() + (SCRIPTS / f"{name}.lua").read_text()
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest().encode()
 
 
@@ -201,9 +201,9 @@ class House:
         self.redis = self.run("redis", str(find_server()), str(config))
         if awaited:
             await until(lambda: answers(self.store, self.redis), "Redis answers")
-            common = (LUA / "common.lua").read_text()
-            for file in LUA.iterdir():
-                if file.name != "common.lua":
+            common = (SCRIPTS / "common.lua").read_text()
+            for file in SCRIPTS.iterdir():
+                if file.name.endswith(".lua") and file.name != "common.lua":
                     self.store.script_load(common + file.read_text())
         return self.redis
 

@@ -10,8 +10,8 @@ import pytest
 from underpaint.contract.errors import BudgetExceeded
 from underpaint.contract.promotion import Promotion, PromotionState
 from underpaint.orchestrator.artifacts import Artifacts
-from underpaint.orchestrator.ledger import Lease, LeaseLost, Overcharge
-from underpaint.orchestrator.ledger_redis import RedisLedger
+from underpaint.orchestrator.promotions.store import Lease, LeaseLost, Overcharge
+from underpaint.orchestrator.storage.redis.store import RedisStore
 
 from tests.faults.books import check_the_books
 from tests.faults.house import QUOTED, House, charge, script, sprung, until
@@ -64,9 +64,9 @@ async def test_11_exactly_the_limit_is_accepted_and_one_more_refused(house: Hous
 
 
 @pytest.fixture
-async def ledger(house: House) -> AsyncIterator[RedisLedger]:
+async def ledger(house: House) -> AsyncIterator[RedisStore]:
     """A worker's own hands on the ledger."""
-    opened = RedisLedger(house.url, lease_s=60)
+    opened = RedisStore(house.url, lease_s=60)
     await opened.open()
     await opened.set_budget(SCOPE, 10**9)
     artifacts = Artifacts(str(house.data_folder / "artifacts"))
@@ -75,7 +75,7 @@ async def ledger(house: House) -> AsyncIterator[RedisLedger]:
     await opened.close()
 
 
-async def _made(ledger: RedisLedger, promotion_id: str, cost: int) -> Lease:
+async def _made(ledger: RedisStore, promotion_id: str, cost: int) -> Lease:
     """A lease of a promotion that only needs settling."""
     await promote(ledger, promotion_id, cost, reservation_s=600)
     (lease,) = await ledger.take("test", 1)
@@ -84,7 +84,7 @@ async def _made(ledger: RedisLedger, promotion_id: str, cost: int) -> Lease:
 
 
 async def test_12_settling_above_the_reservation_is_refused_loudly(
-    house: House, ledger: RedisLedger
+    house: House, ledger: RedisStore
 ) -> None:
     """The step refuses what a worker should never ask; the worker itself stays below the quote."""
     lease = await _made(ledger, "promotion-1", 1_000)
@@ -136,10 +136,10 @@ async def test_13_a_cancel_releases_once_or_changes_nothing(house: House) -> Non
     await check_the_books(house)
 
 
-async def test_14_of_cancel_and_settle_exactly_one_wins(house: House, ledger: RedisLedger) -> None:
+async def test_14_of_cancel_and_settle_exactly_one_wins(house: House, ledger: RedisStore) -> None:
     """Raced a thousand times; the sums agree with who won."""
 
-    rival = RedisLedger(house.url, lease_s=60)
+    rival = RedisStore(house.url, lease_s=60)
 
     async def race(number: int) -> int:
         lease = await _made(ledger, f"promotion-{number}", 100)

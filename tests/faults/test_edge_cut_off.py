@@ -11,7 +11,7 @@ import pytest
 from underpaint.contract.drafts import InitImage
 from underpaint.contract.errors import Unavailable
 from underpaint.contract.outbox import AT_ANY_PRICE, OutboxItem, OutboxState
-from underpaint.orchestrator.settings import HERE
+from underpaint.orchestrator.settings import PRICES
 from underpaint.sdk.client import AsyncUnderpaint
 from underpaint.sdk.requests import DraftRequest, PolishRequest
 
@@ -83,7 +83,7 @@ async def test_18_cut_off_drafts_go_on_and_a_promotion_waits_and_is_sent_once(
     node.kill()
     await client.close()
     orchestrator.kill()
-    prices = (HERE / "prices.yaml").read_text()
+    prices = (PRICES).read_text()
     dearer = tmp_path / "prices.yaml"
     dearer.write_text(prices.replace("micros: 695", "micros: 700").replace("2026-11", "2026-12"))
     orchestrator = await house.start("--prices", str(dearer))

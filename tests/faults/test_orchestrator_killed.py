@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 from underpaint.contract.errors import UnderpaintError
 from underpaint.contract.pictures import Digest
-from underpaint.orchestrator.embedded import configuration, find_server
+from underpaint.orchestrator.storage.redis.embedded import configuration, find_server
 
 from tests.faults.books import check_the_books
 from tests.faults.house import (

@@ -59,7 +59,7 @@ def test_an_extra_installs_its_own_tier_only(
         ("underpaint.edge.__main__", ("ray", "redis", "typer")),
         ("underpaint.orchestrator.__main__", ("ray", "torch", "diffusers", "typer")),
         ("underpaint.cloud.__main__", ("redis", "typer")),
-        ("underpaint.sdk.cli", ("ray", "torch", "diffusers", "redis", "yaml")),
+        ("underpaint.cli.main", ("ray", "torch", "diffusers", "redis", "yaml")),
     ],
 )
 def test_a_tier_imports_where_only_its_extra_is_installed(

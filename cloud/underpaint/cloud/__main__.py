@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from pydantic import ValidationError
-from underpaint.cloud.guard import Guard
+from underpaint.cloud.leftovers import Leftovers
 from underpaint.cloud.model import check_model
 from underpaint.cloud.settings import Settings
 from underpaint.contract.errors import InvalidRequest, UnderpaintError
@@ -80,11 +80,11 @@ def main(arguments: list[str] | None = None) -> int:
             _check_port(settings, patience_s=_AFTERLIFE_S if was_killed else 0)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, on_signal)
-            guard = Guard()
-            stack.callback(guard.dismiss)
+            leftovers = Leftovers()
+            stack.callback(leftovers.dismiss)
             from underpaint.cloud.cluster import Cluster
 
-            with Cluster(settings, _tell, guard) as cluster:
+            with Cluster(settings, _tell, leftovers) as cluster:
                 starting = False
                 _tell(f"underpaint cloud listening on {settings.listen}")
                 while not stopping.wait(1):

@@ -17,7 +17,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from underpaint.cloud import processes
 from underpaint.cloud.binding import HOST_VARIABLE
-from underpaint.cloud.guard import Guard
+from underpaint.cloud.leftovers import Leftovers
 from underpaint.cloud.settings import Settings
 from underpaint.contract.deadlines import DEADLINES
 from underpaint.contract.errors import EngineFailed, InvalidModel
@@ -44,11 +44,11 @@ Tell = Callable[[str], None]
 class Cluster:
     """Ray and Serve for the life of a `with` block; nothing of ours is left after it."""
 
-    def __init__(self, settings: Settings, tell: Tell, guard: Guard) -> None:
+    def __init__(self, settings: Settings, tell: Tell, leftovers: Leftovers) -> None:
         """Takes where to say what is starting, and who cleans up if we cannot."""
         self._settings = settings
         self._tell = tell
-        self._guard = guard
+        self._guard = leftovers
         self._own = not settings.ray_address
         self._vital: dict[int, str] = {}
 
@@ -112,7 +112,7 @@ class Cluster:
         self._vital = {p: name for p, name in below.items() if name in ("raylet", "gcs_server")}
 
     def _entrust(self) -> dict[int, str]:
-        """Tells the guard of all that runs below this process now; a cluster's is elsewhere."""
+        """Tells the leftovers of all that runs below this process now; a cluster's is elsewhere."""
         below = processes.descendants(os.getpid())
         below.pop(self._guard.pid, None)
         self._guard.tell(below)

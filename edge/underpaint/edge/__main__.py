@@ -14,9 +14,9 @@ from typing import Final
 from underpaint.contract.checkpoints import check_directory
 from underpaint.contract.errors import UnderpaintError
 from underpaint.contract.rim import Readiness, read_token, start_server
-from underpaint.edge.courier import Courier
-from underpaint.edge.lane import Engine, Lane
+from underpaint.edge.draft_queue import DraftQueue, Engine
 from underpaint.edge.orchestrator import Orchestrator
+from underpaint.edge.outbox_sender import OutboxSender
 from underpaint.edge.servicer import SERVICE, EdgeServicer
 from underpaint.edge.settings import Settings, is_hub_id, read_settings
 from underpaint.edge.store import DraftStore
@@ -46,8 +46,8 @@ async def serve(settings: Settings) -> None:
     if settings.orchestrator:
         own_token = read_token(settings.orchestrator_token_file)
         orchestrator = Orchestrator(settings.orchestrator, own_token or token)
-    courier = Courier(store, orchestrator, settings.outbox_every_s)
-    lane = Lane(lambda: _load(settings), settings.waiting_limit)
+    courier = OutboxSender(store, orchestrator, settings.outbox_every_s)
+    lane = DraftQueue(lambda: _load(settings), settings.waiting_limit)
     readiness = Readiness()
     host = settings.listen.rpartition(":")[0]
     server, port = await start_server(

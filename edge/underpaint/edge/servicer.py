@@ -24,9 +24,9 @@ from underpaint.contract.wire import (
     privacy_from_wire,
     promotion_to_wire,
 )
-from underpaint.contract.wire_outbox import outbox_item_to_wire
-from underpaint.edge.courier import Courier
-from underpaint.edge.lane import Lane
+from underpaint.contract.wire.outbox import outbox_item_to_wire
+from underpaint.edge.draft_queue import DraftQueue
+from underpaint.edge.outbox_sender import OutboxSender
 from underpaint.edge.store import DraftStore, new_id
 from underpaint.v1 import common_pb2, edge_pb2, edge_pb2_grpc
 
@@ -41,7 +41,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
     """Drafts made on the lane and kept in the store; errors become statuses at the rim."""
 
-    def __init__(self, lane: Lane, store: DraftStore, courier: Courier) -> None:
+    def __init__(self, lane: DraftQueue, store: DraftStore, courier: OutboxSender) -> None:
         self._lane = lane
         self._store = store
         self._courier = courier

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, get_args
 import uvloop
 from pydantic import ValidationError
 from underpaint.contract.errors import InvalidRequest, LedgerUnavailable
-from underpaint.orchestrator.service import run
+from underpaint.orchestrator.app import run
 from underpaint.orchestrator.settings import Settings
 
 WRONG_INPUT, OUT_OF_REACH = 2, 4

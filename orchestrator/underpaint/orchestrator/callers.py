@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import grpc
 from underpaint.contract.errors import InvalidRequest, PolicyRefused, Unauthenticated
 from underpaint.contract.promotion import Account
 from underpaint.contract.rim import check_token
@@ -71,6 +72,11 @@ class Callers:
         open_to_all = not self._by_digest and not self._token
         shared = self._token and check_token(self._token, given) is None
         return NOBODY if open_to_all or shared else None
+
+    def of(self, context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
+        """Who makes this call; who is nobody was not let in."""
+        metadata = dict(context.invocation_metadata() or ())
+        return self.caller(metadata.get("authorization")) or NOBODY
 
     def refusal(self, authorization: str | bytes | None) -> Unauthenticated | None:
         """Why a call is not let in; None if it is."""

@@ -10,7 +10,9 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from underpaint.contract.money import parse_usd
 
-HERE: Final = Path(str(resources.files(__package__)))
+_HERE: Final = Path(str(resources.files(__package__)))
+PRICES: Final = _HERE / "pricing" / "prices.yaml"
+POLICY: Final = _HERE / "policy" / "policy.yaml"
 _ADDRESS: Final = r"^\S+:\d{1,5}$"
 
 
@@ -34,8 +36,8 @@ class Settings(BaseSettings):
     artifacts_url: Annotated[
         str, Field(description="any fsspec URL for artifacts, such as s3://BUCKET/artifacts")
     ] = ""
-    prices: Annotated[Path, Field(description="price table, YAML")] = HERE / "prices.yaml"
-    policy: Annotated[Path, Field(description="policy, YAML")] = HERE / "policy.yaml"
+    prices: Annotated[Path, Field(description="price table, YAML")] = PRICES
+    policy: Annotated[Path, Field(description="policy, YAML")] = POLICY
     token_file: Annotated[
         Path | None, Field(description="file with the token that callers must bring")
     ] = None

@@ -190,3 +190,11 @@ class PromotionEvent:
     steps: int = 0
     preview: bytes = b""  # a small JPEG, or nothing
     message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some promotions, newest first, and where the next page begins."""
+
+    promotions: tuple[Promotion, ...]
+    next_token: str = ""

@@ -1,1 +1,51 @@
-"""The Python client and the `underpaint` command line."""
+"""The client library: drafts from an edge node, promotions through an orchestrator.
+
+    from underpaint.sdk import AsyncUnderpaint, DraftRequest, PolishRequest
+
+`AsyncUnderpaint` is the client; `Underpaint` is the same for code without an event loop. Every
+call raises the errors of `underpaint.sdk.errors` and nothing else.
+"""
+
+from underpaint.contract import errors
+from underpaint.contract.accounting import Budget, LedgerEntry, Period, SpendLine, Verification
+from underpaint.contract.drafts import Draft, InitImage, Privacy
+from underpaint.contract.generation import GenerationRequest
+from underpaint.contract.promotion import (
+    Account,
+    Priority,
+    Promotion,
+    PromotionEvent,
+    PromotionState,
+    Quote,
+    Receipt,
+)
+from underpaint.sdk.blocking import Underpaint
+from underpaint.sdk.client import AsyncUnderpaint
+from underpaint.sdk.requests import DraftRequest, PolishRequest, new_promotion_id
+from underpaint.sdk.settings import Settings
+
+__all__ = [
+    "Account",
+    "AsyncUnderpaint",
+    "Budget",
+    "Draft",
+    "DraftRequest",
+    "GenerationRequest",
+    "InitImage",
+    "LedgerEntry",
+    "Period",
+    "PolishRequest",
+    "Priority",
+    "Privacy",
+    "Promotion",
+    "PromotionEvent",
+    "PromotionState",
+    "Quote",
+    "Receipt",
+    "Settings",
+    "SpendLine",
+    "Underpaint",
+    "Verification",
+    "errors",
+    "new_promotion_id",
+]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final, Self
 
 from underpaint.contract.rim import read_token
-from underpaint.sdk.edge_calls import EdgeCalls
-from underpaint.sdk.ledger_calls import LedgerCalls
-from underpaint.sdk.orchestrator_calls import OrchestratorCalls
+from underpaint.sdk.discovery import find_addresses
+from underpaint.sdk.drafts import Drafts
+from underpaint.sdk.ledger import Ledger
 from underpaint.sdk.peer import Peer
-from underpaint.sdk.policy_calls import PolicyCalls
-from underpaint.sdk.running import find_addresses
+from underpaint.sdk.policy import Policy
+from underpaint.sdk.promotions import Promotions
 from underpaint.sdk.settings import Settings
 from underpaint.v1.edge_pb2_grpc import EdgeServiceStub
 from underpaint.v1.orchestrator_pb2_grpc import OrchestratorServiceStub
@@ -19,7 +19,7 @@ from underpaint.v1.orchestrator_pb2_grpc import OrchestratorServiceStub
 PAUSES_S: Final = (0.2, 0.4, 0.8, 1.6, 3.2, 3.2, 3.2)
 
 
-class AsyncUnderpaint(EdgeCalls, OrchestratorCalls, PolicyCalls, LedgerCalls):
+class AsyncUnderpaint(Drafts, Promotions, Policy, Ledger):
     """One artist's way to both tiers. Use as an async context, or call `close`.
 
     Every method raises `contract.errors` only. Those named at the methods come on top

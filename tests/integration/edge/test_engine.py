@@ -7,8 +7,8 @@ import pytest
 from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
 from underpaint.contract.generation import GenerationRequest
 from underpaint.contract.pictures import decode
+from underpaint.edge.draft_queue import Stopped
 from underpaint.edge.engine import LiteEngine
-from underpaint.edge.lane import Stopped
 
 CAT = GenerationRequest(
     prompt="a cat", seed=3, width=64, height=64, num_inference_steps=3, guidance_scale=1.0

@@ -16,8 +16,8 @@ from underpaint.contract.generation import MAX_SEED, GenerationRequest, Generati
 from underpaint.contract.pictures import MAX_BYTES
 from underpaint.contract.rim import call_options, open_channel, start_server, translated
 from underpaint.contract.wire import Defaults, draft_from_wire
-from underpaint.edge.courier import Courier
-from underpaint.edge.lane import Lane
+from underpaint.edge.draft_queue import DraftQueue
+from underpaint.edge.outbox_sender import OutboxSender
 from underpaint.edge.servicer import SERVICE, EdgeServicer
 from underpaint.edge.store import DraftStore
 from underpaint.v1 import common_pb2, edge_pb2, edge_pb2_grpc
@@ -113,12 +113,12 @@ def options(method: str) -> dict[str, Any]:
 async def node(tmp_path: Path) -> AsyncIterator[Node]:
     engine = NoiseEngine()
     store = DraftStore(tmp_path, draft_limit=70, bytes_limit=2**30)
-    lane = Lane(lambda: engine)
+    lane = DraftQueue(lambda: engine)
     await lane.open()
     server, port = await start_server(
         "127.0.0.1:0",
         lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(
-            EdgeServicer(lane, store, Courier(store, None, 60)), s
+            EdgeServicer(lane, store, OutboxSender(store, None, 60)), s
         ),
         [SERVICE],
     )
@@ -253,11 +253,11 @@ async def test_a_node_tells_its_model_and_how_full_it_is(node: Node) -> None:
 
 async def test_a_node_that_still_loads_is_busy(tmp_path: Path) -> None:
     store = DraftStore(tmp_path, draft_limit=1, bytes_limit=2**20)
-    lane = Lane(NoiseEngine)
+    lane = DraftQueue(NoiseEngine)
     server, port = await start_server(
         "127.0.0.1:0",
         lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(
-            EdgeServicer(lane, store, Courier(store, None, 60)), s
+            EdgeServicer(lane, store, OutboxSender(store, None, 60)), s
         ),
         [SERVICE],
     )

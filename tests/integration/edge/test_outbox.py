@@ -26,9 +26,9 @@ from underpaint.contract.errors import (
 from underpaint.contract.outbox import AT_ANY_PRICE, OutboxItem, OutboxState
 from underpaint.contract.pictures import Digest
 from underpaint.contract.rim import start_server
-from underpaint.edge.courier import Courier
-from underpaint.edge.lane import Lane
+from underpaint.edge.draft_queue import DraftQueue
 from underpaint.edge.orchestrator import Orchestrator
+from underpaint.edge.outbox_sender import OutboxSender
 from underpaint.edge.servicer import SERVICE, EdgeServicer
 from underpaint.edge.store import DraftStore
 from underpaint.sdk.client import AsyncUnderpaint
@@ -60,7 +60,7 @@ async def serve(stub: StubOrchestrator, address: str) -> grpc.aio.Server:
 @dataclass
 class Node:
     store: DraftStore
-    courier: Courier
+    courier: OutboxSender
     client: AsyncUnderpaint
 
     async def keep(self, promotion_id: str = "promotion-1", accepted: int = PRICE) -> OutboxItem:
@@ -81,8 +81,8 @@ async def running(folder: Path, orchestrator: str) -> AsyncIterator[Node]:
     if not len(store):
         store.add(own_draft(), picture(1))
     peer = Orchestrator(orchestrator) if orchestrator else None
-    courier = Courier(store, peer, every_s=0.05)
-    lane: Any = Lane(lambda: pytest.fail("no drafts are made here"))
+    courier = OutboxSender(store, peer, every_s=0.05)
+    lane: Any = DraftQueue(lambda: pytest.fail("no drafts are made here"))
     server, port = await start_server(
         "127.0.0.1:0",
         lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(

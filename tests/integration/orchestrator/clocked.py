@@ -13,23 +13,23 @@ from typing import Any
 
 from typing_extensions import override
 from underpaint.contract.promotion import Account, Promotion
-from underpaint.orchestrator.archive import Archive
-from underpaint.orchestrator.books_redis import LUA
-from underpaint.orchestrator.ledger import Ledger
-from underpaint.orchestrator.ledger_memory import MemoryLedger
-from underpaint.orchestrator.ledger_redis import RedisLedger
-from underpaint.orchestrator.records import content_of
+from underpaint.orchestrator.promotions.archive import Archive
+from underpaint.orchestrator.promotions.quoting import content_of
+from underpaint.orchestrator.promotions.store import PromotionStore
+from underpaint.orchestrator.storage.memory.store import MemoryStore
+from underpaint.orchestrator.storage.redis.ledger import SCRIPTS
+from underpaint.orchestrator.storage.redis.store import RedisStore
 
 from tests.unit.orchestrator.samples import open_quote, promotion_request
 
 NEVER_LAPSES_S = 10.0**8
 _CLOCK = "local function clock() return redis.call('TIME') end"
 _TURNED = "local function clock() return {redis.call('GET', root .. ':clock'), '0'} end"
-_COMMON = (LUA / "common.lua").read_text()
+_COMMON = (SCRIPTS / "common.lua").read_text()
 _numbers = itertools.count()
 
 
-class ClockedRedis(RedisLedger):
+class ClockedRedis(RedisStore):
     @override
     def _source(self, script: str) -> str:
         source = super()._source(script) if script != "today" else f"{_COMMON}return today()"
@@ -55,7 +55,7 @@ class ClockedRedis(RedisLedger):
                 await self._redis.xdel(self._key("ledger"), entry.id)
 
 
-class ClockedMemory(MemoryLedger):
+class ClockedMemory(MemoryStore):
     def __init__(self, **more: Any) -> None:
         self._seconds = 0
         super().__init__(clock=lambda: self._seconds, **more)
@@ -87,7 +87,7 @@ def at(text: str) -> int:
 
 
 async def promote(
-    ledger: Ledger,
+    ledger: PromotionStore,
     promotion_id: str,
     cost: int,
     account: Account | None = None,

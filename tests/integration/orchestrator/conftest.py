@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from underpaint.orchestrator.ledger import Ledger
-from underpaint.orchestrator.ledger_memory import MemoryLedger
-from underpaint.orchestrator.ledger_redis import RedisLedger
-from underpaint.orchestrator.service import run
+from underpaint.orchestrator.app import run
+from underpaint.orchestrator.promotions.store import PromotionStore
 from underpaint.orchestrator.settings import Settings
+from underpaint.orchestrator.storage.memory.store import MemoryStore
+from underpaint.orchestrator.storage.redis.store import RedisStore
 
 from tests.integration.orchestrator.client import Client
 from tests.integration.orchestrator.stub_cloud import StubCloud
@@ -26,7 +26,13 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real server, started the way one machine starts it."""
     data_dir = tmp_path_factory.mktemp("redis")
     server = subprocess.Popen(
-        [sys.executable, "-m", "underpaint.orchestrator.embedded", "--data-dir", str(data_dir)]
+        [
+            sys.executable,
+            "-m",
+            "underpaint.orchestrator.storage.redis.embedded",
+            "--data-dir",
+            str(data_dir),
+        ]
     )
     url = f"unix://{data_dir}/redis.sock"
     try:
@@ -60,14 +66,14 @@ def clean_redis(redis_url: str) -> str:
 
 
 @pytest.fixture(params=["memory", "redis"])
-async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[Ledger]:
+async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[PromotionStore]:
     """Both ledgers, empty, with leases of 0.3 s."""
-    kind: Ledger
+    kind: PromotionStore
     if request.param == "redis":
         url = request.getfixturevalue("redis_url")
-        kind = RedisLedger(url, lease_s=0.3, root=f"{{test-{secrets.token_hex(4)}}}")
+        kind = RedisStore(url, lease_s=0.3, root=f"{{test-{secrets.token_hex(4)}}}")
     else:
-        kind = MemoryLedger(lease_s=0.3)
+        kind = MemoryStore(lease_s=0.3)
     await kind.open()
     yield kind
     await kind.close()

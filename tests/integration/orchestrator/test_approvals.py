@@ -21,17 +21,17 @@ from underpaint.contract.errors import (
     Unauthenticated,
 )
 from underpaint.contract.promotion import Account, Approval, Promotion, PromotionState
-from underpaint.orchestrator.approvals import Approvals
-from underpaint.orchestrator.approvals_memory import MemoryApprovals
-from underpaint.orchestrator.approvals_redis import RedisApprovals
-from underpaint.orchestrator.archive import Archive, Archivist
+from underpaint.orchestrator.app import run
 from underpaint.orchestrator.artifacts import Artifacts
-from underpaint.orchestrator.ledger import Ledger, OpenQuote
-from underpaint.orchestrator.ledger_memory import MemoryLedger
-from underpaint.orchestrator.ledger_redis import RedisLedger
-from underpaint.orchestrator.records import content_of
-from underpaint.orchestrator.service import run
+from underpaint.orchestrator.promotions.approvals import Approvals
+from underpaint.orchestrator.promotions.archive import Archive, Archivist
+from underpaint.orchestrator.promotions.quoting import content_of
+from underpaint.orchestrator.promotions.store import OpenQuote, PromotionStore
 from underpaint.orchestrator.settings import Settings
+from underpaint.orchestrator.storage.memory.approvals import MemoryApprovals
+from underpaint.orchestrator.storage.memory.store import MemoryStore
+from underpaint.orchestrator.storage.redis.approvals import RedisApprovals
+from underpaint.orchestrator.storage.redis.store import RedisStore
 
 from tests.integration.orchestrator.client import Client
 from tests.integration.orchestrator.client import request as promotion_to_wire
@@ -43,21 +43,21 @@ REQUEST = promotion_request()
 
 
 @pytest.fixture
-def approvals(ledger: Ledger) -> Approvals:
-    if isinstance(ledger, RedisLedger):
+def approvals(ledger: PromotionStore) -> Approvals:
+    if isinstance(ledger, RedisStore):
         return RedisApprovals(ledger)
-    assert isinstance(ledger, MemoryLedger)
+    assert isinstance(ledger, MemoryStore)
     return MemoryApprovals(ledger)
 
 
-async def quoted(ledger: Ledger, lifetime_s: float = 60, cost: int = 1_000) -> OpenQuote:
+async def quoted(ledger: PromotionStore, lifetime_s: float = 60, cost: int = 1_000) -> OpenQuote:
     quote = open_quote(REQUEST, cost)
     await ledger.keep_quote(quote, lifetime_s)
     return quote
 
 
 async def wait(
-    ledger: Ledger, approvals: Approvals, approval: Approval = LEAD, lifetime_s: float = 60
+    ledger: PromotionStore, approvals: Approvals, approval: Approval = LEAD, lifetime_s: float = 60
 ) -> OpenQuote:
     await ledger.set_budget("project:default", 10_000)
     quote = await quoted(ledger, lifetime_s)
@@ -65,18 +65,18 @@ async def wait(
     return quote
 
 
-async def approve(ledger: Ledger, quote: OpenQuote, by: str = "ana") -> Promotion:
+async def approve(ledger: PromotionStore, quote: OpenQuote, by: str = "ana") -> Promotion:
     content = content_of(REQUEST)
     return await ledger.promote("promotion-1", content, REQUEST, quote, 60, approved_by=by)
 
 
-async def reserved(ledger: Ledger) -> int:
+async def reserved(ledger: PromotionStore) -> int:
     (budget,) = await ledger.budgets()
     return budget.reserved_usd_micros
 
 
 async def test_what_waits_is_stored_and_seen_and_reserves_nothing(
-    ledger: Ledger, approvals: Approvals
+    ledger: PromotionStore, approvals: Approvals
 ) -> None:
     await wait(ledger, approvals)
     stored = await ledger.get("promotion-1")
@@ -89,7 +89,9 @@ async def test_what_waits_is_stored_and_seen_and_reserves_nothing(
     assert not await ledger.take("worker", 9)
 
 
-async def test_approved_it_is_reserved_and_taken_once(ledger: Ledger, approvals: Approvals) -> None:
+async def test_approved_it_is_reserved_and_taken_once(
+    ledger: PromotionStore, approvals: Approvals
+) -> None:
     quote = await wait(ledger, approvals)
     before = await ledger.get("promotion-1")
     approved = await approve(ledger, quote)
@@ -106,7 +108,7 @@ async def test_approved_it_is_reserved_and_taken_once(ledger: Ledger, approvals:
 
 
 async def test_a_repeated_promotion_is_not_taken_for_an_approval(
-    ledger: Ledger, approvals: Approvals
+    ledger: PromotionStore, approvals: Approvals
 ) -> None:
     quote = await wait(ledger, approvals)
     assert (await approve(ledger, quote, by="")).state is PromotionState.WAITING
@@ -119,7 +121,7 @@ async def test_a_repeated_promotion_is_not_taken_for_an_approval(
 
 
 async def test_the_quote_stays_open_as_long_as_it_may_be_approved_and_no_longer(
-    ledger: Ledger, approvals: Approvals
+    ledger: PromotionStore, approvals: Approvals
 ) -> None:
     quote = await wait(ledger, approvals, lifetime_s=600)
     assert await ledger.find_quote(quote.quote.id) == quote
@@ -129,7 +131,9 @@ async def test_the_quote_stays_open_as_long_as_it_may_be_approved_and_no_longer(
     assert await ledger.find_quote("q-2") is None
 
 
-async def test_without_an_open_quote_nothing_waits(ledger: Ledger, approvals: Approvals) -> None:
+async def test_without_an_open_quote_nothing_waits(
+    ledger: PromotionStore, approvals: Approvals
+) -> None:
     quote = open_quote(REQUEST, 1_000)
     with pytest.raises(QuoteExpired):
         await approvals.wait("promotion-1", content_of(REQUEST), REQUEST, quote, LEAD)
@@ -138,7 +142,9 @@ async def test_without_an_open_quote_nothing_waits(ledger: Ledger, approvals: Ap
         await ledger.get("promotion-1")
 
 
-async def test_without_room_it_goes_on_waiting(ledger: Ledger, approvals: Approvals) -> None:
+async def test_without_room_it_goes_on_waiting(
+    ledger: PromotionStore, approvals: Approvals
+) -> None:
     quote = await wait(ledger, approvals)
     await ledger.set_budget("project:default", 999)
     with pytest.raises(BudgetExceeded):
@@ -149,7 +155,7 @@ async def test_without_room_it_goes_on_waiting(ledger: Ledger, approvals: Approv
     assert (await approve(ledger, quote)).state is PromotionState.RESERVED
 
 
-async def test_ended_it_is_approved_no_more(ledger: Ledger, approvals: Approvals) -> None:
+async def test_ended_it_is_approved_no_more(ledger: PromotionStore, approvals: Approvals) -> None:
     quote = await wait(ledger, approvals)
     assert await approvals.end("promotion-1", "denied by ana: too dear")
     denied = await ledger.get("promotion-1")
@@ -162,7 +168,9 @@ async def test_ended_it_is_approved_no_more(ledger: Ledger, approvals: Approvals
     assert await reserved(ledger) == 0
 
 
-async def test_what_was_approved_cannot_be_ended(ledger: Ledger, approvals: Approvals) -> None:
+async def test_what_was_approved_cannot_be_ended(
+    ledger: PromotionStore, approvals: Approvals
+) -> None:
     quote = await wait(ledger, approvals)
     await approve(ledger, quote)
     assert not await approvals.end("promotion-1", "too late")
@@ -171,7 +179,9 @@ async def test_what_was_approved_cannot_be_ended(ledger: Ledger, approvals: Appr
     assert await reserved(ledger) == 1_000
 
 
-async def test_it_lapses_once_when_its_time_is_over(ledger: Ledger, approvals: Approvals) -> None:
+async def test_it_lapses_once_when_its_time_is_over(
+    ledger: PromotionStore, approvals: Approvals
+) -> None:
     await wait(ledger, approvals)
     assert await approvals.lapse(9) == 0
     other = open_quote(REQUEST, 1_000, "q-2")
@@ -192,7 +202,7 @@ async def test_it_lapses_once_when_its_time_is_over(ledger: Ledger, approvals: A
 
 
 async def test_approving_races_with_denying_and_exactly_one_wins(
-    ledger: Ledger, approvals: Approvals
+    ledger: PromotionStore, approvals: Approvals
 ) -> None:
     await ledger.set_budget("project:default", 10**9)
     for number in range(40):
@@ -217,9 +227,9 @@ async def test_archived_it_answers_as_any_other_that_is_finished(
 ) -> None:
     archive = Archive(Artifacts(str(tmp_path / "artifacts")))
     url = request.getfixturevalue("redis_url")
-    redis = RedisLedger(url, lease_s=1, archive=archive, root=f"{{test-{secrets.token_hex(4)}}}")
-    memory = MemoryLedger(archive=archive)
-    both: list[tuple[RedisLedger | MemoryLedger, Approvals]] = [
+    redis = RedisStore(url, lease_s=1, archive=archive, root=f"{{test-{secrets.token_hex(4)}}}")
+    memory = MemoryStore(archive=archive)
+    both: list[tuple[RedisStore | MemoryStore, Approvals]] = [
         (redis, RedisApprovals(redis)),
         (memory, MemoryApprovals(memory)),
     ]
@@ -228,7 +238,7 @@ async def test_archived_it_answers_as_any_other_that_is_finished(
         quote = await wait(ledger, approvals)
         await approvals.end("promotion-1", "denied by ana: no")
         denied = await ledger.get("promotion-1")
-        assert await Archivist(shelf=ledger, archive=archive, kept_s=-1).archive_all() == 1
+        assert await Archivist(store=ledger, archive=archive, kept_s=-1).archive_all() == 1
         assert not await approvals.end("promotion-1", "again")
         again = await approvals.wait("promotion-1", content_of(REQUEST), REQUEST, quote, LEAD)
         assert again == await approve(ledger, quote) == denied

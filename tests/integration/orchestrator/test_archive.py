@@ -10,10 +10,10 @@ import pytest
 from redis import Redis
 from underpaint.contract.errors import LedgerUnavailable, PromotionConflict, PromotionNotFound
 from underpaint.contract.promotion import Account, Promotion
-from underpaint.orchestrator.archive import Archive, Archivist
 from underpaint.orchestrator.artifacts import Artifacts
-from underpaint.orchestrator.bookkeeping import Bookkeeper
-from underpaint.orchestrator.ledger import Ledger
+from underpaint.orchestrator.ledger.audit import Auditor
+from underpaint.orchestrator.promotions.archive import Archive, Archivist
+from underpaint.orchestrator.promotions.store import PromotionStore
 
 from tests.integration.orchestrator.clocked import (
     ClockedMemory,
@@ -48,10 +48,10 @@ async def ledger(
 
 @pytest.fixture
 def archivist(ledger: Either, artifacts: Artifacts) -> Archivist:
-    return Archivist(shelf=ledger, archive=Archive(artifacts), kept_s=KEPT_S)
+    return Archivist(store=ledger, archive=Archive(artifacts), kept_s=KEPT_S)
 
 
-async def made(ledger: Ledger, count: int, prefix: str = "promotion") -> list[Promotion]:
+async def made(ledger: PromotionStore, count: int, prefix: str = "promotion") -> list[Promotion]:
     """So many, settled and released in turn."""
     for number in range(count):
         await promote(ledger, f"{prefix}-{number:03d}", 100)
@@ -64,7 +64,7 @@ async def made(ledger: Ledger, count: int, prefix: str = "promotion") -> list[Pr
     return [await ledger.get(f"{prefix}-{number:03d}") for number in range(count)]
 
 
-async def pages(ledger: Ledger, size: int) -> list[str]:
+async def pages(ledger: PromotionStore, size: int) -> list[str]:
     ids: list[str] = []
     token = ""
     while True:
@@ -78,7 +78,7 @@ async def pages(ledger: Ledger, size: int) -> list[str]:
 async def test_what_is_archived_still_answers(
     ledger: Either, archivist: Archivist, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("underpaint.orchestrator.archive.AT_ONCE", 3)
+    monkeypatch.setattr("underpaint.orchestrator.promotions.archive.AT_ONCE", 3)
     before = await made(ledger, 8)
     endings = [(await ledger.events(each.id, "", 99))[-1] for each in before]
     await promote(ledger, "promotion-live", 100)
@@ -114,7 +114,7 @@ async def test_a_replay_of_an_archived_id_returns_what_became_of_it(
 async def test_only_what_has_been_finished_for_long_is_archived_in_order(
     ledger: Either, artifacts: Artifacts
 ) -> None:
-    archivist = Archivist(shelf=ledger, archive=Archive(artifacts), kept_s=7 * 86_400)
+    archivist = Archivist(store=ledger, archive=Archive(artifacts), kept_s=7 * 86_400)
     await made(ledger, 2, "early")
     await ledger.turn(at("2026-11-27T23:59:59"))
     assert await archivist.archive_all() == 0
@@ -131,7 +131,7 @@ async def test_only_what_has_been_finished_for_long_is_archived_in_order(
     assert (await ledger.page(1, "")).promotions == (anew,)
 
 
-async def made_behind(ledger: Ledger) -> None:
+async def made_behind(ledger: PromotionStore) -> None:
     """One that is cancelled while another, made before it, is still reserved."""
     await promote(ledger, "later-001", 100)
     await ledger.cancel("later-001")
@@ -140,10 +140,10 @@ async def made_behind(ledger: Ledger) -> None:
 async def test_archiving_side_by_side_moves_each_once(
     ledger: Either, artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("underpaint.orchestrator.archive.AT_ONCE", 4)
+    monkeypatch.setattr("underpaint.orchestrator.promotions.archive.AT_ONCE", 4)
     before = await made(ledger, 20)
     archivists = [
-        Archivist(shelf=ledger, archive=Archive(artifacts), kept_s=KEPT_S) for _ in range(3)
+        Archivist(store=ledger, archive=Archive(artifacts), kept_s=KEPT_S) for _ in range(3)
     ]
     counts = await asyncio.gather(*(each.archive_all() for each in archivists))
     counts.append(await archivists[0].archive_all())
@@ -156,7 +156,7 @@ async def test_the_books_balance_whatever_is_archived(
     ledger: Either, archivist: Archivist, artifacts: Artifacts
 ) -> None:
     await made(ledger, 4)
-    bookkeeper = Bookkeeper(books=ledger, artifacts=artifacts)
+    bookkeeper = Auditor(store=ledger, artifacts=artifacts)
     await bookkeeper.checkpoint()
     await archivist.archive_all()
     await made(ledger, 2, "more")

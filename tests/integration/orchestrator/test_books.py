@@ -14,9 +14,9 @@ from underpaint.contract.accounting import LedgerEntry, Period
 from underpaint.contract.errors import BudgetExceeded, InvalidRequest, LedgerFrozen
 from underpaint.contract.promotion import Account, PromotionState
 from underpaint.orchestrator.artifacts import Artifacts
-from underpaint.orchestrator.bookkeeping import Bookkeeper
-from underpaint.orchestrator.books import CAMPAIGN, EVER, warnings
-from underpaint.orchestrator.ledger import Ledger
+from underpaint.orchestrator.ledger.audit import Auditor
+from underpaint.orchestrator.ledger.store import CAMPAIGN, EVER, warnings
+from underpaint.orchestrator.promotions.store import PromotionStore
 
 from tests.integration.orchestrator.clocked import (
     ClockedMemory,
@@ -43,17 +43,17 @@ async def ledger(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterato
 
 
 @pytest.fixture
-def bookkeeper(ledger: Either, tmp_path: Path) -> Bookkeeper:
-    return Bookkeeper(books=ledger, artifacts=Artifacts(str(tmp_path / "artifacts")))
+def bookkeeper(ledger: Either, tmp_path: Path) -> Auditor:
+    return Auditor(store=ledger, artifacts=Artifacts(str(tmp_path / "artifacts")))
 
 
-async def settle_next(ledger: Ledger, charged: int) -> None:
+async def settle_next(ledger: PromotionStore, charged: int) -> None:
     (lease,) = await ledger.take("test", 1)
     await ledger.record(lease, OUTCOME)
     await ledger.settle(lease, charged, 9 * charged)
 
 
-async def read(bookkeeper: Bookkeeper, since_day: str = "") -> list[LedgerEntry]:
+async def read(bookkeeper: Auditor, since_day: str = "") -> list[LedgerEntry]:
     return [entry async for batch in bookkeeper.read(since_day) for entry in batch]
 
 
@@ -218,7 +218,7 @@ async def busy(ledger: Either) -> None:
     await settle_next(ledger, 1_000)
 
 
-async def test_verify_says_how_much_was_compared(ledger: Either, bookkeeper: Bookkeeper) -> None:
+async def test_verify_says_how_much_was_compared(ledger: Either, bookkeeper: Auditor) -> None:
     await busy(ledger)
     found = await bookkeeper.verify()
     assert (found.mismatches, found.frozen) == ((), "")
@@ -230,7 +230,7 @@ async def test_verify_says_how_much_was_compared(ledger: Either, bookkeeper: Boo
 
 @pytest.mark.parametrize("window", [EVER, "2026-11", "2026-11-21", CAMPAIGN])
 async def test_a_balance_off_by_one_freezes_spending_with_an_alarm(
-    ledger: Either, bookkeeper: Bookkeeper, window: str, caplog: pytest.LogCaptureFixture
+    ledger: Either, bookkeeper: Auditor, window: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await busy(ledger)
     if window == CAMPAIGN:
@@ -250,7 +250,7 @@ async def test_a_balance_off_by_one_freezes_spending_with_an_alarm(
     assert (await ledger.entries("", 99))[-1].kind == "freeze"
 
 
-async def test_frozen_refuses_new_reservations_only(ledger: Either, bookkeeper: Bookkeeper) -> None:
+async def test_frozen_refuses_new_reservations_only(ledger: Either, bookkeeper: Auditor) -> None:
     await busy(ledger)
     stored = await ledger.get("promotion-4")
     await ledger.freeze("a hole")
@@ -271,7 +271,7 @@ async def test_frozen_refuses_new_reservations_only(ledger: Either, bookkeeper: 
 
 
 async def test_thaw_can_rebuild_the_balances_from_the_entries(
-    ledger: Either, bookkeeper: Bookkeeper
+    ledger: Either, bookkeeper: Auditor
 ) -> None:
     await busy(ledger)
     before = await ledger.balances()
@@ -288,7 +288,7 @@ async def test_thaw_can_rebuild_the_balances_from_the_entries(
 
 
 async def test_a_lost_entry_is_noticed_and_nothing_is_rebuilt_from_the_rest(
-    ledger: Either, bookkeeper: Bookkeeper
+    ledger: Either, bookkeeper: Auditor
 ) -> None:
     await busy(ledger)
     await ledger.lose(5)
@@ -298,16 +298,14 @@ async def test_a_lost_entry_is_noticed_and_nothing_is_rebuilt_from_the_rest(
         await bookkeeper.thaw("never mind", rebuild=True)
 
 
-async def test_the_last_entry_is_missed_too(ledger: Either, bookkeeper: Bookkeeper) -> None:
+async def test_the_last_entry_is_missed_too(ledger: Either, bookkeeper: Auditor) -> None:
     await busy(ledger)
     last = (await ledger.entries("", 99))[-1].number
     await ledger.lose(last)
     assert f"entries {last} to {last} are missing" in (await bookkeeper.verify()).mismatches
 
 
-async def test_a_checkpoint_goes_before_every_trimming(
-    ledger: Either, bookkeeper: Bookkeeper
-) -> None:
+async def test_a_checkpoint_goes_before_every_trimming(ledger: Either, bookkeeper: Auditor) -> None:
     await ledger.trim()
     assert await ledger.checkpoint() is None
     await busy(ledger)
@@ -337,9 +335,7 @@ async def test_a_checkpoint_goes_before_every_trimming(
     assert await read(bookkeeper, "2999-01-01") == []
 
 
-async def test_no_checkpoint_of_what_does_not_add_up(
-    ledger: Either, bookkeeper: Bookkeeper
-) -> None:
+async def test_no_checkpoint_of_what_does_not_add_up(ledger: Either, bookkeeper: Auditor) -> None:
     await busy(ledger)
     await ledger.damage(PROJECT, EVER, 1)
     assert (await bookkeeper.checkpoint()).mismatches
@@ -348,11 +344,11 @@ async def test_no_checkpoint_of_what_does_not_add_up(
 
 
 async def test_a_lost_checkpoint_document_is_no_mismatch(
-    ledger: Either, bookkeeper: Bookkeeper, tmp_path: Path
+    ledger: Either, bookkeeper: Auditor, tmp_path: Path
 ) -> None:
     await busy(ledger)
     await bookkeeper.checkpoint()
-    elsewhere = Bookkeeper(books=ledger, artifacts=Artifacts(str(tmp_path / "elsewhere")))
+    elsewhere = Auditor(store=ledger, artifacts=Artifacts(str(tmp_path / "elsewhere")))
     with pytest.raises(Exception, match="a checkpoint cannot be read"):
         await elsewhere.verify()
     assert await ledger.frozen() == ""
@@ -362,7 +358,7 @@ async def test_many_bookkeepers_under_load_agree(ledger: Either, tmp_path: Path)
     """Side by side, while money moves: never a false alarm, never an entry lost."""
     await ledger.set_budget(PROJECT, 10**9)
     keepers = [
-        Bookkeeper(books=ledger, artifacts=Artifacts(str(tmp_path / "artifacts"))) for _ in range(3)
+        Auditor(store=ledger, artifacts=Artifacts(str(tmp_path / "artifacts"))) for _ in range(3)
     ]
 
     async def work(worker: int) -> None:
@@ -370,7 +366,7 @@ async def test_many_bookkeepers_under_load_agree(ledger: Either, tmp_path: Path)
             await promote(ledger, f"promotion-{worker}-{number}", 100)
             await settle_next(ledger, 40)
 
-    async def keep(keeper: Bookkeeper) -> None:
+    async def keep(keeper: Auditor) -> None:
         for _ in range(12):
             assert (await keeper.checkpoint()).mismatches == ()
             await asyncio.sleep(0)

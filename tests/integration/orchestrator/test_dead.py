@@ -16,11 +16,11 @@ from underpaint.contract.errors import (
     QuoteExpired,
 )
 from underpaint.contract.promotion import Promotion, PromotionState
-from underpaint.orchestrator.archive import Archive, Archivist
 from underpaint.orchestrator.artifacts import Artifacts
-from underpaint.orchestrator.dead import retry_id
-from underpaint.orchestrator.ledger import Lease, Ledger
-from underpaint.orchestrator.records import content_of
+from underpaint.orchestrator.promotions.archive import Archive, Archivist
+from underpaint.orchestrator.promotions.dead_letters import retry_id
+from underpaint.orchestrator.promotions.quoting import content_of
+from underpaint.orchestrator.promotions.store import Lease, PromotionStore
 
 from tests.integration.orchestrator.client import Client, request
 from tests.integration.orchestrator.clocked import (
@@ -55,17 +55,17 @@ async def ledger(
     await kind.close()
 
 
-async def take_one(ledger: Ledger) -> Lease:
+async def take_one(ledger: PromotionStore) -> Lease:
     (lease,) = await ledger.take("test", 1)
     return lease
 
 
-async def fail(ledger: Ledger, promotion_id: str) -> Promotion:
+async def fail(ledger: PromotionStore, promotion_id: str) -> Promotion:
     await promote(ledger, promotion_id, 100)
     return await ledger.release(await take_one(ledger), "given up after 3 attempts", dead=True)
 
 
-async def retry(ledger: Ledger, promotion_id: str) -> Promotion:
+async def retry(ledger: PromotionStore, promotion_id: str) -> Promotion:
     """What the desk tells the ledger."""
     again = promotion_request(retry_of=promotion_id)
     quote = open_quote(again, 120, f"q-again-{promotion_id}")
@@ -73,7 +73,7 @@ async def retry(ledger: Ledger, promotion_id: str) -> Promotion:
     return await ledger.promote(retry_id(promotion_id), content_of(again), again, quote, 10.0**8)
 
 
-async def dead(ledger: Ledger, size: int = 50) -> list[str]:
+async def dead(ledger: PromotionStore, size: int = 50) -> list[str]:
     found: list[str] = []
     token = ""
     while True:
@@ -95,7 +95,7 @@ async def test_only_what_nobody_wanted_to_end_is_dead(ledger: Either) -> None:
     await promote(ledger, "cancelled-002", 100)
     lease = await take_one(ledger)
     await ledger.cancel("cancelled-002")
-    await ledger.release(lease, "the engine broke before it heard of it", dead=True)
+    await ledger.release(lease, "the engine broke before it notified of it", dead=True)
     assert await dead(ledger) == ["failed-001"]
     one = await ledger.get("failed-001")
     assert (one.dead, one.attempts, one.reason) == (True, 1, "given up after 3 attempts")
@@ -140,7 +140,7 @@ async def test_the_dead_are_listed_and_retried_from_the_archive(
     ledger: Either, artifacts: Artifacts
 ) -> None:
     before = await fail(ledger, "failed-001")
-    await Archivist(shelf=ledger, archive=Archive(artifacts), kept_s=0).archive_all()
+    await Archivist(store=ledger, archive=Archive(artifacts), kept_s=0).archive_all()
     assert (await ledger.dead(5, "")).promotions == (before,)
     await retry(ledger, "failed-001")
     assert await dead(ledger) == []

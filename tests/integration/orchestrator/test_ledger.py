@@ -16,11 +16,17 @@ from underpaint.contract.errors import (
 from underpaint.contract.generation import Progress
 from underpaint.contract.money import MAX_USD_MICROS
 from underpaint.contract.promotion import Account, Promotion, PromotionState
-from underpaint.orchestrator.books import EVER
-from underpaint.orchestrator.fold import Fold, differences
-from underpaint.orchestrator.ledger import WORK, Lease, LeaseLost, Ledger, Overcharge
-from underpaint.orchestrator.records import content_of
-from underpaint.orchestrator.spending import by_scope
+from underpaint.orchestrator.ledger.replay import LedgerReplay, differences
+from underpaint.orchestrator.ledger.spend import by_scope
+from underpaint.orchestrator.ledger.store import EVER
+from underpaint.orchestrator.promotions.quoting import content_of
+from underpaint.orchestrator.promotions.store import (
+    WORK,
+    Lease,
+    LeaseLost,
+    Overcharge,
+    PromotionStore,
+)
 
 from tests.unit.orchestrator.samples import OUTCOME, open_quote, promotion_request
 
@@ -29,7 +35,7 @@ LONGER_THAN_A_LEASE_S = 0.4
 
 
 async def promote(
-    ledger: Ledger,
+    ledger: PromotionStore,
     promotion_id: str,
     cost: int = 1_000,
     account: Account | None = None,
@@ -41,22 +47,22 @@ async def promote(
     return await ledger.promote(promotion_id, content_of(request), request, quote, reservation_s)
 
 
-async def take_one(ledger: Ledger) -> Lease:
+async def take_one(ledger: PromotionStore) -> Lease:
     (lease,) = await ledger.take("test", 1)
     return lease
 
 
-async def balance(ledger: Ledger, scope: str = "project:default") -> tuple[int, int]:
-    """Reserved and spent; checked against the fold of all entries, as everything else."""
-    fold = Fold()
+async def balance(ledger: PromotionStore, scope: str = "project:default") -> tuple[int, int]:
+    """Reserved and spent; checked against the replay of all entries, as everything else."""
+    replay = LedgerReplay()
     for entry in await ledger.entries("", 100_000):
-        fold.add(entry)
+        replay.add(entry)
     kept = await ledger.balances()
-    assert [*fold.problems, *differences(fold.balances(kept.campaigns), kept)] == []
+    assert [*replay.problems, *differences(replay.balances(kept.campaigns), kept)] == []
     return kept.amounts.get((scope, EVER), (0, 0))
 
 
-async def moved(ledger: Ledger) -> list[tuple[str, int, int]]:
+async def moved(ledger: PromotionStore) -> list[tuple[str, int, int]]:
     """Kind, reserved and spent of every movement of money."""
     return [
         (entry.kind, entry.reserved_usd_micros, entry.spent_usd_micros)
@@ -66,12 +72,12 @@ async def moved(ledger: Ledger) -> list[tuple[str, int, int]]:
 
 
 @pytest.fixture
-async def funded(ledger: Ledger) -> Ledger:
+async def funded(ledger: PromotionStore) -> PromotionStore:
     await ledger.set_budget("project:default", 10_000)
     return ledger
 
 
-async def test_reserve_settle_and_receipt(funded: Ledger) -> None:
+async def test_reserve_settle_and_receipt(funded: PromotionStore) -> None:
     promoted = await promote(funded, "promotion-1")
     assert promoted.state is PromotionState.RESERVED
     assert await balance(funded) == (1_000, 0)
@@ -99,7 +105,7 @@ async def test_reserve_settle_and_receipt(funded: Ledger) -> None:
     assert await funded.take("test", 10) == []
 
 
-async def test_a_replay_returns_what_is_stored(funded: Ledger) -> None:
+async def test_a_replay_returns_what_is_stored(funded: PromotionStore) -> None:
     first = await promote(funded, "promotion-1", 10_000)
     assert await promote(funded, "promotion-1", 10_000) == first
     request = promotion_request()
@@ -109,14 +115,14 @@ async def test_a_replay_returns_what_is_stored(funded: Ledger) -> None:
     assert len(await funded.take("test", 10)) == 1
 
 
-async def test_the_same_id_with_other_content_is_a_conflict(funded: Ledger) -> None:
+async def test_the_same_id_with_other_content_is_a_conflict(funded: PromotionStore) -> None:
     await promote(funded, "promotion-1")
     with pytest.raises(PromotionConflict, match="choose a new id"):
         await promote(funded, "promotion-1", account=Account(user="other"))
     assert await balance(funded) == (1_000, 0)
 
 
-async def test_a_quote_must_be_kept_and_for_the_content(funded: Ledger) -> None:
+async def test_a_quote_must_be_kept_and_for_the_content(funded: PromotionStore) -> None:
     request = promotion_request()
     quote = open_quote(request, 1_000)
     with pytest.raises(QuoteExpired):
@@ -133,7 +139,7 @@ async def test_a_quote_must_be_kept_and_for_the_content(funded: Ledger) -> None:
     assert await balance(funded) == (0, 0)
 
 
-async def test_exactly_the_limit_then_one_more(funded: Ledger) -> None:
+async def test_exactly_the_limit_then_one_more(funded: PromotionStore) -> None:
     await promote(funded, "promotion-1", 9_999)
     await promote(funded, "promotion-2", 1)
     with pytest.raises(BudgetExceeded, match=r"project:default has \$0.00 left of \$0.01 and"):
@@ -143,7 +149,7 @@ async def test_exactly_the_limit_then_one_more(funded: Ledger) -> None:
         await funded.get("promotion-3")
 
 
-async def test_every_scope_with_a_budget_must_have_room(funded: Ledger) -> None:
+async def test_every_scope_with_a_budget_must_have_room(funded: PromotionStore) -> None:
     await funded.set_budget("user:default", 10)
     with pytest.raises(BudgetExceeded, match="user:default"):
         await promote(funded, "promotion-1", 11)
@@ -152,7 +158,7 @@ async def test_every_scope_with_a_budget_must_have_room(funded: Ledger) -> None:
     assert await balance(funded, "user:default") == (10, 0)
 
 
-async def test_without_any_budget_nothing_is_spent(ledger: Ledger) -> None:
+async def test_without_any_budget_nothing_is_spent(ledger: PromotionStore) -> None:
     with pytest.raises(BudgetExceeded, match="underpaint budget set project:default 5"):
         await promote(ledger, "promotion-1")
     assert await ledger.seed_budget("organisation:default", 5_000)
@@ -161,7 +167,7 @@ async def test_without_any_budget_nothing_is_spent(ledger: Ledger) -> None:
     assert await balance(ledger, "organisation:default") == (1_000, 0)
 
 
-async def test_sums_near_the_largest_are_exact(ledger: Ledger) -> None:
+async def test_sums_near_the_largest_are_exact(ledger: PromotionStore) -> None:
     await ledger.set_budget("project:default", MAX_USD_MICROS)
     await promote(ledger, "promotion-1", MAX_USD_MICROS - 1)
     await promote(ledger, "promotion-2", 1)
@@ -170,7 +176,7 @@ async def test_sums_near_the_largest_are_exact(ledger: Ledger) -> None:
     assert await balance(ledger) == (MAX_USD_MICROS, 0)
 
 
-async def test_concurrent_promoters_never_exceed_the_budget(funded: Ledger) -> None:
+async def test_concurrent_promoters_never_exceed_the_budget(funded: PromotionStore) -> None:
     observed: list[tuple[int, int]] = []
 
     async def observe() -> None:
@@ -196,7 +202,7 @@ async def test_concurrent_promoters_never_exceed_the_budget(funded: Ledger) -> N
     assert await balance(funded) == (9_990, 0)
 
 
-async def test_settling_above_the_reservation_is_refused_loudly(funded: Ledger) -> None:
+async def test_settling_above_the_reservation_is_refused_loudly(funded: PromotionStore) -> None:
     await promote(funded, "promotion-1")
     lease = await take_one(funded)
     await funded.record(lease, OUTCOME)
@@ -208,14 +214,14 @@ async def test_settling_above_the_reservation_is_refused_loudly(funded: Ledger) 
     assert await balance(funded) == (0, 1_000)
 
 
-async def test_settling_needs_a_recorded_outcome(funded: Ledger) -> None:
+async def test_settling_needs_a_recorded_outcome(funded: PromotionStore) -> None:
     await promote(funded, "promotion-1")
     with pytest.raises(Exception, match="no outcome to settle"):
         await funded.settle(await take_one(funded), 1, 0)
     assert await balance(funded) == (1_000, 0)
 
 
-async def test_cancel_queued_running_and_finished(funded: Ledger) -> None:
+async def test_cancel_queued_running_and_finished(funded: PromotionStore) -> None:
     await promote(funded, "queued-1")
     assert (await funded.cancel("queued-1")).state is PromotionState.RELEASED
     assert (await funded.cancel("queued-1")).reason == "cancelled"
@@ -245,7 +251,7 @@ async def test_cancel_queued_running_and_finished(funded: Ledger) -> None:
     ]
 
 
-async def test_a_cancelled_promotion_whose_worker_died_is_released(funded: Ledger) -> None:
+async def test_a_cancelled_promotion_whose_worker_died_is_released(funded: PromotionStore) -> None:
     await promote(funded, "promotion-1")
     await take_one(funded)
     await funded.cancel("promotion-1")
@@ -255,7 +261,7 @@ async def test_a_cancelled_promotion_whose_worker_died_is_released(funded: Ledge
     assert await balance(funded) == (0, 0)
 
 
-async def test_cancel_racing_settle_one_wins(funded: Ledger) -> None:
+async def test_cancel_racing_settle_one_wins(funded: PromotionStore) -> None:
     spent = 0
     for number in range(60):
         await promote(funded, f"promotion-{number}", 100)
@@ -268,7 +274,7 @@ async def test_cancel_racing_settle_one_wins(funded: Ledger) -> None:
     assert await balance(funded) == (0, spent)
 
 
-async def test_a_stale_fence_writes_nothing(funded: Ledger) -> None:
+async def test_a_stale_fence_writes_nothing(funded: PromotionStore) -> None:
     await promote(funded, "promotion-1")
     stale = await take_one(funded)
     await asyncio.sleep(LONGER_THAN_A_LEASE_S)
@@ -294,7 +300,7 @@ async def test_a_stale_fence_writes_nothing(funded: Ledger) -> None:
     assert await balance(funded) == (0, 10)
 
 
-async def test_a_heartbeat_keeps_the_lease(funded: Ledger) -> None:
+async def test_a_heartbeat_keeps_the_lease(funded: PromotionStore) -> None:
     await promote(funded, "promotion-1")
     lease = await take_one(funded)
     for _ in range(6):
@@ -303,7 +309,7 @@ async def test_a_heartbeat_keeps_the_lease(funded: Ledger) -> None:
         assert await funded.take("other", 10) == []
 
 
-async def test_a_lapsed_lease_hands_on_the_outcome(funded: Ledger) -> None:
+async def test_a_lapsed_lease_hands_on_the_outcome(funded: PromotionStore) -> None:
     await promote(funded, "promotion-1")
     lease = await take_one(funded)
     assert lease.outcome is None
@@ -312,7 +318,7 @@ async def test_a_lapsed_lease_hands_on_the_outcome(funded: Ledger) -> None:
     assert (await take_one(funded)).outcome == OUTCOME
 
 
-async def test_a_retry_waits_and_its_money_stays_reserved(funded: Ledger) -> None:
+async def test_a_retry_waits_and_its_money_stays_reserved(funded: PromotionStore) -> None:
     await promote(funded, "promotion-1")
     await funded.retry(await take_one(funded), 0.15, "busy", counts=False)
     waiting = await funded.get("promotion-1")
@@ -330,7 +336,7 @@ async def test_a_retry_waits_and_its_money_stays_reserved(funded: Ledger) -> Non
     assert await balance(funded) == (0, 0)
 
 
-async def test_what_is_never_finished_expires_once(funded: Ledger) -> None:
+async def test_what_is_never_finished_expires_once(funded: PromotionStore) -> None:
     await promote(funded, "waiting-1", reservation_s=0.01)
     await promote(funded, "running-1", reservation_s=0.01)
     await promote(funded, "later-1")
@@ -346,7 +352,7 @@ async def test_what_is_never_finished_expires_once(funded: Ledger) -> None:
     assert [lease.promotion.id for lease in await funded.take("test", 9)] == ["later-1"]
 
 
-async def test_events_are_in_order_and_resumable(funded: Ledger) -> None:
+async def test_events_are_in_order_and_resumable(funded: PromotionStore) -> None:
     await promote(funded, "promotion-1")
     lease = await take_one(funded)
     for step in (1, 2):
@@ -370,7 +376,7 @@ async def test_events_are_in_order_and_resumable(funded: Ledger) -> None:
         await funded.events("unknown-1", "", 2)
 
 
-async def test_news_wake_those_who_listen(funded: Ledger) -> None:
+async def test_news_wake_those_who_listen(funded: PromotionStore) -> None:
     with funded.listen(WORK) as work, funded.listen("promotion-1") as news:
         await promote(funded, "promotion-1")
         async with asyncio.timeout(10):
@@ -378,7 +384,7 @@ async def test_news_wake_those_who_listen(funded: Ledger) -> None:
             await news.wait()
 
 
-async def test_pages_are_newest_first(funded: Ledger) -> None:
+async def test_pages_are_newest_first(funded: PromotionStore) -> None:
     for number in range(5):
         await promote(funded, f"promotion-{number}")
     page = await funded.page(2, "")
@@ -390,7 +396,7 @@ async def test_pages_are_newest_first(funded: Ledger) -> None:
     assert third.next_token == ""
 
 
-async def test_a_lower_limit_stops_spending_but_keeps_promises(funded: Ledger) -> None:
+async def test_a_lower_limit_stops_spending_but_keeps_promises(funded: PromotionStore) -> None:
     await promote(funded, "promotion-1", 5_000)
     budget = await funded.set_budget("project:default", 100)
     assert (budget.reserved_usd_micros, budget.left_usd_micros) == (5_000, -4_900)

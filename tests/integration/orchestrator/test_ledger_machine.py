@@ -25,11 +25,11 @@ from hypothesis.stateful import (
 from underpaint.contract.accounting import Period
 from underpaint.contract.errors import BudgetExceeded, LedgerFrozen, PromotionConflict
 from underpaint.contract.promotion import Account
-from underpaint.orchestrator.archive import Archive, Archivist
 from underpaint.orchestrator.artifacts import Artifacts
-from underpaint.orchestrator.bookkeeping import Bookkeeper
-from underpaint.orchestrator.books import CAMPAIGN
-from underpaint.orchestrator.ledger import Lease, LeaseLost, Overcharge
+from underpaint.orchestrator.ledger.audit import Auditor
+from underpaint.orchestrator.ledger.store import CAMPAIGN
+from underpaint.orchestrator.promotions.archive import Archive, Archivist
+from underpaint.orchestrator.promotions.store import Lease, LeaseLost, Overcharge
 
 from tests.integration.orchestrator.clocked import at, clocked, promote
 from tests.unit.orchestrator.samples import OUTCOME
@@ -125,8 +125,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ceilings: dict[tuple[str, Period], tuple[Any, Any, int]] = {}
         artifacts = Artifacts(self.directory)
         self.ledger = clocked(self.kind, self.redis_url, Archive(artifacts))
-        self.keeper = Bookkeeper(books=self.ledger, artifacts=artifacts)
-        self.archivist = Archivist(shelf=self.ledger, archive=Archive(artifacts), kept_s=86_400)
+        self.keeper = Auditor(store=self.ledger, artifacts=artifacts)
+        self.archivist = Archivist(store=self.ledger, archive=Archive(artifacts), kept_s=86_400)
         self.wait(self.ledger.turn(self.model.now))
         self.wait(self.ledger.open())
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from underpaint.contract.outbox import OutboxState
 from underpaint.contract.promotion import PromotionState
-from underpaint.orchestrator.service import run
+from underpaint.orchestrator.app import run
 from underpaint.orchestrator.settings import Settings
 
 from tests.integration.edge.test_outbox import running

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from underpaint.contract import wire, wire_policy
+from underpaint.contract import wire
 from underpaint.contract.errors import InvalidRequest, PolicyRefused
 from underpaint.contract.policy import Explanation, PolicyStatus, Replay
 from underpaint.contract.rim import translated
-from underpaint.orchestrator.service import run
+from underpaint.contract.wire import policy
+from underpaint.orchestrator.app import run
 from underpaint.orchestrator.settings import Settings
 from underpaint.v1 import orchestrator_pb2 as pb
 
@@ -49,19 +50,17 @@ class Asker(Client):
             answer = await self.stub.ExplainPromotion(
                 pb.ExplainPromotionRequest(promotion_id=promotion_id), timeout=20
             )
-        return wire_policy.explanation_from_wire(answer)
+        return policy.explanation_from_wire(answer)
 
     async def replay(self, text: str, since: datetime) -> Replay:
         with translated("orchestrator"):
             answer = await self.stub.ReplayPolicy(
                 pb.ReplayPolicyRequest(text=text, since=wire.time_to_wire(since)), timeout=20
             )
-        return wire_policy.replay_from_wire(answer)
+        return policy.replay_from_wire(answer)
 
     async def status(self) -> PolicyStatus:
-        return wire_policy.status_from_wire(
-            await self.stub.GetPolicy(pb.GetPolicyRequest(), timeout=20)
-        )
+        return policy.status_from_wire(await self.stub.GetPolicy(pb.GetPolicyRequest(), timeout=20))
 
     async def status_when(self, holds: Callable[[PolicyStatus], bool]) -> PolicyStatus:
         async with asyncio.timeout(20):

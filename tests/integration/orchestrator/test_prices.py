@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.promotion import PromotionState
-from underpaint.orchestrator.service import run
-from underpaint.orchestrator.settings import HERE, Settings
+from underpaint.orchestrator.app import run
+from underpaint.orchestrator.settings import PRICES, Settings
 
 from tests.integration.orchestrator.client import Client
 
@@ -35,7 +35,7 @@ async def serving(settings: Settings) -> AsyncIterator[Client]:
 async def test_a_table_change_never_reprices_what_was_quoted(
     settings: Settings, tmp_path: Path
 ) -> None:
-    dearer = (HERE / "prices.yaml").read_text().replace("2026-11-21", "dearer")
+    dearer = (PRICES).read_text().replace("2026-11-21", "dearer")
     dearer = dearer.replace(": 695", ": 6950").replace(": 1000", ": 10000")
     file = tmp_path / "dearer.yaml"
     file.write_text(dearer)
@@ -59,7 +59,7 @@ async def test_one_version_never_stands_for_two_tables(settings: Settings, tmp_p
     async with serving(settings):
         pass
     file = tmp_path / "dearer.yaml"
-    file.write_text((HERE / "prices.yaml").read_text().replace(": 695", ": 6950"))
+    file.write_text((PRICES).read_text().replace(": 695", ": 6950"))
     with pytest.raises(InvalidRequest, match="'2026-11-21' has quoted other prices before"):
         async with serving(settings.model_copy(update={"prices": file})):
             pass

@@ -40,7 +40,13 @@ def arguments(settings: Settings, *more: str) -> list[str]:
 def embed(data_dir: Path) -> subprocess.Popen[bytes]:
     """A Redis of a test's own, to be killed."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "underpaint.orchestrator.embedded", "--data-dir", str(data_dir)]
+        [
+            sys.executable,
+            "-m",
+            "underpaint.orchestrator.storage.redis.embedded",
+            "--data-dir",
+            str(data_dir),
+        ]
     )
     wait_for_redis(f"unix://{data_dir}/redis.sock", server)
     return server
@@ -170,7 +176,7 @@ async def test_a_port_in_use_is_said_in_one_line(settings: Settings, start: Star
 
 
 def test_an_embedded_server_owns_its_directory_and_dies_with_its_owner(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "underpaint.orchestrator.embedded", "--data-dir"]
+    command = [sys.executable, "-m", "underpaint.orchestrator.storage.redis.embedded", "--data-dir"]
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, *command, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )

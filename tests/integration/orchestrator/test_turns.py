@@ -12,9 +12,9 @@ import pytest
 from typing_extensions import override
 from underpaint.contract.errors import EngineBusy
 from underpaint.contract.promotion import Account, Priority, Promotion, PromotionState
-from underpaint.orchestrator.ledger import BATCH_TURN, Ledger
-from underpaint.orchestrator.records import content_of
-from underpaint.orchestrator.service import run
+from underpaint.orchestrator.app import run
+from underpaint.orchestrator.promotions.quoting import content_of
+from underpaint.orchestrator.promotions.store import BATCH_TURN, PromotionStore
 from underpaint.orchestrator.settings import Settings
 
 from tests.integration.orchestrator.client import Client, request
@@ -27,7 +27,7 @@ CATALOGUE, ARTIST = Account(team="catalogue"), Account(team="artists", user="ana
 
 
 async def promote(
-    ledger: Ledger,
+    ledger: PromotionStore,
     promotion_id: str,
     account: Account = CATALOGUE,
     priority: Priority = Priority.INTERACTIVE,
@@ -41,17 +41,19 @@ async def promote(
     return await ledger.promote(promotion_id, content_of(request), request, quote, reservation_s)
 
 
-async def taken(ledger: Ledger, most: int = 1_000) -> list[str]:
+async def taken(ledger: PromotionStore, most: int = 1_000) -> list[str]:
     return [lease.promotion.id for lease in await ledger.take("test", most)]
 
 
 @pytest.fixture
-async def funded(ledger: Ledger) -> Ledger:
+async def funded(ledger: PromotionStore) -> PromotionStore:
     await ledger.set_budget("organisation:default", 10**9)
     return ledger
 
 
-async def test_a_catalogue_does_not_hold_up_an_artist_of_another_team(funded: Ledger) -> None:
+async def test_a_catalogue_does_not_hold_up_an_artist_of_another_team(
+    funded: PromotionStore,
+) -> None:
     for number in range(40):
         await promote(funded, f"catalogue-{number:03d}")
     await promote(funded, "artist-one")
@@ -69,7 +71,9 @@ async def test_a_catalogue_does_not_hold_up_an_artist_of_another_team(funded: Le
     ]
 
 
-async def test_interactive_goes_first_but_every_fifth_turn_is_batchs(funded: Ledger) -> None:
+async def test_interactive_goes_first_but_every_fifth_turn_is_batchs(
+    funded: PromotionStore,
+) -> None:
     for number in range(12):
         await promote(funded, f"batch-{number:02d}", priority=Priority.BATCH)
     for number in range(10):
@@ -87,7 +91,7 @@ async def test_interactive_goes_first_but_every_fifth_turn_is_batchs(funded: Led
 
 
 async def test_the_share_of_batch_does_not_depend_on_how_many_are_taken_at_once(
-    funded: Ledger,
+    funded: PromotionStore,
 ) -> None:
     for number in range(8):
         await promote(funded, f"batch-{number}-id", priority=Priority.BATCH)
@@ -96,14 +100,14 @@ async def test_the_share_of_batch_does_not_depend_on_how_many_are_taken_at_once(
     assert sum(each.startswith("batch") for each in order) == 10 // BATCH_TURN
 
 
-async def test_batch_teams_take_turns_too(funded: Ledger) -> None:
+async def test_batch_teams_take_turns_too(funded: PromotionStore) -> None:
     for number in range(3):
         await promote(funded, f"catalogue-{number}", CATALOGUE, Priority.BATCH)
     await promote(funded, "artist-0", ARTIST, Priority.BATCH)
     assert await taken(funded) == ["catalogue-0", "artist-0", "catalogue-1", "catalogue-2"]
 
 
-async def test_a_retry_keeps_its_place(funded: Ledger) -> None:
+async def test_a_retry_keeps_its_place(funded: PromotionStore) -> None:
     for number in range(3):
         await promote(funded, f"promotion-{number}")
     (first,) = await funded.take("test", 1)
@@ -112,7 +116,7 @@ async def test_a_retry_keeps_its_place(funded: Ledger) -> None:
 
 
 async def test_an_engine_that_refused_is_left_alone_and_nobody_loses_a_turn(
-    funded: Ledger,
+    funded: PromotionStore,
 ) -> None:
     for number in range(3):
         await promote(funded, f"catalogue-{number}")
@@ -129,7 +133,9 @@ async def test_an_engine_that_refused_is_left_alone_and_nobody_loses_a_turn(
     assert (await funded.get(accepted.promotion.id)).state is PromotionState.RUNNING
 
 
-async def test_one_who_reaches_no_engine_leaves_the_work_to_others_at_once(funded: Ledger) -> None:
+async def test_one_who_reaches_no_engine_leaves_the_work_to_others_at_once(
+    funded: PromotionStore,
+) -> None:
     await promote(funded, "promotion-0")
     (lease,) = await funded.take("cut off", 1)
     await funded.retry(lease, 0, "out of reach", counts=False)
@@ -137,7 +143,7 @@ async def test_one_who_reaches_no_engine_leaves_the_work_to_others_at_once(funde
     assert (lease.promotion.attempts, lease.refusals) == (1, 1)
 
 
-async def test_engines_take_turns(funded: Ledger) -> None:
+async def test_engines_take_turns(funded: PromotionStore) -> None:
     for number in range(3):
         await promote(funded, f"full-{number}-id")
         await promote(funded, f"other-{number}-id", engine="other")
@@ -145,7 +151,7 @@ async def test_engines_take_turns(funded: Ledger) -> None:
     assert [each.partition("-")[0] for each in order] == ["full", "other"] * 3
 
 
-async def test_what_is_cancelled_or_expired_takes_no_turn(funded: Ledger) -> None:
+async def test_what_is_cancelled_or_expired_takes_no_turn(funded: PromotionStore) -> None:
     await promote(funded, "cancelled-0")
     await promote(funded, "expired-0", reservation_s=0.01)
     await promote(funded, "artist-0", ARTIST)
@@ -159,7 +165,7 @@ async def test_what_is_cancelled_or_expired_takes_no_turn(funded: Ledger) -> Non
     assert await taken(funded) == []
 
 
-async def test_the_record_says_its_priority(funded: Ledger) -> None:
+async def test_the_record_says_its_priority(funded: PromotionStore) -> None:
     promoted = await promote(funded, "promotion-0", priority=Priority.BATCH)
     assert promoted.promotion.priority is Priority.BATCH
     assert (await funded.get("promotion-0")).promotion.priority is Priority.BATCH

@@ -67,7 +67,7 @@ from underpaint.contract.wire import (
     spend_to_wire,
     verification_to_wire,
 )
-from underpaint.contract.wire_policy import (
+from underpaint.contract.wire.policy import (
     check_to_wire,
     explanation_to_wire,
     replay_to_wire,

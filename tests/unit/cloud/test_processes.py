@@ -10,11 +10,11 @@ from underpaint.cloud import processes
 SLEEP = [sys.executable, "-c", "input()"]
 GUARDED = """
 import os, subprocess, sys
-from underpaint.cloud.guard import Guard
-guard = Guard()
+from underpaint.cloud.leftovers import Leftovers
+leftovers = Leftovers()
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-guard.tell([child.pid, guard.pid])
-print(child.pid, guard.pid, flush=True)
+leftovers.tell([child.pid, leftovers.pid])
+print(child.pid, leftovers.pid, flush=True)
 input()
 """
 

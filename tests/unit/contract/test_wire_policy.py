@@ -1,7 +1,6 @@
 from typing import Any
 
 import pytest
-from underpaint.contract import wire_policy
 from underpaint.contract.policy import (
     ExplainedRule,
     Explanation,
@@ -12,6 +11,7 @@ from underpaint.contract.policy import (
     ReplayChange,
     ReplayLine,
 )
+from underpaint.contract.wire import policy as wire_policy
 
 from tests.unit.contract import samples
 

@@ -11,9 +11,9 @@ from underpaint.contract.drafts import Privacy
 from underpaint.contract.generation import GenerationRequest
 from underpaint.contract.pictures import Digest, encode_png
 from underpaint.contract.promotion import Account, PromotionRequest, Quote, QuoteLine
-from underpaint.orchestrator.ledger import OpenQuote, Outcome
-from underpaint.orchestrator.pricing import EnginePrice
-from underpaint.orchestrator.records import content_of
+from underpaint.orchestrator.pricing.table import EnginePrice
+from underpaint.orchestrator.promotions.quoting import content_of
+from underpaint.orchestrator.promotions.store import OpenQuote, Outcome
 
 DRAFT = encode_png(Image.new("RGB", (128, 96), "teal"))
 PRICE = EnginePrice(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from underpaint.orchestrator.settings import PRICES
 
 torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
@@ -125,7 +126,7 @@ def test_lite_says_what_it_knows() -> None:
 
 
 def test_a_zero_in_a_request_stands_for_what_suits_the_shipped_full() -> None:
-    prices = yaml.safe_load((ROOT / "orchestrator/underpaint/orchestrator/prices.yaml").read_text())
+    prices = yaml.safe_load(PRICES.read_text())
     suits = json.loads((FULL / "underpaint.json").read_text())
     for name in ("num_inference_steps", "guidance_scale"):
         assert prices["engines"]["full"][name] == suits[name]

@@ -11,7 +11,7 @@ from underpaint.contract.errors import InvalidRequest
 from underpaint.orchestrator import pricing
 from underpaint.orchestrator.documents import read_text
 from underpaint.orchestrator.policy.reading import check
-from underpaint.orchestrator.settings import HERE
+from underpaint.orchestrator.settings import PRICES
 
 WRONG_INPUT = 2
 
@@ -20,9 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Prints a JSON document with version, rules and problems; 2 if there is a problem."""
     parser = argparse.ArgumentParser(prog="python -m underpaint.orchestrator.policy")
     parser.add_argument("file", type=Path, help="policy, YAML")
-    parser.add_argument(
-        "--prices", type=Path, default=HERE / "prices.yaml", help="price table, YAML"
-    )
+    parser.add_argument("--prices", type=Path, default=PRICES, help="price table, YAML")
     given = parser.parse_args(arguments)
     try:
         priced = pricing.load(given.prices).engines

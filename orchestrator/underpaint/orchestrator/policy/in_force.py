@@ -12,8 +12,8 @@ from typing import Final
 
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.policy import PolicyCheck, PolicyProblem, PolicyStatus
-from underpaint.orchestrator.bell import heard
 from underpaint.orchestrator.documents import read_text
+from underpaint.orchestrator.notifier import notified
 from underpaint.orchestrator.policy.reading import check, load
 from underpaint.orchestrator.policy.rules import Policy
 
@@ -80,7 +80,7 @@ class InForce:
         """
         await keep(self.current)
         while True:
-            await heard(reload, every_s)
+            await notified(reload, every_s)
             told = reload.is_set()
             reload.clear()
             # In a thread: a large policy takes a while to check.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from underpaint.contract.errors import InvalidRequest
 from underpaint.orchestrator.policy import check, load
-from underpaint.orchestrator.settings import HERE
+from underpaint.orchestrator.settings import POLICY as SHIPPED_POLICY
 
 from tests.unit.orchestrator.policy.scenes import FILE, rule
 
@@ -42,7 +42,7 @@ def test_a_sound_policy_has_no_problem_and_its_digest_for_a_version() -> None:
     assert second
     assert len(first.version) == 64
     assert first.version != second.version
-    assert load(HERE / "policy.yaml", {"full"}).engines == ("full",)
+    assert load(SHIPPED_POLICY, {"full"}).engines == ("full",)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from underpaint.contract.drafts import Privacy
 from underpaint.contract.errors import PolicyRefused, PrivacyViolation
 from underpaint.orchestrator.policy import decide, facts, load
-from underpaint.orchestrator.settings import HERE
+from underpaint.orchestrator.settings import POLICY as SHIPPED_POLICY
 
 from tests.unit.orchestrator.policy.scenes import AT, at, by_the_step, decided, read, rule
 from tests.unit.orchestrator.samples import promotion_request
@@ -27,7 +27,7 @@ rules:
   - name: rest
     route: small
 """
-SHIPPED = load(HERE / "policy.yaml", {"full"})
+SHIPPED = load(SHIPPED_POLICY, {"full"})
 
 
 def test_the_first_rule_that_matches_decides_and_all_up_to_it_are_told() -> None:

@@ -1,0 +1,33 @@
+"""OrchestratorService, put together from one servicer for each concern."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from underpaint.orchestrator.api.ledger import LedgerServicer
+from underpaint.orchestrator.api.policy import PolicyServicer
+from underpaint.orchestrator.api.promotions import PromotionsServicer
+from underpaint.orchestrator.callers import Callers
+from underpaint.orchestrator.ledger.audit import Auditor
+from underpaint.orchestrator.policy.service import PolicyService
+from underpaint.orchestrator.promotions.promoting import Promoting
+from underpaint.orchestrator.promotions.quoting import Quoting
+
+SERVICE: Final = "underpaint.v1.OrchestratorService"
+
+
+class Servicer(PromotionsServicer, LedgerServicer, PolicyServicer):
+    """Every RPC; each concern answers its own."""
+
+    def __init__(
+        self,
+        *,
+        quoting: Quoting,
+        promoting: Promoting,
+        auditor: Auditor,
+        policies: PolicyService,
+        callers: Callers,
+    ) -> None:
+        PromotionsServicer.__init__(self, quoting=quoting, promoting=promoting, callers=callers)
+        LedgerServicer.__init__(self, ledger=promoting.store, auditor=auditor)
+        PolicyServicer.__init__(self, policies=policies)

@@ -1,0 +1,146 @@
+"""Puts a control plane together, runs it, and takes it apart again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from underpaint.contract.errors import LedgerUnavailable
+from underpaint.contract.money import format_usd
+from underpaint.contract.rim import read_token, start_server
+from underpaint.orchestrator import callers, policy, pricing
+from underpaint.orchestrator.api.servicer import SERVICE, Servicer
+from underpaint.orchestrator.artifacts import Artifacts
+from underpaint.orchestrator.ledger.audit import Auditor
+from underpaint.orchestrator.policy.service import PolicyService
+from underpaint.orchestrator.promotions.approvals import lapse_for_ever
+from underpaint.orchestrator.promotions.archive import Archive, Archivist
+from underpaint.orchestrator.promotions.dispatcher import Dispatcher
+from underpaint.orchestrator.promotions.engine import CloudEngine
+from underpaint.orchestrator.promotions.engine_health import EngineHealth
+from underpaint.orchestrator.promotions.promoting import Promoting
+from underpaint.orchestrator.promotions.quoting import Quoting
+from underpaint.orchestrator.promotions.store import PromotionStore
+from underpaint.orchestrator.promotions.worker import Worker
+from underpaint.orchestrator.settings import Settings
+from underpaint.orchestrator.storage.redis.approvals import RedisApprovals
+from underpaint.orchestrator.storage.redis.store import RedisStore
+from underpaint.v1 import orchestrator_pb2_grpc
+
+log = logging.getLogger(__name__)
+
+SEEDED_SCOPE: Final = "organisation:default"
+_CALLS_END_S: Final = 1.0  # what open calls may take when the server stops
+
+
+async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | None = None) -> None:
+    """Serves until `stop` is set, then stops gracefully.
+
+    Args:
+        settings: everything it can be told.
+        stop: ends it.
+        reload: set it to have the policy's file read again at once.
+
+    Raises:
+        InvalidRequest: a setting, a file or the address does not do.
+        LedgerUnavailable: Redis cannot be reached at the start.
+    """
+    prices = pricing.load(settings.prices)
+    known = callers.load(settings.callers_file, read_token(settings.token_file))
+    policies = policy.InForce(settings.policy, prices.engines, known.roles)
+    cloud_token = read_token(settings.cloud_token_file)
+    budget = settings.default_budget_usd_micros
+    artifacts = Artifacts(settings.artifacts)
+    archive = Archive(artifacts)
+    store = RedisStore(settings.redis_url, lease_s=settings.lease_s, archive=archive)
+    approvals = RedisApprovals(store)
+    engine = CloudEngine(settings.cloud, cloud_token)
+    quoting = Quoting(
+        store=store,
+        prices=prices,
+        policies=policies,
+        healthy=EngineHealth(engine.served).healthy,
+        quote_lifetime_s=settings.quote_lifetime_s,
+    )
+    promoting = Promoting(
+        store=store,
+        artifacts=artifacts,
+        approvals=approvals,
+        reservation_s=settings.reservation_s,
+    )
+    policy_service = PolicyService(
+        history=store, artifacts=artifacts, policies=policies, prices=prices
+    )
+    worker = Worker(
+        store=store,
+        artifacts=artifacts,
+        engine=engine,
+        lease_s=settings.lease_s,
+        max_attempts=settings.max_attempts,
+        first_backoff_s=settings.backoff_s,
+    )
+    dispatcher = Dispatcher(worker, settings.concurrency)
+    auditor = Auditor(store=store, artifacts=artifacts)
+    archivist = Archivist(store=store, archive=archive, kept_s=settings.finished_kept_s)
+    try:
+        await _open(store, settings.redis_wait_s)
+        if not await store.keep_prices(prices.version, prices.digest):
+            raise pricing.other_prices(prices.version)
+        if budget and await store.seed_budget(SEEDED_SCOPE, budget):
+            log.info("%s may spend %s", SEEDED_SCOPE, format_usd(budget))
+        server, port = await start_server(
+            settings.listen,
+            lambda server: orchestrator_pb2_grpc.add_OrchestratorServiceServicer_to_server(
+                Servicer(
+                    quoting=quoting,
+                    promoting=promoting,
+                    auditor=auditor,
+                    policies=policy_service,
+                    callers=known,
+                ),
+                server,
+            ),
+            [SERVICE],
+            admit=known.refusal,
+            reflect=settings.reflection,
+        )
+        dispatcher.start()
+        sides = [
+            asyncio.create_task(
+                policies.watch(reload or asyncio.Event(), policy_service.keep),
+                name="policy: watch its file",
+            ),
+            asyncio.create_task(lapse_for_ever(approvals), name="approvals: lapse"),
+            asyncio.create_task(
+                auditor.run(settings.checkpoint_every_s), name="ledger: checkpoint"
+            ),
+            asyncio.create_task(archivist.run(), name="promotions: archive"),
+        ]
+        host = settings.listen.rpartition(":")[0]
+        print(f"underpaint orchestrator listening on {host}:{port}", flush=True)
+        try:
+            await stop.wait()
+        finally:
+            log.info("stopping")
+            for side in sides:
+                side.cancel()
+            await asyncio.gather(*sides, return_exceptions=True)
+            await server.stop(_CALLS_END_S)
+            await dispatcher.stop(settings.grace_s)
+    finally:
+        await engine.close()
+        await store.close()
+
+
+async def _open(store: PromotionStore, wait_s: float) -> None:
+    """Connects; a Redis that was started just now gets a moment."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + wait_s
+    while True:
+        try:
+            return await store.open()
+        except LedgerUnavailable:
+            if loop.time() >= until:
+                raise
+            await asyncio.sleep(0.1)

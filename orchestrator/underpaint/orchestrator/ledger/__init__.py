@@ -1,0 +1,1 @@
+"""Money: the entries, what they add up to, and the proof that they do."""

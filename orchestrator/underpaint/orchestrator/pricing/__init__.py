@@ -1,0 +1,31 @@
+"""What a promotion costs. The public face of its rooms."""
+
+from underpaint.orchestrator.pricing.table import (
+    LEDGER_CURRENCY,
+    MAX_GPU_SECONDS,
+    EnginePrice,
+    PriceTable,
+    Rate,
+    bound_of,
+    charge,
+    cloud_only,
+    load,
+    other_prices,
+    total,
+    upper_bound,
+)
+
+__all__ = [
+    "LEDGER_CURRENCY",
+    "MAX_GPU_SECONDS",
+    "EnginePrice",
+    "PriceTable",
+    "Rate",
+    "bound_of",
+    "charge",
+    "cloud_only",
+    "load",
+    "other_prices",
+    "total",
+    "upper_bound",
+]

@@ -1,0 +1,1 @@
+"""The life of a promotion: quoted, promoted, worked on, settled, archived."""

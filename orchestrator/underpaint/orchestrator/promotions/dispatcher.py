@@ -1,0 +1,119 @@
+"""Takes promotions from the queue, as many at once as allowed, and runs each."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from typing import Final
+
+from underpaint.contract.errors import LedgerUnavailable
+from underpaint.orchestrator.notifier import notified
+from underpaint.orchestrator.promotions.store import WORK, Lease
+from underpaint.orchestrator.promotions.worker import Worker
+
+log = logging.getLogger(__name__)
+
+LOOK_S: Final = 0.5  # lapsed leases and ended delays ring no bell
+EXPIRE_EVERY_S: Final = 5.0
+LONGEST_PAUSE_S: Final = 15.0  # while the cloud is out of reach
+EXPIRE_AT_ONCE: Final = 100
+
+
+class Dispatcher:
+    """The working half of an orchestrator."""
+
+    def __init__(self, worker: Worker, concurrency: int) -> None:
+        self._worker = worker
+        self._store = worker.store
+        self._concurrency = concurrency
+        self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._running: dict[asyncio.Task[bool], Lease] = {}
+        # Out of reach for one promotion is out of reach for all: this worker pauses, and leaves
+        # them to others that may reach what it does not.
+        self._unreached = 0  # in a row
+        self._resumes_at = 0.0
+        self._sides: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begins to take work."""
+        self._sides = [
+            asyncio.create_task(self._take_forever(), name="dispatcher: take"),
+            asyncio.create_task(self._expire_forever(), name="dispatcher: expire"),
+        ]
+
+    async def stop(self, grace_s: float) -> None:
+        """Takes nothing more, lets running work finish for a while, hands back the rest."""
+        for side in self._sides:
+            side.cancel()
+        await asyncio.gather(*self._sides, return_exceptions=True)
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace_s)
+        unfinished = dict(self._running)
+        for running in unfinished:
+            running.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+        await asyncio.gather(*(self._worker.hand_back(each) for each in unfinished.values()))
+
+    async def _take_forever(self) -> None:
+        with self._store.listen(WORK) as news:
+            while True:
+                news.clear()
+                free = self._concurrency - len(self._running)
+                pause_s = self._resumes_at - asyncio.get_running_loop().time()
+                if free > 0 and pause_s <= 0:
+                    try:
+                        for lease in await self._store.take(self._name, free):
+                            self._run(lease, news)
+                    except LedgerUnavailable as error:
+                        log.warning("no work is taken: %s", error)
+                    except Exception:
+                        # One bad round must not stop all work for good.
+                        log.exception("no work is taken")
+                await notified(news, min(LOOK_S, pause_s) if pause_s > 0 else LOOK_S)
+
+    def _run(self, lease: Lease, news: asyncio.Event) -> None:
+        running = asyncio.create_task(
+            self._worker.run(lease), name=f"promotion {lease.promotion.id}"
+        )
+        self._running[running] = lease
+
+        def done(ended: asyncio.Task[bool]) -> None:
+            del self._running[ended]
+            if ended.cancelled():
+                return
+            if ended.exception():
+                # A fault of ours: the lease lapses, and attempts are bounded.
+                log.error(
+                    "promotion %s broke its worker", lease.promotion.id, exc_info=ended.exception()
+                )
+            else:
+                self._pause(reached=ended.result())
+            news.set()  # there is room for more
+
+        running.add_done_callback(done)
+
+    def _pause(self, *, reached: bool) -> None:
+        """Takes nothing for a while, longer each time in a row that nothing was reached."""
+        now = asyncio.get_running_loop().time()
+        if reached:
+            self._unreached = 0
+            self._resumes_at = now
+        elif now >= self._resumes_at:  # what was asked at the same time counts once
+            pause_s = self._worker.first_backoff_s * 2 ** min(self._unreached, 10)
+            self._resumes_at = now + min(pause_s, LONGEST_PAUSE_S)
+            self._unreached += 1
+
+    async def _expire_forever(self) -> None:
+        while True:
+            try:
+                expired = await self._store.expire_due(EXPIRE_AT_ONCE)
+                if expired:
+                    log.warning("%d promotions were never finished and have expired", expired)
+            except LedgerUnavailable:
+                log.debug("nothing expires while the ledger is out of reach")
+            except Exception:
+                log.exception("nothing expires")
+            await asyncio.sleep(EXPIRE_EVERY_S)

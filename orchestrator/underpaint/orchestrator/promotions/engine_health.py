@@ -1,0 +1,43 @@
+"""Which engines answer, as last heard."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from typing import Final
+
+from underpaint.contract.errors import UnderpaintError
+
+log = logging.getLogger(__name__)
+
+FRESH_S: Final = 2.0  # an answer is used again for so long
+
+
+class EngineHealth:
+    """Asks at most every two seconds; who does not answer is not healthy."""
+
+    def __init__(
+        self,
+        ask: Callable[[], Awaitable[Collection[str]]],
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """`ask` names the engines that are served; `clock` counts seconds."""
+        self._ask = ask
+        self._clock = clock
+        self._heard: Collection[str] = ()
+        self._until = float("-inf")
+        self._asking = asyncio.Lock()
+
+    async def healthy(self) -> Collection[str]:
+        """Names of engines; none if the cloud is out of reach."""
+        clock = self._clock or asyncio.get_running_loop().time
+        async with self._asking:  # one asks for all who wait
+            if clock() >= self._until:
+                try:
+                    self._heard = await self._ask()
+                except UnderpaintError as error:
+                    log.warning("no engine is known to be healthy: %s", error)
+                    self._heard = ()
+                self._until = clock() + FRESH_S
+            return self._heard

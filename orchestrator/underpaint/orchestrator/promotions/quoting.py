@@ -1,0 +1,135 @@
+"""The use case of a quote: what a promotion costs at most, decided before anything is spent."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from pydantic import TypeAdapter
+from underpaint.contract import pictures
+from underpaint.contract.errors import InvalidRequest, PolicyRefused
+from underpaint.contract.promotion import Approval, PromotionRequest, Quote
+from underpaint.contract.wire import Defaults
+from underpaint.orchestrator import policy, pricing
+from underpaint.orchestrator.ledger.store import warnings
+from underpaint.orchestrator.names import check_account
+from underpaint.orchestrator.policy import facts
+from underpaint.orchestrator.policy.expressions import shown
+from underpaint.orchestrator.promotions.store import OpenQuote, PromotionStore
+
+MAX_DRAFTS: Final = 10_000  # that one promotion may say it was chosen from
+_MEDIA_TYPES: Final = ("image/png", "image/jpeg", "image/webp")
+REQUEST: Final = TypeAdapter(PromotionRequest)
+
+# A request as it was sent, completed with an engine's defaults.
+Fill = Callable[[Defaults], PromotionRequest]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quoting:
+    """What pricing a promotion needs."""
+
+    store: PromotionStore
+    prices: pricing.PriceTable
+    policies: policy.InForce
+    healthy: Callable[[], Awaitable[Collection[str]]]  # engines that answer
+    quote_lifetime_s: float
+
+    async def quote(self, asked_engine: str, fill: Fill, roles: Collection[str] = ()) -> Quote:
+        """Prices a promotion at every engine that may take it and lets policy choose.
+
+        Args:
+            asked_engine: the one engine that may take it, or empty.
+            fill: the request, with an engine's defaults where it said nothing.
+            roles: of the caller.
+
+        Raises:
+            InvalidRequest: out of range, or an unknown engine.
+            PolicyRefused, PrivacyViolation: a rule says no.
+        """
+        rules = self.policies.current  # this one to the end, whatever is loaded meanwhile
+        engines = (asked_engine,) if asked_engine else rules.engines
+        requests = {name: check(fill(self.prices.engine(name).defaults)) for name in engines}
+        any_request = next(iter(requests.values()))
+        limits = await self.store.limits(any_request.account.scopes)
+        told = facts.of_roles(roles) | facts.of_limits(limits)
+        if "engines.healthy" in rules.fields:
+            told |= facts.of_engines(await self.healthy())
+        if asked_engine:
+            told["request.engine"] = asked_engine
+        asked_at = datetime.now(UTC)
+        decision = policy.decide(
+            rules,
+            facts.of_request(any_request, asked_engine, asked_at) | told,
+            [
+                policy.Candidate(name, request.request, pricing.bound_of(self.prices.engine(name)))
+                for name, request in requests.items()
+            ],
+        )
+        if decision.refusal or decision.request is None:
+            raise decision.refusal or PolicyRefused("the policy came to no decision; report this")
+        engine, made, approval = decision.engine, decision.request, decision.approval
+        request = replace(requests[engine], engine=engine)
+        lines = pricing.upper_bound(self.prices.engine(engine), made)
+        most = pricing.total(lines)
+        quote = Quote(
+            id=f"q-{secrets.token_hex(8)}",
+            engine=engine,
+            max_usd_micros=most,
+            price_table_version=self.prices.version,
+            expires_at=datetime.now(UTC) + timedelta(seconds=self.quote_lifetime_s),
+            verdicts=decision.verdicts,
+            lines=lines,
+            cloud_only_usd_micros=pricing.cloud_only(most, request.draft_count),
+            request=made,
+            asked=request.request if made != request.request else None,
+            approval=Approval(role=approval.role, within_s=approval.within_s) if approval else None,
+            policy_version=rules.version,
+            facts={name: shown(fact) for name, fact in told.items()},
+            warnings=warnings(limits, most),
+            priority=request.priority,
+        )
+        open_quote = OpenQuote(
+            quote=quote, price=self.prices.engine(engine), content=content_of(request)
+        )
+        await self.store.keep_quote(open_quote, self.quote_lifetime_s)
+        return quote
+
+
+def check(request: PromotionRequest) -> PromotionRequest:
+    """The same request.
+
+    Raises:
+        InvalidRequest: its draft, account or count of drafts does not do.
+    """
+    check_account(request.account)
+    draft = request.init_image
+    if not 0 < draft.size <= pictures.MAX_BYTES:
+        raise InvalidRequest(
+            f"init_image has {draft.size:,} bytes; send a picture of 1 to {pictures.MAX_BYTES:,}"
+        )
+    if draft.media_type not in _MEDIA_TYPES:
+        raise InvalidRequest(
+            f"init_image is {draft.media_type[:40]!r}; send one of {', '.join(_MEDIA_TYPES)}"
+        )
+    width, height = request.init_width, request.init_height
+    if not width or not height or width * height > pictures.MAX_PIXELS:
+        raise InvalidRequest(
+            f"init_image is said to be {width} x {height}; give its size, at most "
+            f"{pictures.MAX_PIXELS:,} pixels"
+        )
+    if request.draft_count > MAX_DRAFTS:
+        raise InvalidRequest(f"draft_count {request.draft_count} is above {MAX_DRAFTS}")
+    for name in ("draft_id", "draft_model"):
+        if len(getattr(request, name)) > 200:
+            raise InvalidRequest(f"{name} has more than 200 characters")
+    return request
+
+
+def content_of(request: PromotionRequest) -> str:
+    """The digest that tells whether two promotions are the same."""
+    return hashlib.sha256(REQUEST.dump_json(request)).hexdigest()

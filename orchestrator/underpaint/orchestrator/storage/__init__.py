@@ -1,0 +1,1 @@
+"""What implements the stores: Redis, and its twin in memory."""

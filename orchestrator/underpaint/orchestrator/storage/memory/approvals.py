@@ -1,0 +1,87 @@
+"""Promotions that wait for an approval, in memory: the twin of `RedisApprovals`, for tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from underpaint.contract.promotion import Approval, Promotion, PromotionRequest, PromotionState
+from underpaint.orchestrator.promotions.approvals import LAPSED, waiting_for
+from underpaint.orchestrator.promotions.store import OpenQuote, expired, taken
+from underpaint.orchestrator.storage.memory.promotions import Record
+from underpaint.orchestrator.storage.memory.store import MemoryStore
+
+
+class MemoryApprovals:
+    """The part of a ledger that reserves nothing yet; its records are the ledger's."""
+
+    def __init__(self, ledger: MemoryStore) -> None:
+        self._ledger = ledger
+
+    async def wait(
+        self,
+        promotion_id: str,
+        content: str,
+        request: PromotionRequest,
+        open_quote: OpenQuote,
+        approval: Approval,
+    ) -> Promotion:
+        """Keeps a promotion for its approval, and its quote open."""
+        ledger = self._ledger
+        before = ledger._records.get(promotion_id)
+        if before:
+            if before.content != content:
+                raise taken(promotion_id)
+            return before.promotion
+        if await ledger._archived(promotion_id):
+            return await ledger.promote(promotion_id, content, request, open_quote, 0)
+        kept = await ledger.find_quote(open_quote.quote.id)
+        if kept is None or kept.content != content:
+            raise expired(open_quote.quote.id)
+        await ledger.keep_quote(kept, approval.within_s)
+        now = ledger._now()
+        record = Record(
+            promotion=Promotion(
+                id=promotion_id,
+                state=PromotionState.WAITING,
+                promotion=request,
+                quote=open_quote.quote,
+                created_at=now,
+                updated_at=now,
+                reason=waiting_for(approval),
+            ),
+            content=content,
+            price=open_quote.price,
+            number=ledger._next_number(),
+            expires_at=ledger._clock() + approval.within_s,
+        )
+        ledger._records[promotion_id] = record
+        ledger._retried(request.retry_of, promotion_id)
+        ledger._event(record, waiting_for(approval))
+        return record.promotion
+
+    async def end(self, promotion_id: str, reason: str) -> bool:
+        """Releases a promotion that waits."""
+        record = self._ledger._records.get(promotion_id)
+        if record is None or record.promotion.state is not PromotionState.WAITING:
+            return False
+        self._end(record, PromotionState.RELEASED, reason)
+        return True
+
+    async def lapse(self, most: int) -> int:
+        """Expires what nobody approved in time."""
+        ledger = self._ledger
+        due = [
+            record
+            for record in ledger._records.values()
+            if record.promotion.state is PromotionState.WAITING
+            and record.expires_at <= ledger._clock()
+        ][:most]
+        for record in due:
+            self._end(record, PromotionState.EXPIRED, LAPSED)
+        return len(due)
+
+    def _end(self, record: Record, state: PromotionState, reason: str) -> None:
+        record.promotion = replace(
+            record.promotion, state=state, reason=reason, updated_at=self._ledger._now()
+        )
+        self._ledger._event(record, reason)

@@ -1,0 +1,88 @@
+"""What waits to be taken, in this process's memory: the twin of the sorted sets in Redis."""
+
+from __future__ import annotations
+
+import itertools
+from bisect import insort
+
+from underpaint.contract.promotion import Priority, Promotion
+from underpaint.orchestrator.promotions.store import BATCH_TURN
+
+_Lane = tuple[str, Priority]  # of an engine
+
+
+class Turns:
+    """At each engine interactive first, parties in turn, and each party's by number."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[_Lane, str], list[tuple[int, str]]] = {}
+        self._turns: dict[_Lane, dict[str, int]] = {}  # the lowest is next
+        self._engines: dict[str, int] = {}  # the lowest is next
+        self._next = itertools.count(1)
+        self._passed: dict[str, int] = {}  # turns that batch has let by, by engine
+        self._busy: dict[str, float] = {}  # until when an engine is left alone
+
+    def put(self, promotion: Promotion, number: int, turn: int | None = None) -> None:
+        """Lets a promotion wait; one that waited before has its old place.
+
+        Args:
+            promotion: at the engine of its quote.
+            number: of the promotion.
+            turn: that was of no use to it, and is its party's again.
+        """
+        lane, party = _place(promotion)
+        insort(self._waiting.setdefault((lane, party), []), (number, promotion.id))
+        turns = self._turns.setdefault(lane, {})
+        if party not in turns:
+            turns[party] = next(self._next)
+        if turn is not None:
+            turns[party] = min(turn, turns[party])
+        self._engines.setdefault(lane[0], 0)
+
+    def remove(self, promotion: Promotion, number: int) -> None:
+        """Takes a promotion out, if it waits."""
+        lane, party = _place(promotion)
+        waiting = self._waiting.get((lane, party), [])
+        if (number, promotion.id) in waiting:
+            waiting.remove((number, promotion.id))
+            if not waiting:
+                del self._waiting[lane, party], self._turns[lane][party]
+
+    def leave_alone(self, engine: str, until: float) -> None:
+        """Takes nothing for an engine until a time."""
+        self._busy[engine] = until
+
+    def pop(self, now: float) -> tuple[str, int] | None:
+        """The promotion that is next, and the turn that it has."""
+        for engine in sorted(self._engines, key=lambda each: (self._engines[each], each)):
+            lane = self._lane(engine) if self._busy.get(engine, now) <= now else None
+            if lane:
+                self._engines[engine] = next(self._next)
+                return self._pop(lane)
+        return None
+
+    def _lane(self, engine: str) -> _Lane | None:
+        """Which of an engine's lanes is next; None if nothing waits there."""
+        interactive, batch = ((engine, each) for each in Priority)
+        if self._turns.get(interactive) and self._turns.get(batch):
+            self._passed[engine] = self._passed.get(engine, 0) + 1
+            if self._passed[engine] >= BATCH_TURN:
+                self._passed[engine] = 0
+                return batch
+        return next((lane for lane in (interactive, batch) if self._turns.get(lane)), None)
+
+    def _pop(self, lane: _Lane) -> tuple[str, int]:
+        turns = self._turns[lane]
+        party = min(turns, key=turns.__getitem__)
+        turn = turns[party]
+        waiting = self._waiting[lane, party]
+        _, promotion_id = waiting.pop(0)
+        turns[party] = next(self._next)  # behind all others
+        if not waiting:
+            del self._waiting[lane, party], turns[party]
+        return promotion_id, turn
+
+
+def _place(promotion: Promotion) -> tuple[_Lane, str]:
+    request = promotion.promotion
+    return (promotion.quote.engine, request.priority), request.account.party

@@ -1,0 +1,1 @@
+"""The stores in Redis; each script lies beside the module that runs it."""

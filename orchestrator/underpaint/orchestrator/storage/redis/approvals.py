@@ -1,0 +1,55 @@
+"""Promotions that wait for an approval, in the ledger's Redis."""
+
+from __future__ import annotations
+
+from underpaint.contract.promotion import Approval, Promotion, PromotionRequest
+from underpaint.orchestrator.promotions.approvals import LAPSED, waiting_for
+from underpaint.orchestrator.promotions.store import OpenQuote, expired, taken
+from underpaint.orchestrator.storage.redis import records
+from underpaint.orchestrator.storage.redis.store import RedisStore
+
+
+class RedisApprovals:
+    """The part of a ledger that reserves nothing yet; records and keys are the ledger's."""
+
+    def __init__(self, ledger: RedisStore) -> None:
+        self._ledger = ledger
+        self._run = ledger._run
+
+    async def wait(
+        self,
+        promotion_id: str,
+        content: str,
+        request: PromotionRequest,
+        open_quote: OpenQuote,
+        approval: Approval,
+    ) -> Promotion:
+        """Keeps a promotion for its approval, and its quote open."""
+        verdict, *answer = await self._run(
+            "wait",
+            promotion_id,
+            content,
+            records.REQUEST.dump_json(request),
+            open_quote.quote.id,
+            records.PRICE.dump_json(open_quote.price),
+            records.QUOTE.dump_json(open_quote.quote),
+            " ".join(request.account.scopes),
+            approval.within_s * 1000,
+            waiting_for(approval),
+            request.retry_of,
+        )
+        if verdict == b"archived":  # it answers as any other that is finished
+            return await self._ledger.promote(promotion_id, content, request, open_quote, 0)
+        if verdict == b"conflict":
+            raise taken(promotion_id)
+        if verdict == b"expired":
+            raise expired(open_quote.quote.id)
+        return records.promotion_from(records.pairs(answer[0]))
+
+    async def end(self, promotion_id: str, reason: str) -> bool:
+        """Releases a promotion that waits."""
+        return bool(await self._run("unwait", promotion_id, "released", reason, 1))
+
+    async def lapse(self, most: int) -> int:
+        """Expires what nobody approved in time."""
+        return int(await self._run("unwait", "", "expired", LAPSED, most))

@@ -1,0 +1,193 @@
+"""Quotes, promotions and events in Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from underpaint.contract.promotion import Page, Promotion, PromotionEvent, PromotionRequest
+from underpaint.orchestrator.ledger.store import frozen_for, no_budget, no_room, order, too_much
+from underpaint.orchestrator.promotions.archive import Archived
+from underpaint.orchestrator.promotions.store import (
+    OpenQuote,
+    expired,
+    not_found,
+    reserved_for,
+    taken,
+)
+from underpaint.orchestrator.storage.redis import connection, records
+from underpaint.orchestrator.storage.redis.archive import RedisArchive
+
+
+class RedisPromotions(RedisArchive):
+    """What there is, wherever it is kept by now."""
+
+    async def keep_quote(self, open_quote: OpenQuote, lifetime_s: float) -> None:
+        """Keeps a quote for its lifetime, by the server's clock."""
+        await self._run(
+            "quote",
+            open_quote.quote.id,
+            int(lifetime_s * 1000),
+            open_quote.content,
+            str(open_quote.quote.max_usd_micros),
+            records.QUOTE.dump_json(open_quote.quote),
+            records.PRICE.dump_json(open_quote.price),
+        )
+
+    async def find_quote(self, quote_id: str) -> OpenQuote | None:
+        """The quote, if it is still open."""
+        fields = await self._hash("quote", quote_id)
+        if not fields:
+            return None
+        return OpenQuote(
+            quote=records.QUOTE.validate_json(fields[b"quote"]),
+            price=records.PRICE.validate_json(fields[b"price"]),
+            content=fields[b"content"].decode(),
+        )
+
+    async def promote(
+        self,
+        promotion_id: str,
+        content: str,
+        request: PromotionRequest,
+        open_quote: OpenQuote,
+        reservation_s: float,
+        approved_by: str = "",
+    ) -> Promotion:
+        """Reserves and enqueues in one script."""
+        quote = open_quote.quote
+        scopes = request.account.scopes
+        verdict, *answer = await self._run(
+            "reserve",
+            promotion_id,
+            content,
+            records.REQUEST.dump_json(request),
+            quote.id,
+            records.PRICE.dump_json(open_quote.price),
+            records.QUOTE.dump_json(quote),
+            int(reservation_s * 1000),
+            " ".join(scopes),
+            reserved_for(quote, approved_by),
+            approved_by,
+            request.priority.value,
+            request.account.party,
+            request.retry_of,
+            quote.engine,
+        )
+        if verdict == b"archived":
+            before = await self._gone(promotion_id)
+            if before.content != content:
+                raise taken(promotion_id)
+            return before.promotion
+        if verdict == b"conflict":
+            raise taken(promotion_id)
+        if verdict == b"expired":
+            raise expired(quote.id)
+        if verdict == b"full":
+            raise no_room(records.budget_from(answer[0]), quote.max_usd_micros)
+        if verdict == b"frozen":
+            raise frozen_for(answer[0].decode())
+        if verdict == b"too much":
+            raise too_much(answer[0].decode())
+        if verdict == b"unlimited":
+            raise no_budget(scopes)
+        return records.promotion_of(answer[0])
+
+    async def cancel(self, promotion_id: str) -> Promotion:
+        """Releases what waits; asks the worker of what runs to stop."""
+        verdict, *answer = await self._run("cancel", promotion_id)
+        if verdict == b"unknown":
+            return (await self._gone(promotion_id)).promotion
+        return records.promotion_of(answer[0])
+
+    async def get(self, promotion_id: str) -> Promotion:
+        """One promotion."""
+        fields = await self._hash("promotion", promotion_id)
+        if not fields:
+            return (await self._gone(promotion_id)).promotion
+        return records.promotion_from(fields)
+
+    async def page(self, size: int, token: str) -> Page:
+        """Newest first."""
+        promotions, last = await self._newest("promotions", size, token)
+        if len(promotions) < size:
+            archived = await self._archived_from(
+                await self._before(last, token), size - len(promotions)
+            )
+            promotions += [each.promotion for each in archived]
+            last = archived[-1].number if archived else last
+        return Page(
+            promotions=tuple(promotions),
+            next_token=str(last) if len(promotions) == size else "",
+        )
+
+    async def dead(self, size: int, token: str) -> Page:
+        """The dead that were not retried, newest first."""
+        promotions, last = await self._newest("dead", size, token)
+        return Page(
+            promotions=tuple(promotions),
+            next_token=str(last) if len(promotions) == size else "",
+        )
+
+    async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
+        """Up to `most` events after an event id."""
+        found = await self._events(promotion_id, after, most)
+        if found:
+            return found
+        fields = await self._hash("promotion", promotion_id)
+        if not fields:
+            last = (await self._gone(promotion_id)).ending
+            return [last] if order(last.id) > order(after) else []
+        last = records.last_event_from(fields)
+        if not last.state.final or order(last.id) <= order(after):
+            return []
+        # It has ended since the first look; or long ago, so that its events are gone, but how
+        # it ended is not.
+        return await self._events(promotion_id, after, most) or [last]
+
+    async def _events(self, promotion_id: str, after: str, most: int) -> list[PromotionEvent]:
+        """Those that are still kept."""
+        oldest = f"({after}" if after else "-"
+        with connection.translated():
+            rows = await self._redis.xrange(
+                self._key("events", promotion_id), min=oldest, max="+", count=most
+            )
+        return [records.event_from(event_id, fields) for event_id, fields in rows]
+
+    async def _newest(self, name: str, size: int, token: str) -> tuple[list[Promotion], int]:
+        """Promotions that a sorted set names, newest first, and the number of the last or 0."""
+        newest = f"({token}" if token else "+inf"
+        with connection.translated():
+            rows = await self._redis.zrevrangebyscore(
+                self._key(name), newest, "-inf", start=0, num=size, withscores=True
+            )
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for promotion_id, _ in rows:
+                    pipeline.hgetall(self._key("promotion", promotion_id.decode()))
+                stored = await pipeline.execute()
+        promotions = [
+            # One that is archived, perhaps since the names were read, is found there.
+            records.promotion_from(fields)
+            if fields
+            else (await self._gone(promotion_id.decode())).promotion
+            for (promotion_id, _), fields in zip(rows, stored, strict=True)
+        ]
+        return promotions, int(rows[-1][1]) if rows else 0
+
+    async def _gone(self, promotion_id: str) -> Archived:
+        """A promotion that is no longer in Redis. Raises PromotionNotFound."""
+        found = await self._archived(promotion_id)
+        if found is None:
+            raise not_found(promotion_id)
+        return found
+
+    async def _before(self, last: int, token: str) -> int:
+        """The number at which a page goes on in the archive."""
+        if last or token:
+            return (last or int(token)) - 1
+        with connection.translated():
+            return int(await self._redis.get(self._key("archived")) or 0)
+
+    async def _hash(self, kind: str, name: str) -> dict[bytes, bytes]:
+        with connection.translated():
+            fields: dict[bytes, bytes] = await self._redis.hgetall(self._key(kind, name))
+        return fields

@@ -1,0 +1,111 @@
+"""The work queue in Redis: promotions under leases, one Lua script for each thing that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from underpaint.contract.generation import Progress
+from underpaint.contract.money import format_usd
+from underpaint.contract.promotion import Promotion
+from underpaint.orchestrator.promotions.archive import Archive
+from underpaint.orchestrator.promotions.store import (
+    BATCH_TURN,
+    UNFINISHED,
+    Lease,
+    LeaseLost,
+    Outcome,
+    Overcharge,
+    again,
+)
+from underpaint.orchestrator.storage.redis import connection, records
+from underpaint.orchestrator.storage.redis.promotions import RedisPromotions
+
+# One name for all: fences tell workers apart, and names would pile up in the group.
+CONSUMER: Final = "dispatcher"
+
+
+class RedisQueue(RedisPromotions):
+    """Leases, and what a worker may write under one."""
+
+    def __init__(self, url: str, root: str, archive: Archive | None, *, lease_s: float) -> None:
+        super().__init__(url, root, archive)
+        self._lease_ms = int(lease_s * 1000)
+
+    async def take(self, worker: str, most: int) -> Sequence[Lease]:
+        """Leases of lapsed work, then of due and new work as its turn comes."""
+        leased = await self._run("take", CONSUMER, worker, self._lease_ms, most, BATCH_TURN)
+        return [records.lease_from(entry, records.pairs(stored)) for entry, stored in leased]
+
+    async def renew(self, lease: Lease) -> bool:
+        """Prolongs a lease; says whether the promotion was cancelled."""
+        (cancelled,) = await self._held("renew", lease, CONSUMER)
+        return bool(cancelled == b"1")
+
+    async def cancelled(self, lease: Lease) -> bool:
+        """Whether the promotion was cancelled."""
+        with connection.translated():
+            fence, cancel = await self._redis.hmget(
+                self._key("promotion", lease.promotion.id), ["fence", "cancel"]
+            )
+        if fence is None or int(fence) != lease.fence:
+            raise LeaseLost(lease.promotion.id)
+        return bool(cancel == b"1")
+
+    async def progress(self, lease: Lease, progress: Progress) -> None:
+        """Appends an event."""
+        await self._held(
+            "progress",
+            lease,
+            None,
+            progress.stage,
+            str(progress.step),
+            str(progress.steps),
+            progress.preview,
+        )
+
+    async def record(self, lease: Lease, outcome: Outcome) -> None:
+        """Records what an engine made."""
+        await self._held("record", lease, None, records.OUTCOME.dump_json(outcome))
+
+    async def settle(self, lease: Lease, charged_usd_micros: int, cloud_only: int) -> Promotion:
+        """Charges and ends the promotion."""
+        (stored,) = await self._held(
+            "settle",
+            lease,
+            None,
+            str(charged_usd_micros),
+            str(cloud_only),
+            f"finished; {format_usd(charged_usd_micros)} is charged",
+        )
+        return records.promotion_of(stored)
+
+    async def release(self, lease: Lease, reason: str, *, dead: bool = False) -> Promotion:
+        """Returns the reservation and ends the promotion."""
+        (stored,) = await self._held("release", lease, None, reason, "1" if dead else "0")
+        return records.promotion_of(stored)
+
+    async def retry(self, lease: Lease, delay_s: float, reason: str, *, counts: bool) -> None:
+        """Puts the promotion back to wait."""
+        delay_ms = str(int(delay_s * 1000))
+        told = again(reason, delay_s)
+        await self._held("retry", lease, None, delay_ms, reason, "1" if counts else "0", told)
+
+    async def expire_due(self, most: int) -> int:
+        """Expires promotions whose reservation is over."""
+        return int(await self._run("expire", most, UNFINISHED))
+
+    async def _held(
+        self, script: str, lease: Lease, before: str | None, *arguments: str | bytes
+    ) -> list[Any]:
+        """Runs a script under a lease; the lease is refused there if its fence is stale."""
+        head = () if before is None else (before,)
+        answer: list[Any]
+        verdict, *answer = await self._run(
+            script, *head, lease.promotion.id, str(lease.fence), *arguments
+        )
+        if verdict == b"lost":
+            raise LeaseLost(lease.promotion.id)
+        if verdict == b"overcharge":
+            raise Overcharge(f"{lease.promotion.id}: {answer[0].decode()} is reserved")
+        return answer

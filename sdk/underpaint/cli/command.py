@@ -1,0 +1,216 @@
+"""What every command has in common: options, output, errors and exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Concatenate, Final, ParamSpec, TextIO, get_type_hints
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from underpaint.cli import exits
+from underpaint.cli.output.json import document
+from underpaint.contract.errors import InvalidRequest, UnderpaintError
+from underpaint.sdk.client import AsyncUnderpaint
+from underpaint.sdk.settings import Settings
+
+P = ParamSpec("P")
+
+_PANEL: Final = "Where and how"
+# Added to every command; those left out fall back to UNDERPAINT_* and the running `up`.
+COMMON: Final[dict[str, Any]] = {
+    "data_dir": Annotated[
+        Path | None,
+        typer.Option(help="Where `up` keeps everything.", rich_help_panel=_PANEL),
+    ],
+    "edge": Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="The edge node.", rich_help_panel=_PANEL),
+    ],
+    "orchestrator": Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="The orchestrator.", rich_help_panel=_PANEL),
+    ],
+    "token_file": Annotated[
+        Path | None,
+        typer.Option(help="A file with the token.", rich_help_panel=_PANEL),
+    ],
+    "as_json": Annotated[
+        bool,
+        typer.Option("--json", help="JSON on stdout, the rest on stderr.", rich_help_panel=_PANEL),
+    ],
+}
+
+
+class CommandContext:
+    """One command's surroundings."""
+
+    def __init__(self, settings: Settings, *, as_json: bool) -> None:
+        self.settings = settings
+        self.as_json = as_json
+        # For people. In JSON mode nothing but the document may reach stdout.
+        self.out = Console(quiet=as_json, highlight=False, width=_width(sys.stdout))
+        self.err = Console(stderr=True, highlight=False, width=_width(sys.stderr))
+
+    @cached_property
+    def client(self) -> AsyncUnderpaint:
+        """The client; raises ServiceUnreachable if nothing is running."""
+        return AsyncUnderpaint.from_settings(self.settings)
+
+    @property
+    def stage(self) -> Console:
+        """Where things may move: beside the results if someone looks there, else stderr."""
+        return self.out if self.out.is_terminal and not self.as_json else self.err
+
+    @property
+    def pictures(self) -> bool:
+        """Whether pictures can be shown to the one who reads."""
+        return self.out.is_terminal and not self.as_json
+
+    def print_json(self, value: object) -> None:
+        """A document before the end, in JSON mode; for commands that run on."""
+        if self.as_json:
+            _print_json(value)
+
+    async def close(self) -> None:
+        """Closes the client, if one was made."""
+        if "client" in self.__dict__:
+            await self.client.close()
+
+
+class Ended(Exception):  # not an error of a service: the command has said all there is to say
+    """Ends a command with a code and, in JSON mode, a last document."""
+
+    def __init__(self, code: int, result: object = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.result = result
+
+
+def add_command(
+    app: typer.Typer,
+    name: str,
+    body: Callable[Concatenate[CommandContext, P], Coroutine[Any, Any, object]],
+) -> None:
+    """Makes an async function a command; what it returns is its JSON document."""
+    app.command(name)(_command(body))
+
+
+def add_default(
+    app: typer.Typer, body: Callable[Concatenate[CommandContext, P], Coroutine[Any, Any, object]]
+) -> None:
+    """The same for a group: what it does when none of its commands is named."""
+    app.callback(invoke_without_command=True)(_command(body, of_group=True))
+
+
+def _command(
+    body: Callable[..., Coroutine[Any, Any, object]], *, of_group: bool = False
+) -> Callable[..., None]:
+    def run(**arguments: Any) -> None:
+        context = arguments.pop("context", None)
+        if context is not None and context.invoked_subcommand:
+            return
+        given = {key: arguments.pop(key) for key in COMMON}
+        as_json = bool(given.pop("as_json"))
+        raise typer.Exit(_run(body, given, arguments, as_json=as_json))
+
+    hints = get_type_hints(body, include_extras=True)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    own = [
+        parameter.replace(annotation=hints[parameter.name], kind=keyword)
+        for parameter in list(inspect.signature(body).parameters.values())[1:]
+    ]
+    common = [
+        inspect.Parameter(
+            key, keyword, default=False if key == "as_json" else None, annotation=annotation
+        )
+        for key, annotation in COMMON.items()
+    ]
+    context = inspect.Parameter("context", keyword, annotation=typer.Context)
+    parameters = [*([context] if of_group else []), *own, *common]
+    run.__doc__ = body.__doc__
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    # Typer reads a command's options from its signature.
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return run
+
+
+def _run(
+    body: Callable[..., Coroutine[Any, Any, object]],
+    given: dict[str, Any],
+    arguments: dict[str, Any],
+    *,
+    as_json: bool,
+) -> int:
+    """Runs a command to its exit code; whatever goes wrong becomes one line."""
+    try:
+        settings = Settings(**{key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        name = ".".join(map(str, error.errors()[0]["loc"]))
+        return _tell(InvalidRequest(f"UNDERPAINT_{name.upper()} is wrong"), as_json=as_json)
+    context = CommandContext(settings, as_json=as_json)
+
+    async def work() -> object:
+        try:
+            return await body(context, **arguments)
+        finally:
+            await context.close()
+
+    try:
+        result = asyncio.run(work())
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except Ended as end:
+        if as_json and end.result is not None:
+            _print_json(end.result)
+        return end.code
+    except UnderpaintError as error:
+        return _tell(error, as_json=as_json)
+    except BrokenPipeError:
+        # The reader, such as `head`, has gone; nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.FAILED
+    except Exception as error:
+        if settings.debug:
+            context.err.print_exception()
+        return _tell(error, as_json=as_json)
+    if as_json:
+        _print_json(result)
+    return exits.DONE
+
+
+def _width(stream: TextIO) -> int | None:
+    """The terminal's own width; in a file or pipe, room enough for whole lines."""
+    return None if stream.isatty() or "COLUMNS" in os.environ else 200
+
+
+def _print_json(result: object) -> None:
+    sys.stdout.write(json.dumps(document(result), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _tell(error: Exception, *, as_json: bool) -> int:
+    """One line on stderr, and in JSON mode a document for whoever parses stdout."""
+    if isinstance(error, UnderpaintError):
+        message = str(error)
+        code = exits.exit_code(error)
+    else:
+        message = (
+            f"unforeseen {type(error).__name__}: {error}; "
+            "set UNDERPAINT_DEBUG=1 to see where it came from"
+        )
+        code = exits.FAILED
+    message = " ".join(message.split())
+    # Not through rich, which would wrap the line and read brackets as markup.
+    label = "\x1b[1;31merror:\x1b[0m" if sys.stderr.isatty() else "error:"
+    sys.stderr.write(f"{label} {message}\n")
+    if as_json:
+        _print_json({"error": {"kind": type(error).__name__, "message": message, "exit": code}})
+    return code

@@ -1,0 +1,32 @@
+"""Commands about promotions that wait for an approval."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from underpaint.cli.command import CommandContext
+from underpaint.contract.money import format_usd
+
+PromotionId = Annotated[str, typer.Argument(metavar="ID", help="A promotion.")]
+
+
+async def approve(context: CommandContext, promotion_id: PromotionId) -> object:
+    """Approve a promotion that waits; its money is reserved and the work begins."""
+    promotion = await context.client.approve(promotion_id)
+    context.out.print(
+        f"promotion {promotion.id} is approved by {promotion.approved_by}, "
+        f"for at most {format_usd(promotion.quote.max_usd_micros)}: {promotion.state.value}"
+    )
+    return promotion
+
+
+async def deny(
+    context: CommandContext,
+    promotion_id: PromotionId,
+    because: Annotated[str, typer.Option(help="Why, for the artist to read.")],
+) -> object:
+    """Deny a promotion that waits; nothing is charged."""
+    promotion = await context.client.deny(promotion_id, because)
+    context.out.print(f"promotion {promotion.id} is {promotion.reason}", markup=False)
+    return promotion

@@ -1,0 +1,83 @@
+"""Commands about budgets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+from rich.text import Text
+from underpaint.cli.command import CommandContext
+from underpaint.contract.accounting import Budget, Period
+from underpaint.contract.money import format_usd, parse_usd
+
+Scope = Annotated[str, typer.Argument(metavar="SCOPE", help="Such as project:catalogue.")]
+Per = Annotated[Period, typer.Option("--per", help="UTC days, UTC months, or a campaign.")]
+
+FOR_EVER: Final = "ever"
+
+
+async def budget_set(
+    context: CommandContext,
+    scope: Scope,
+    usd: Annotated[str, typer.Argument(metavar="USD", help="Such as 5 or 0.25.")],
+    per: Per = Period.CAMPAIGN,
+    soft: Annotated[bool, typer.Option("--soft", help="Warn and record, refuse nothing.")] = False,
+    from_day: Annotated[
+        str, typer.Option("--from", metavar="DAY", help="A campaign's first day: 2026-11-21.")
+    ] = "",
+    until_day: Annotated[str, typer.Option("--until", metavar="DAY", help="Its last day.")] = "",
+) -> object:
+    """Limit what one scope may spend a day, a month, or in a campaign; without days, for ever."""
+    budget = await context.client.set_budget(
+        scope, parse_usd(usd), period=per, soft=soft, from_day=from_day, until_day=until_day
+    )
+    _print_budgets(context, [budget])
+    return budget
+
+
+async def budget_remove(
+    context: CommandContext, scope: Scope, per: Per = Period.CAMPAIGN
+) -> object:
+    """Lift a limit."""
+    await context.client.remove_budget(scope, per)
+    context.out.print(f"{scope} has no limit for a {per.value} any more")
+    return {"scope": scope, "period": per}
+
+
+async def budget_show(context: CommandContext) -> object:
+    """Show every limit, and what of it is gone today, this month, or in its campaign."""
+    budgets = await context.client.budgets()
+    _print_budgets(context, budgets)
+    return {"budgets": budgets}
+
+
+def _print_budgets(context: CommandContext, budgets: list[Budget]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("scope", no_wrap=True)
+    table.add_column("per", no_wrap=True)
+    for heading in ("limit", "spent", "reserved", "left"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
+    for budget in budgets:
+        left = budget.left_usd_micros
+        table.add_row(
+            Text(budget.scope, style="bold"),
+            _window(budget),
+            format_usd(budget.limit_usd_micros),
+            format_usd(budget.spent_usd_micros),
+            format_usd(budget.reserved_usd_micros),
+            Text(format_usd(left), style="green" if left > 0 else "red"),
+            Text("soft", style="dim") if budget.soft else "",
+        )
+    context.out.print(
+        table if budgets else "no budgets yet; set one with underpaint budget set SCOPE USD"
+    )
+
+
+def _window(budget: Budget) -> str:
+    if budget.period is not Period.CAMPAIGN:
+        return str(budget.period.value)
+    if not budget.from_day and not budget.until_day:
+        return FOR_EVER
+    return f"{budget.from_day or '…'} to {budget.until_day or '…'}"

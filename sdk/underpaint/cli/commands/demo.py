@@ -1,0 +1,211 @@
+"""The command `demo`: from a prompt to a finished, paid-for picture, start to stop."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+from underpaint.cli.command import CommandContext
+from underpaint.cli.commands.drafts import SHORT, draft_progress, make_directory
+from underpaint.cli.commands.promotions import fetch
+from underpaint.cli.commands.up import running
+from underpaint.cli.output import sheet, terminal
+from underpaint.cli.output.json import document
+from underpaint.cli.output.progress import follow
+from underpaint.cli.output.promotion import print_outcome, print_quote
+from underpaint.contract.drafts import Draft, InitImage
+from underpaint.contract.errors import EngineFailed
+from underpaint.contract.money import format_usd
+from underpaint.contract.promotion import Lineage, Promotion, Quote, Receipt
+from underpaint.local.bundled import example_prompt
+from underpaint.local.stack import StackOptions
+from underpaint.sdk.client import AsyncUnderpaint
+from underpaint.sdk.discovery import read_running
+from underpaint.sdk.requests import DraftRequest, PolishRequest
+
+
+@dataclass(slots=True, kw_only=True)
+class Times:
+    """Seconds, as the one who waits feels them."""
+
+    start: float = 0.0
+    first_draft: float = 0.0
+    drafts: float = 0.0
+    polish: float = 0.0
+
+
+async def demo(
+    context: CommandContext,
+    prompt: Annotated[str, typer.Argument(help="Else one the bundled model draws well.")] = "",
+    count: Annotated[int, typer.Option("--count", "-n", help="Drafts, 1 to 64.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of the first draft.")] = 7,
+    strength: Annotated[float, typer.Option(help="Above 0, at most 1.")] = 0.6,
+    out: Annotated[Path, typer.Option(help="Where the pictures and the receipt go.")] = Path(
+        "demo-out"
+    ),
+) -> object:
+    """Show the whole path: drafts, a choice, a quote, the finished picture, the bill."""
+    wanted = DraftRequest(prompt=prompt or example_prompt(), seed=seed, count=count)
+    polish = PolishRequest(strength=strength, draft_count=count)
+    make_directory(out / "previews")
+    times = Times()
+    async with AsyncExitStack() as started:
+        await _start(context, started, times)
+        context.out.print(f"\n[bold]{count} drafts[/] of “{wanted.prompt}”, on this machine, free")
+        drafts = await _draft(context, wanted, times)
+        index = next((i for i, (one, _) in enumerate(drafts) if not one.warnings), 0)
+        chosen, picture = drafts[index]
+        _save_sheet(out, wanted.prompt, drafts, index)
+        context.out.print(
+            f"\nchosen: [bold]{chosen.id[:SHORT]}[/], seed {chosen.request.seed} "
+            f"[dim](the first{'' if chosen.warnings else ' without warnings'})[/]"
+        )
+        init_image = InitImage(draft=chosen, picture=picture)
+        quote = await context.client.quote(init_image, polish)
+        print_quote(context, quote)
+        begun = time.monotonic()
+        promotion = await context.client.promote(init_image, polish, quote_id=quote.id)
+        context.out.print(f"\n[bold]finishing[/] it in the cloud, promotion {promotion.id}")
+        await follow(context, promotion.id, previews=out / "previews")
+        times.polish = time.monotonic() - begun
+        promotion = await context.client.get_promotion(promotion.id)
+        print_outcome(context, promotion)
+        if promotion.receipt is None or promotion.lineage is None:
+            raise EngineFailed(f"the promotion ended {promotion.state.value}: {promotion.reason}")
+        final = await fetch(context, promotion)
+        (out / "final.png").write_bytes(final)
+        _save_story(out, wanted.prompt, drafts, index, final, promotion.receipt)
+        receipt = _receipt(drafts, quote, promotion, promotion.receipt, promotion.lineage, times)
+        (out / "receipt.json").write_text(json.dumps(receipt, indent=2, ensure_ascii=False) + "\n")
+        if context.pictures:
+            terminal.show(context.out, final)
+        await context.client.close()
+    _print_bill(context, count, times, promotion.receipt)
+    for name in ("drafts.png", "final.png", "story.png", "receipt.json"):
+        context.out.print(f"  {out / name}", soft_wrap=True, markup=False)
+    return receipt
+
+
+async def _start(context: CommandContext, started: AsyncExitStack, times: Times) -> None:
+    """Uses what is named or running; else starts everything, for the time of the demo."""
+    settings = context.settings
+    if (settings.edge and settings.orchestrator) or read_running(settings.data_dir):
+        return
+    begun = time.monotonic()
+    # Kept, so that a second demo starts in seconds; apart from what is drawn in earnest.
+    given = "data_dir" in settings.model_fields_set
+    data_dir = settings.data_dir if given else settings.data_dir / "demo"
+    options = StackOptions(data_dir=data_dir, edge_port=0, orchestrator_port=0, cloud_port=0)
+    _, state = await started.enter_async_context(running(context, options))
+    context.client = AsyncUnderpaint(
+        edge=state.addresses["edge"], orchestrator=state.addresses["orchestrator"]
+    )
+    times.start = time.monotonic() - begun
+    seconds = ", ".join(f"{name} {value:.1f} s" for name, value in state.seconds.items())
+    context.out.print(f"everything started in [bold]{times.start:.1f} s[/] [dim]({seconds})[/]")
+
+
+async def _draft(
+    context: CommandContext, wanted: DraftRequest, times: Times
+) -> list[tuple[Draft, bytes]]:
+    drafts: list[tuple[Draft, bytes]] = []
+    begun = time.monotonic()
+    with draft_progress(context, wanted.count) as progress:
+        bar = progress.add_task("drafting", total=wanted.count)
+        async with aclosing(context.client.make_drafts(wanted)) as stream:
+            async for one, picture in stream:
+                drafts.append((one, picture))
+                times.drafts = time.monotonic() - begun
+                times.first_draft = times.first_draft or times.drafts
+                progress.advance(bar)
+    if not drafts:
+        raise EngineFailed("the edge made no drafts; its log says why")
+    if context.pictures:
+        images = [terminal.open_picture(picture) for _, picture in drafts]
+        for row in terminal.strip(images, context.out.width):
+            context.out.print(row, no_wrap=True, crop=True)
+    context.out.print(f"the first after {times.first_draft:.2f} s, all after {times.drafts:.2f} s")
+    return drafts
+
+
+def _tiles(drafts: list[tuple[Draft, bytes]]) -> list[sheet.Tile]:
+    return [
+        (terminal.open_picture(data), f"seed {one.request.seed}   {one.elapsed_ms / 1000:.2f} s")
+        for one, data in drafts
+    ]
+
+
+def _save_sheet(out: Path, prompt: str, drafts: list[tuple[Draft, bytes]], index: int) -> None:
+    sheet.contact_sheet(prompt, _tiles(drafts), chosen=index).save(out / "drafts.png")
+
+
+def _save_story(
+    out: Path,
+    prompt: str,
+    drafts: list[tuple[Draft, bytes]],
+    index: int,
+    final: bytes,
+    receipt: Receipt,
+) -> None:
+    image = terminal.open_picture(final)
+    charged = format_usd(receipt.charged_usd_micros)
+    captions = ("sketched on the edge, free", f"finished in the cloud, {charged}")
+    caption = f"{image.width} x {image.height}"
+    page = sheet.story(prompt, _tiles(drafts), index, (image, caption), captions=captions)
+    page.save(out / "story.png")
+
+
+def _receipt(
+    drafts: list[tuple[Draft, bytes]],
+    quote: Quote,
+    promotion: Promotion,
+    receipt: Receipt,
+    lineage: Lineage,
+    times: Times,
+) -> dict[str, object]:
+    return {
+        "drafts": [
+            {
+                "id": one.id,
+                "sha256": one.digest.sha256,
+                "seed": one.request.seed,
+                "ms": one.elapsed_ms,
+            }
+            for one, _ in drafts
+        ],
+        "promotion_id": promotion.id,
+        "quoted_usd_micros": quote.max_usd_micros,
+        "charged_usd_micros": receipt.charged_usd_micros,
+        "cloud_only_usd_micros": receipt.cloud_only_usd_micros,
+        "artifact_sha256": promotion.artifact.sha256 if promotion.artifact else "",
+        "lineage": document(lineage),
+        "price_table_version": receipt.price_table_version,
+        "gpu_seconds": receipt.gpu_seconds,
+        "seconds": document(times),
+    }
+
+
+def _print_bill(context: CommandContext, count: int, times: Times, receipt: Receipt) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for what, value, style in (
+        ("start of everything", f"{times.start:.1f} s" if times.start else "was running", ""),
+        ("time to the first draft", f"{times.first_draft:.2f} s", ""),
+        (f"time of {count} drafts", f"{times.drafts:.2f} s", ""),
+        ("time of the polish", f"{times.polish:.2f} s", ""),
+        ("quoted, at most", format_usd(receipt.quoted_usd_micros), ""),
+        ("charged", format_usd(receipt.charged_usd_micros), "bold green"),
+        (f"{count} + 1 all in the cloud", format_usd(receipt.cloud_only_usd_micros), ""),
+    ):
+        table.add_row(Text(what, style=style), Text(value, style=style))
+    context.out.print()
+    context.out.print(table)
+    context.out.print()

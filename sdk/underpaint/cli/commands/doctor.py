@@ -1,0 +1,40 @@
+"""The command `doctor`: what is wrong with a machine, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rich.table import Table
+from rich.text import Text
+from underpaint.cli import exits
+from underpaint.cli.command import CommandContext, Ended
+from underpaint.local import checks
+from underpaint.local.findings import Finding, Verdict
+
+_STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
+
+
+async def doctor(context: CommandContext) -> object:
+    """Look this machine over and say what is wrong with it."""
+    findings: list[Finding] = []
+    # In threads: some start programs or look at many files.
+    for check in checks.CHECKS:
+        findings.extend(await asyncio.to_thread(list, check(context.settings)))
+    findings.extend(await checks.services(context.settings))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("", "what", "seen"):
+        table.add_column(heading, no_wrap=heading == "")
+    for finding in findings:
+        seen = Text(finding.seen)
+        if finding.advice and finding.verdict is not Verdict.OK:
+            seen.append(f"\n→ {finding.advice}", style=_STYLES[finding.verdict])
+        mark = Text(finding.verdict.value, style=_STYLES[finding.verdict])
+        table.add_row(mark, Text(finding.what, style="bold"), seen)
+    context.out.print(table)
+    failed = sum(finding.verdict is Verdict.FAIL for finding in findings)
+    context.out.print(
+        f"\n[bold red]{failed} must be fixed[/]" if failed else "\n[green]nothing is wrong[/]"
+    )
+    if failed:
+        raise Ended(exits.FAILED, {"findings": findings})
+    return {"findings": findings}

@@ -1,0 +1,170 @@
+"""Commands about drafts: make, list, show."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import aclosing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from PIL import Image
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+from underpaint.cli.command import CommandContext
+from underpaint.cli.output import terminal
+from underpaint.cli.output.json import document
+from underpaint.contract.drafts import Draft, Privacy
+from underpaint.contract.errors import DraftNotFound, InvalidRequest, UnderpaintError
+from underpaint.sdk.requests import DraftRequest
+
+SHORT = 10  # characters of an id that are shown; any unambiguous beginning is taken
+
+
+async def draft(
+    context: CommandContext,
+    prompt: Annotated[str, typer.Argument(help="What to draw.")],
+    count: Annotated[int, typer.Option("--count", "-n", help="How many, 1 to 64.")] = 8,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the first; each next has one more. Else by chance.")
+    ] = None,
+    negative_prompt: Annotated[str, typer.Option(help="What to avoid.")] = "",
+    width: Annotated[int | None, typer.Option(help="Pixels, a multiple of 8.")] = None,
+    height: Annotated[int | None, typer.Option(help="Pixels, a multiple of 8.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="1 is no guidance.")] = None,
+    privacy: Annotated[
+        Privacy, typer.Option(help="How much may leave this device, if promoted.")
+    ] = Privacy.FULL,
+    out: Annotated[Path | None, typer.Option(help="Save the pictures in this directory.")] = None,
+) -> object:
+    """Make drafts of a prompt on the edge: at once, private, free."""
+    request = DraftRequest(
+        prompt=prompt,
+        seed=secrets.randbelow(2**31) if seed is None else seed,
+        count=count,
+        negative_prompt=negative_prompt,
+        width=width,
+        height=height,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        privacy=privacy,
+    )
+    if out is not None:
+        make_directory(out)
+    made: list[tuple[Draft, Path | None]] = []
+    images: list[Image.Image] = []
+    warnings: list[str] = []
+    with draft_progress(context, count) as progress:
+        bar = progress.add_task("drafting", total=count)
+        async with aclosing(context.client.make_drafts(request)) as drafts:
+            async for one, picture in drafts:
+                path = None
+                if out is not None:
+                    path = out / f"{one.id}.png"
+                    path.write_bytes(picture)
+                if context.pictures:
+                    images.append(terminal.open_picture(picture))
+                made.append((one, path))
+                warnings.extend(w for w in one.warnings if w not in warnings)
+                line = f"[bold]{one.id[:SHORT]}[/]  seed {one.request.seed:<12}"
+                context.out.print(f"{line} {one.elapsed_ms / 1000:6.2f} s  {path or ''}")
+                progress.advance(bar)
+    if images:
+        context.out.print()
+        for row in terminal.strip(images, context.out.width):
+            context.out.print(row, no_wrap=True, crop=True)
+    for warning in warnings:
+        context.err.print(Text(f"note: {warning}", style="yellow"))
+    if made and privacy is Privacy.FULL:
+        chosen = made[0][0].id[:SHORT]
+        context.out.print(f"[dim]finish one with[/] underpaint promote {chosen} --strength 0.6")
+    return {"drafts": [document(one, path=path) for one, path in made]}
+
+
+async def drafts(
+    context: CommandContext,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+) -> object:
+    """List the drafts on this device, newest first."""
+    found = await context.client.list_drafts(limit)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("id", "made", "seed", "size", "privacy", "time", "prompt"):
+        table.add_column(heading, no_wrap=heading != "prompt")
+    for one in found:
+        request = one.request
+        table.add_row(
+            Text(one.id[:SHORT], style="bold"),
+            f"{one.created_at.astimezone():%m-%d %H:%M}",
+            str(request.seed),
+            f"{request.width} x {request.height}",
+            one.privacy.value,
+            f"{one.elapsed_ms / 1000:.2f} s",
+            Text(request.prompt),
+        )
+    context.out.print(table if found else 'no drafts yet; make some with underpaint draft "PROMPT"')
+    return {"drafts": found}
+
+
+async def show(
+    context: CommandContext,
+    id: Annotated[str, typer.Argument(help="A draft, or a finished promotion.")],  # noqa: A002
+    out: Annotated[Path | None, typer.Option(help="Save the picture in this file.")] = None,
+    columns: Annotated[int, typer.Option(min=4, help="How wide to draw it.")] = 48,
+) -> object:
+    """Show a draft's or a promotion's picture here, or where it can be found."""
+    subject: object
+    try:
+        subject, picture = await context.client.get_draft(id)
+        name = subject.id
+    except DraftNotFound as not_a_draft:
+        try:
+            promotion = await context.client.get_promotion(id)
+        except UnderpaintError:
+            raise not_a_draft from None
+        if promotion.artifact is None:
+            raise InvalidRequest(
+                f"promotion {id} is {promotion.state.value} and has no picture (yet); "
+                f"see `underpaint watch {id}`"
+            ) from None
+        subject, name = promotion, promotion.id
+        picture = await context.client.get_artifact(promotion.artifact.sha256)
+    if out is None:
+        out = context.settings.data_dir / "shown" / f"{name}.png"
+        make_directory(out.parent)
+    save(out, picture)
+    if context.pictures:
+        terminal.show(context.out, picture, columns)
+    # As it is, so that it can be copied or piped whatever the width.
+    context.out.print(str(out), soft_wrap=True, markup=False)
+    return document(subject, path=out)
+
+
+def draft_progress(context: CommandContext, count: int) -> Progress:
+    """A bar of drafts; nothing is drawn when nobody watches."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=context.stage,
+        transient=True,
+        disable=not context.stage.is_terminal or count == 0,
+    )
+
+
+def make_directory(path: Path) -> None:
+    """Raises InvalidRequest if it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidRequest(f"cannot make the directory {path}: {error.strerror}") from None
+
+
+def save(path: Path, data: bytes) -> None:
+    """Raises InvalidRequest if it cannot be written."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise InvalidRequest(f"cannot write {path}: {error.strerror}") from None

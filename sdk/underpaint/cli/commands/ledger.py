@@ -1,0 +1,155 @@
+"""Commands about the ledger: prove that it adds up, thaw it, take it along."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import secrets
+from collections.abc import AsyncGenerator
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.text import Text
+from underpaint.cli import exits
+from underpaint.cli.command import CommandContext, Ended
+from underpaint.cli.commands.drafts import make_directory
+from underpaint.cli.commands.spend import parse_since
+from underpaint.contract.accounting import LedgerEntry
+from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.promotion import SCOPE_KINDS
+
+AT_ONCE: Final = 10_000  # rows of a Parquet row group
+COLUMNS: Final = (
+    "number",
+    "id",
+    "at",
+    "kind",
+    "promotion_id",
+    "day",
+    *SCOPE_KINDS,
+    "reserved_usd_micros",
+    "spent_usd_micros",
+    "cloud_only_usd_micros",
+    "model",
+    "note",
+)
+_WHOLE: Final = frozenset(
+    {"number", "reserved_usd_micros", "spent_usd_micros", "cloud_only_usd_micros"}
+)
+
+
+class Format(Enum):
+    """What the file is."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+async def ledger_verify(context: CommandContext) -> object:
+    """Add up every entry of the ledger and compare; a difference freezes spending."""
+    found = await context.client.verify_ledger()
+    since = f" since entry {found.checkpoint_number}" if found.checkpoint_number else ""
+    context.out.print(
+        f"{found.entries} entries{since} added up; compared with {found.balances} balances and "
+        f"{found.reservations} open reservations"
+    )
+    for mismatch in found.mismatches:
+        context.out.print(Text(f"✗ {mismatch}", style="red"), soft_wrap=True)
+    if not found.mismatches:
+        context.out.print("[green]✓ the ledger adds up[/] to the micro-dollar")
+    if found.frozen:
+        context.out.print(Text(f"spending is frozen: {found.frozen}", style="bold red"))
+        context.out.print("[dim]once it is understood:[/] underpaint ledger thaw --because REASON")
+    if found.mismatches or found.frozen:
+        raise Ended(exits.FAILED, found)
+    return found
+
+
+async def ledger_thaw(
+    context: CommandContext,
+    because: Annotated[str, typer.Option(help="Why it is safe; recorded in the ledger.")],
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Set the balances to what the entries add up to.")
+    ] = False,
+) -> object:
+    """Allow spending again after a freeze."""
+    frozen = await context.client.thaw_ledger(because, rebuild=rebuild)
+    context.out.print(
+        Text(f"spending is allowed again; it was frozen: {frozen}")
+        if frozen
+        else "spending was not frozen",
+        soft_wrap=True,
+    )
+    return {"frozen": frozen, "because": because}
+
+
+async def ledger_export(
+    context: CommandContext,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    kind: Annotated[Format, typer.Option("--format", help="Parquet needs pyarrow.")] = Format.CSV,
+    since: Annotated[
+        str, typer.Option(metavar="DAY", help="From 2026-11-21 on, or 7d for the last 7 days.")
+    ] = "",
+) -> object:
+    """Write every entry of the ledger, archived ones too; money in whole micro-dollars."""
+    write = _write_csv if kind is Format.CSV else _write_parquet
+    if kind is Format.PARQUET:
+        _pyarrow("pyarrow")  # found out before anything is fetched
+    make_directory(output.parent)
+    unfinished = output.with_name(f".{output.name}.{secrets.token_hex(4)}")
+    try:
+        count = await write(unfinished, context.client.ledger_entries(parse_since(since)))
+        unfinished.replace(output)
+    except OSError as error:
+        raise InvalidRequest(f"cannot write {output}: {error.strerror}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+    context.out.print(f"{count} entries in {output}", soft_wrap=True, markup=False)
+    return {"entries": count, "path": output, "format": kind}
+
+
+async def _write_csv(path: Path, entries: AsyncGenerator[LedgerEntry, None]) -> int:
+    count = 0
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        async for entry in entries:
+            writer.writerow(_row(entry) | {"at": entry.at.isoformat()})
+            count += 1
+    return count
+
+
+async def _write_parquet(path: Path, entries: AsyncGenerator[LedgerEntry, None]) -> int:
+    arrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
+    types = {"at": arrow.timestamp("us", tz="UTC")} | dict.fromkeys(_WHOLE, arrow.int64())
+    schema = arrow.schema([(name, types.get(name, arrow.string())) for name in COLUMNS])
+    count = 0
+    rows: list[dict[str, Any]] = []
+    with parquet.ParquetWriter(str(path), schema) as writer:
+        async for entry in entries:
+            rows.append(_row(entry))
+            count += 1
+            if len(rows) == AT_ONCE:
+                writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
+                rows.clear()
+        writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
+    return count
+
+
+def _row(entry: LedgerEntry) -> dict[str, Any]:
+    names = dict(scope.split(":", 1) for scope in entry.scopes)
+    return {
+        name: names.get(name, "") if name in SCOPE_KINDS else getattr(entry, name)
+        for name in COLUMNS
+    }
+
+
+def _pyarrow(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise InvalidRequest(
+            'Parquet needs pyarrow: `pip install "underpaint[parquet]"`, or use --format csv'
+        ) from None

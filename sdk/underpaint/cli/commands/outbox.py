@@ -1,0 +1,133 @@
+"""Commands about the outbox: promotions that wait on the node for the orchestrator."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+from underpaint.cli import exits
+from underpaint.cli.command import CommandContext, Ended
+from underpaint.contract.drafts import InitImage
+from underpaint.contract.errors import DeadlineExceeded, Unavailable, UnderpaintError
+from underpaint.contract.money import format_usd
+from underpaint.contract.outbox import AT_ANY_PRICE, OutboxItem, OutboxState
+from underpaint.sdk.requests import PolishRequest
+
+OUT_OF_REACH = (Unavailable, DeadlineExceeded)
+_STYLES = {OutboxState.ASKS: "magenta", OutboxState.REFUSED: "yellow"}
+
+
+async def outbox_list(context: CommandContext) -> object:
+    """List what is still to be sent, oldest first, and what it waits for."""
+    items = await context.client.outbox()
+    _print_items(context, items)
+    return {"items": items}
+
+
+async def outbox_send(
+    context: CommandContext,
+    promotion_id: Annotated[
+        str, typer.Argument(metavar="[ID]", help="A promotion in the outbox; all without it.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the quotes unasked.")] = False,
+) -> object:
+    """Send now; what costs more than was accepted is sent if you consent to its price."""
+    sent, left = await context.client.send_outbox(promotion_id)
+    for item in [each for each in left if each.state is OutboxState.ASKS]:
+        if yes or _consents(context, item):
+            more, still = await context.client.send_outbox(
+                item.promotion_id, accepted_usd_micros=item.quoted_usd_micros
+            )
+            sent += more
+            left = [each for each in left if each.promotion_id != item.promotion_id] + still
+    for promotion in sent:
+        context.out.print(
+            f"promotion [bold]{promotion.id}[/] is sent, for at most "
+            f"{format_usd(promotion.quote.max_usd_micros)}: {promotion.state.value}"
+        )
+    if left or not sent:
+        _print_items(context, left)
+    result = {"sent": sent, "left": left}
+    if any(item.state is OutboxState.HELD for item in left):
+        raise Ended(exits.OUT_OF_REACH, result)
+    if left:
+        raise Ended(exits.REFUSED, result)
+    return result
+
+
+async def outbox_drop(
+    context: CommandContext,
+    promotion_id: Annotated[str, typer.Argument(metavar="ID", help="A promotion in the outbox.")],
+) -> object:
+    """Take a promotion out of the outbox, unsent."""
+    item = await context.client.drop_outbox(promotion_id)
+    context.out.print(f"promotion {item.promotion_id} is dropped; its draft {item.draft_id} stays")
+    return item
+
+
+async def keep(
+    context: CommandContext,
+    init_image: InitImage,
+    polish: PolishRequest,
+    promotion_id: str,
+    accepted_usd_micros: int,
+    error: UnderpaintError,
+) -> OutboxItem:
+    """Puts a promotion into the outbox because of an error, and says so.
+
+    Raises:
+        UnderpaintError: the error, with the reason why the node cannot keep it.
+    """
+    try:
+        item = await context.client.keep_promotion(
+            init_image, polish, promotion_id=promotion_id, accepted_usd_micros=accepted_usd_micros
+        )
+    except UnderpaintError as second:
+        told = f"{error}; and it could not be put into the outbox: {second}"
+        raise type(error)(told) from None
+    accepted = (
+        "at the price it then has"
+        if accepted_usd_micros == AT_ANY_PRICE
+        else f"if it still costs at most {format_usd(accepted_usd_micros)}"
+        if accepted_usd_micros
+        else "once you consent to its price"
+    )
+    context.err.print(str(error), markup=False, soft_wrap=True)
+    context.out.print(
+        f"promotion [bold]{promotion_id}[/] is in the outbox of this node, {item.reason}. "
+        f"It is then quoted anew and sent once, {accepted}",
+        soft_wrap=True,
+    )
+    context.out.print("[dim]look at it with[/] underpaint outbox list")
+    return item
+
+
+def _consents(context: CommandContext, item: OutboxItem) -> bool:
+    if context.as_json or not sys.stdin.isatty():
+        return False
+    context.out.print(f"promotion {item.promotion_id}: {item.reason}", markup=False)
+    return typer.confirm(f"Send it for at most {format_usd(item.quoted_usd_micros)}?")
+
+
+def _print_items(context: CommandContext, items: list[OutboxItem]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("id", "kept", "state", "why", "prompt"):
+        table.add_column(
+            heading, no_wrap=heading != "why", overflow="fold" if heading == "why" else "ellipsis"
+        )
+    for item in items:
+        table.add_row(
+            Text(item.promotion_id, style="bold"),
+            f"{item.kept_at.astimezone():%m-%d %H:%M}",
+            Text(item.state.value, style=_STYLES.get(item.state, "")),
+            Text(item.reason),
+            Text(item.prompt),
+        )
+    context.out.print(table if items else "the outbox is empty")
+    for item in items:
+        if item.state is not OutboxState.HELD:
+            told = "consent and send" if item.state is OutboxState.ASKS else "try again"
+            context.out.print(f"[dim]{told}:[/] underpaint outbox send {item.promotion_id}")

@@ -1,0 +1,303 @@
+"""Commands about promotions: quote, promote, watch, cancel, list."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+from underpaint.cli import exits
+from underpaint.cli.command import CommandContext, Ended
+from underpaint.cli.commands import outbox
+from underpaint.cli.commands.drafts import SHORT, make_directory, save
+from underpaint.cli.output import terminal
+from underpaint.cli.output.json import document
+from underpaint.cli.output.progress import follow
+from underpaint.cli.output.promotion import STATE_STYLES, print_outcome, print_quote
+from underpaint.contract.drafts import Draft, InitImage
+from underpaint.contract.errors import EngineFailed, InvalidRequest
+from underpaint.contract.money import format_usd
+from underpaint.contract.outbox import AT_ANY_PRICE
+from underpaint.contract.promotion import (
+    SCOPE_KINDS,
+    Account,
+    Priority,
+    Promotion,
+    PromotionState,
+)
+from underpaint.sdk.requests import PolishRequest, new_promotion_id
+
+DraftArgument = Annotated[str, typer.Argument(metavar="DRAFT", help="Its id or the beginning.")]
+Strength = Annotated[
+    float, typer.Option(help="How far it may go from the draft: above 0, at most 1.")
+]
+Steps = Annotated[int | None, typer.Option(help="Denoising steps that are run.")]
+Guidance = Annotated[float | None, typer.Option(help="1 is no guidance.")]
+Size = Annotated[
+    str | None, typer.Option(metavar="PIXELS", help="Of the result: 1024 or 1024x768.")
+]
+PolishPrompt = Annotated[str | None, typer.Option("--prompt", help="Instead of the draft's.")]
+Engine = Annotated[str, typer.Option(help="Instead of policy's choice.")]
+Scopes = Annotated[
+    list[str] | None,
+    typer.Option("--scope", metavar="KIND:NAME", help="Who pays, such as project:catalogue."),
+]
+PriorityOption = Annotated[
+    Priority, typer.Option("--priority", help="batch gives way to interactive work.")
+]
+
+
+async def quote(
+    context: CommandContext,
+    draft: DraftArgument,
+    strength: Strength = 0.6,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    size: Size = None,
+    prompt: PolishPrompt = None,
+    engine: Engine = "",
+    scope: Scopes = None,
+    priority: PriorityOption = Priority.INTERACTIVE,
+) -> object:
+    """Say what finishing a draft would cost at most, where, and why there. Spends nothing."""
+    polish = _polish(strength, steps, guidance, size, prompt, engine, scope, priority)
+    one, picture = await context.client.get_draft(draft)
+    init_image = InitImage(draft=one, picture=picture)
+    polish = replace(polish, draft_count=await _siblings(context, one))
+    offer = await context.client.quote(init_image, polish)
+    print_quote(context, offer)
+    return offer
+
+
+async def promote(
+    context: CommandContext,
+    draft: DraftArgument,
+    strength: Strength = 0.6,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the quote unasked.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until it is done.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Save the picture here; waits for it.")] = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    size: Size = None,
+    prompt: PolishPrompt = None,
+    engine: Engine = "",
+    scope: Scopes = None,
+    priority: PriorityOption = Priority.INTERACTIVE,
+    promotion_id: Annotated[
+        str, typer.Option(help="To repeat an earlier attempt without paying twice.")
+    ] = "",
+) -> object:
+    """Finish a draft in the cloud: quote, confirm, reserve the money, send the draft.
+
+    While the orchestrator is out of reach the promotion waits in the outbox of the edge node.
+    """
+    if not yes and (context.as_json or not sys.stdin.isatty()):
+        raise InvalidRequest(
+            "promoting costs money and there is no terminal to confirm it; "
+            "look at `underpaint quote` and add --yes"
+        )
+    polish = _polish(strength, steps, guidance, size, prompt, engine, scope, priority)
+    if out is not None:
+        # Found out before anything is paid.
+        make_directory(out.parent)
+        if out.is_dir():
+            raise InvalidRequest(f"{out} is a directory; name a file, such as {out / 'final.png'}")
+    one, picture = await context.client.get_draft(draft)
+    init_image = InitImage(draft=one, picture=picture)
+    polish = replace(polish, draft_count=await _siblings(context, one))
+    promotion_id = promotion_id or new_promotion_id()
+    accepted = AT_ANY_PRICE if yes else 0
+    try:
+        offer = await context.client.quote(init_image, polish)
+        print_quote(context, offer)
+        most = offer.max_usd_micros
+        if not yes and not typer.confirm(f"Promote for at most {format_usd(most)}?"):
+            context.err.print("not promoted; nothing was spent")
+            raise Ended(exits.FAILED)
+        accepted = most
+        promotion = await context.client.promote(
+            init_image, polish, quote_id=offer.id, promotion_id=promotion_id
+        )
+    except outbox.OUT_OF_REACH as error:
+        item = await outbox.keep(context, init_image, polish, promotion_id, accepted, error)
+        if wait or out is not None:  # there is no picture
+            raise Ended(exits.OUT_OF_REACH, {"outbox": item}) from None
+        return {"outbox": item}
+    context.out.print(f"promotion [bold]{promotion.id}[/] is {promotion.state.value}")
+    if promotion.state is PromotionState.WAITING:
+        context.out.print(promotion.reason, markup=False, soft_wrap=True)
+    if not wait and out is None:
+        context.out.print(f"[dim]follow it with[/] underpaint watch {promotion.id}")
+        return promotion
+    return await finish(
+        context, promotion.id, out or Path(f"underpaint-{promotion.id[:SHORT]}.png")
+    )
+
+
+async def watch(
+    context: CommandContext,
+    promotion_id: Annotated[str, typer.Argument(metavar="ID", help="A promotion.")],
+    after: Annotated[str, typer.Option(help="The last event seen.")] = "",
+    previews: Annotated[Path | None, typer.Option(help="Save previews in this directory.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Save the finished picture here.")] = None,
+) -> object:
+    """Follow a promotion to its end."""
+    if previews is not None:
+        make_directory(previews)
+    return await finish(context, promotion_id, out, after=after, previews=previews)
+
+
+async def cancel(
+    context: CommandContext,
+    promotion_id: Annotated[str, typer.Argument(metavar="ID", help="A promotion.")],
+) -> object:
+    """Stop a promotion and get the money back, unless it is finished."""
+    promotion = await context.client.cancel(promotion_id)
+    if promotion.state.final:
+        print_outcome(context, promotion)
+    else:
+        context.out.print(f"promotion {promotion.id} stops after this step")
+    return promotion
+
+
+async def promotions(
+    context: CommandContext,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+) -> object:
+    """List promotions, newest first."""
+    found = await context.client.list_promotions(limit)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("id", "made", "state", "quoted", "charged", "prompt"):
+        right = heading in ("quoted", "charged")
+        table.add_column(
+            heading,
+            no_wrap=True,
+            justify="right" if right else "left",
+            min_width=len("$0.123456") if right else None,  # the prompt gives way, not the money
+        )
+    for one in found:
+        table.add_row(
+            Text(one.id, style="bold"),
+            f"{one.created_at.astimezone():%m-%d %H:%M}",
+            Text(one.state.value, style=STATE_STYLES.get(one.state, "")),
+            format_usd(one.quote.max_usd_micros),
+            format_usd(one.receipt.charged_usd_micros) if one.receipt else "",
+            Text(one.quote.request.prompt),
+        )
+    context.out.print(table if found else "no promotions yet; see underpaint promote --help")
+    for one in found:
+        if one.state is PromotionState.WAITING and one.quote.approval:
+            context.out.print(
+                f"[dim]{one.id} waits for role {one.quote.approval.role}:[/] "
+                f"underpaint promotions approve {one.id}",
+                soft_wrap=True,
+            )
+    return {"promotions": found}
+
+
+async def finish(
+    context: CommandContext,
+    promotion_id: str,
+    out: Path | None,
+    *,
+    after: str = "",
+    previews: Path | None = None,
+) -> object:
+    """Follows a promotion, saves its picture, says how it ended.
+
+    Raises:
+        Ended: with 1, if it ended without a picture.
+    """
+    try:
+        await follow(context, promotion_id, after_event_id=after, previews=previews)
+    except asyncio.CancelledError:
+        context.err.print(f"it goes on without you: underpaint watch {promotion_id}")
+        raise
+    promotion = await context.client.get_promotion(promotion_id)
+    print_outcome(context, promotion)
+    if promotion.state is not PromotionState.SETTLED:
+        raise Ended(exits.FAILED, promotion)
+    if out is not None:
+        picture = await fetch(context, promotion)
+        save(out, picture)
+        if context.pictures:
+            terminal.show(context.out, picture)
+        context.out.print(str(out), soft_wrap=True, markup=False)
+    return document(promotion, path=out)
+
+
+async def fetch(context: CommandContext, promotion: Promotion) -> bytes:
+    """The finished picture of a settled promotion."""
+    if promotion.artifact is None:
+        raise EngineFailed(f"promotion {promotion.id} is settled without a picture; report this")
+    return await context.client.get_artifact(promotion.artifact.sha256)
+
+
+def parse_size(text: str | None) -> tuple[int | None, int | None]:
+    """Width and height of "1024" or "1024x768"; None for none.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
+    if text is None:
+        return None, None
+    width, _, height = text.lower().partition("x")
+    try:
+        return int(width), int(height or width)
+    except ValueError:
+        raise InvalidRequest(f"{text!r} is no size; write 1024 or 1024x768") from None
+
+
+def parse_account(scopes: Sequence[str] | None) -> Account:
+    """An account of scopes such as "project:catalogue".
+
+    Raises:
+        InvalidRequest: one is of another form.
+    """
+    names: dict[str, str] = {}
+    for scope in scopes or ():
+        kind, _, name = scope.partition(":")
+        if kind not in SCOPE_KINDS or not name:
+            raise InvalidRequest(
+                f"{scope!r} is no scope; write {', '.join(SCOPE_KINDS)} and a name, "
+                "such as project:catalogue"
+            )
+        names[kind] = name
+    return Account(**names)
+
+
+def _polish(
+    strength: float,
+    steps: int | None,
+    guidance: float | None,
+    size: str | None,
+    prompt: str | None,
+    engine: str,
+    scope: Sequence[str] | None,
+    priority: Priority,
+) -> PolishRequest:
+    width, height = parse_size(size)
+    return PolishRequest(
+        strength=strength,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        width=width,
+        height=height,
+        prompt=prompt,
+        engine=engine,
+        account=parse_account(scope),
+        priority=priority,
+    )
+
+
+async def _siblings(context: CommandContext, draft: Draft) -> int:
+    """How many of the newest drafts differ from this one in nothing but the seed."""
+    wanted = replace(draft.request, seed=0)
+    newest = await context.client.list_drafts(200)
+    return max(1, sum(replace(one.request, seed=0) == wanted for one in newest))

@@ -1,0 +1,204 @@
+"""The command `up`: everything on one machine, shown as it starts, stopped with Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+from underpaint.cli.command import CommandContext, Ended
+from underpaint.cli.exits import DONE
+from underpaint.local import stack
+from underpaint.local.lock import take_lock
+from underpaint.local.stack import StackOptions
+from underpaint.local.supervisor import ChildGaveUp, Phase, Status, Supervisor
+from underpaint.sdk.discovery import STATE, Running
+
+_STYLES = {Phase.HEALTHY: "green", Phase.RESTARTING: "yellow", Phase.STOPPED: "dim"}
+_BUSY = (Phase.STARTING, Phase.RESTARTING, Phase.STOPPING)
+_QUIET = (Phase.WAITING, Phase.STARTING, Phase.STOPPED)
+
+Port = Annotated[int, typer.Option(help="0 takes a free one.")]
+
+
+async def up(
+    context: CommandContext,
+    redis_url: Annotated[
+        str, typer.Option(help="Your Redis >= 7.2 or Valkey, instead of the embedded one.")
+    ] = "",
+    lite: Annotated[
+        str, typer.Option(metavar="DIR|ID", help="The edge's model: a diffusers directory or id.")
+    ] = "",
+    full: Annotated[
+        str, typer.Option(metavar="DIR|ID", help="The cloud's model: a diffusers directory or id.")
+    ] = "",
+    edge_port: Port = stack.EDGE_PORT,
+    orchestrator_port: Port = stack.ORCHESTRATOR_PORT,
+    cloud_port: Port = stack.CLOUD_PORT,
+    no_cloud: Annotated[bool, typer.Option("--no-cloud", help="The edge alone, offline.")] = False,
+    prices: Annotated[Path | None, typer.Option(help="A price table, YAML.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="A policy, YAML.")] = None,
+    callers_file: Annotated[
+        Path | None, typer.Option(help="Callers with their tokens and roles, YAML.")
+    ] = None,
+    budget: Annotated[
+        str, typer.Option(metavar="USD", help="The budget, if there is none yet.")
+    ] = "",
+) -> object:
+    """Start everything on this machine; Ctrl-C stops it, the data stays."""
+    options = StackOptions(
+        data_dir=context.settings.data_dir,
+        edge_port=edge_port,
+        orchestrator_port=orchestrator_port,
+        cloud_port=cloud_port,
+        cloud=not no_cloud,
+        redis_url=redis_url,
+        lite=lite,
+        full=full,
+        prices=prices,
+        policy=policy,
+        callers_file=callers_file,
+        budget_usd=budget,
+    )
+    with _signals_cancel():
+        try:
+            async with running(context, options) as (supervisor, state):
+                _print_addresses(context, state)
+                context.print_json(state)
+                await supervisor.watch()
+        except asyncio.CancelledError:
+            # The ordinary end: asked to stop, and all is stopped.
+            context.err.print(f"stopped; the data stays in {options.data_dir}", soft_wrap=True)
+        except ChildGaveUp as error:
+            for line in error.tail:
+                context.err.print(f"  | {line}", markup=False, soft_wrap=True, style="dim")
+            raise
+    raise Ended(DONE)
+
+
+@asynccontextmanager
+async def running(
+    context: CommandContext, options: StackOptions
+) -> AsyncIterator[tuple[Supervisor, Running]]:
+    """Everything started and healthy; everything stopped on the way out.
+
+    Raises:
+        InvalidRequest: the data directory is taken, a port is in use, or a child says so.
+        ChildGaveUp: a child crashes whenever it is started.
+    """
+    lock = take_lock(options.data_dir)
+    try:
+        view = _View(context)
+        supervisor = Supervisor(stack.plan(options), options.data_dir, changed=view.changed)
+        view.statuses = list(supervisor.statuses.values())
+
+        def write() -> Running:
+            state = Running(
+                pid=os.getpid(),
+                addresses={s.name: s.address for s in view.statuses},
+                pids={n: c.pid for n, c in supervisor.children.items() if c.pid},
+                seconds={s.name: round(s.start_seconds or 0.0, 2) for s in view.statuses},
+                total_seconds=round(supervisor.total_seconds, 2),
+            )
+            state.write(options.data_dir)
+            return state
+
+        try:
+            async with supervisor:
+                with view.moving():
+                    await supervisor.started()
+                state = write()
+                view.restarted = write
+                yield supervisor, state
+        finally:
+            (options.data_dir / STATE).unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+
+
+class _View:
+    """A table that moves where someone looks, else a line for each change."""
+
+    def __init__(self, context: CommandContext) -> None:
+        self._stage = context.stage
+        self._spinner = Spinner("dots")
+        self.statuses: list[Status] = []
+        self.restarted: Callable[[], object] | None = None
+        self._starting = context.stage.is_terminal
+
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """Shows the table while children start."""
+        if not self._stage.is_terminal:
+            yield
+            return
+        try:
+            with Live(console=self._stage, transient=True, get_renderable=self._render):
+                yield
+        finally:
+            self._starting = False
+
+    def changed(self, status: Status) -> None:
+        """A child has entered a phase."""
+        if self.restarted and status.phase is Phase.HEALTHY:
+            self.restarted()
+        if self._starting or (status.phase in _QUIET and not status.restarts):
+            return
+        line = f"{status.name} {status.phase.value}"
+        if status.phase is Phase.HEALTHY and not status.restarts:
+            line += f" after {status.start_seconds:.1f} s at {status.address}"
+        self._stage.print(line, soft_wrap=True, style="" if status.restarts else "dim")
+
+    def _render(self) -> RenderableType:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for status in self.statuses:
+            busy = status.phase in _BUSY
+            seconds = time.monotonic() - status.since if busy else status.start_seconds
+            style = _STYLES.get(status.phase, "dim")
+            table.add_row(
+                self._spinner if busy else Text("✓" if seconds is not None else "·", style=style),
+                Text(status.name, style="bold"),
+                Text(status.phase.value, style=style),
+                Text(f"{seconds:6.1f} s" if seconds is not None else ""),
+                Text(status.address if status.phase is Phase.HEALTHY else "", style="dim"),
+            )
+        return table
+
+
+def _print_addresses(context: CommandContext, state: Running) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, address in state.addresses.items():
+        table.add_row(
+            Text("✓", style="green"),
+            Text(name, style="bold"),
+            address,
+            Text(f"{state.seconds[name]:6.1f} s", style="dim"),
+        )
+    context.out.print(table)
+    context.out.print(f"[green]ready[/] after {state.total_seconds:.1f} s; Ctrl-C stops it")
+    context.out.print('[dim]now, elsewhere:[/] underpaint draft "PROMPT" -n 8 --seed 7')
+
+
+@contextmanager
+def _signals_cancel() -> Iterator[None]:
+    """SIGTERM and a closed terminal do what Ctrl-C does: cancel this command."""
+    loop, command = asyncio.get_running_loop(), asyncio.current_task()
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, command.cancel if command else loop.stop)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,1 @@
+"""What commands show: tables and pictures in a terminal, progress, JSON."""

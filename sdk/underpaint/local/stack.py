@@ -1,0 +1,196 @@
+"""Which children make up a whole Underpaint on one machine, and how each is started."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from underpaint.contract.checkpoints import check_directory
+from underpaint.contract.errors import InvalidRequest
+from underpaint.local import extras
+from underpaint.local.child import ChildSpec
+from underpaint.local.probes import grpc_serves, redis_answers
+
+HOST: Final = "127.0.0.1"
+EDGE_PORT: Final = 50051
+ORCHESTRATOR_PORT: Final = 50061
+CLOUD_PORT: Final = 50071
+# Bytes; the kernel takes 107.
+_MAX_SOCKET_PATH: Final = 99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackOptions:
+    """What may be chosen; empty and None leave it to the tiers."""
+
+    data_dir: Path
+    edge_port: int = EDGE_PORT  # 0 takes a free one, here and below
+    orchestrator_port: int = ORCHESTRATOR_PORT
+    cloud_port: int = CLOUD_PORT
+    cloud: bool = True  # False starts the edge alone
+    redis_url: str = ""  # empty starts an embedded server
+    lite: str = ""
+    full: str = ""
+    prices: Path | None = None
+    policy: Path | None = None
+    callers_file: Path | None = None
+    budget_usd: str = ""
+
+
+def plan(options: StackOptions) -> list[ChildSpec]:
+    """The children in the order to start; the last to start is the first to be stopped.
+
+    Raises:
+        InvalidRequest: a port is in use, a model directory is unfit, or an extra is missing.
+    """
+    for model in (options.lite, options.full if options.cloud else ""):
+        # The tiers check it, too, yet only after others have been started.
+        if Path(model).is_absolute() or (Path(model).is_dir() and model):
+            check_directory(Path(model))
+    data = options.data_dir.resolve()
+    ports = {"--edge-port": options.edge_port}
+    if options.cloud:
+        ports |= {
+            "--orchestrator-port": options.orchestrator_port,
+            "--cloud-port": options.cloud_port,
+        }
+    addresses = _addresses(ports)
+    edge = addresses["--edge-port"]
+    orchestrator = addresses.get("--orchestrator-port", "")
+    # The cloud takes longest, so it starts at once and the edge beside it: on two cores
+    # that makes both slower and the whole a fifth faster than one after the other.
+    edge_spec = ChildSpec(
+        name="edge",
+        command=_module(
+            "edge",
+            "underpaint.edge",
+            {
+                "--listen": edge,
+                "--data-dir": data / "edge",
+                "--model": options.lite,
+                "--orchestrator": orchestrator,
+            },
+        ),
+        address=edge,
+        probe=partial(grpc_serves, edge),
+        after=("orchestrator",) if options.cloud else (),
+    )
+    if not options.cloud:
+        return [edge_spec]
+    cloud = addresses["--cloud-port"]
+    state = socket_path(data)
+    orchestrator_spec = ChildSpec(
+        name="orchestrator",
+        command=_module(
+            "orchestrator",
+            "underpaint.orchestrator",
+            {
+                "--listen": orchestrator,
+                "--redis-url": options.redis_url or f"unix://{state}",
+                "--cloud": cloud,
+                "--data-dir": data / "orchestrator",
+                "--prices": options.prices,
+                "--policy": options.policy,
+                "--callers-file": options.callers_file,
+                "--default-budget-usd": options.budget_usd,
+            },
+        ),
+        address=orchestrator,
+        probe=partial(grpc_serves, orchestrator),
+        after=() if options.redis_url else ("state",),
+        grace_s=15.0,
+    )
+    cloud_spec = ChildSpec(
+        name="cloud",
+        command=_module(
+            "cloud",
+            "underpaint.cloud",
+            {"--listen": cloud, "--data-dir": data / "cloud", "--model": options.full},
+        ),
+        address=cloud,
+        probe=partial(grpc_serves, cloud),
+        grace_s=20.0,
+    )
+    if options.redis_url:
+        return [orchestrator_spec, cloud_spec, edge_spec]
+    state_spec = ChildSpec(
+        name="state",
+        command=_module(
+            "orchestrator",
+            "underpaint.orchestrator.storage.redis.embedded",
+            {"--data-dir": data / "state", "--socket": state},
+        ),
+        address=str(state),
+        probe=partial(redis_answers, state),
+        grace_s=15.0,
+    )
+    return [state_spec, orchestrator_spec, cloud_spec, edge_spec]
+
+
+def socket_path(data_dir: Path) -> Path:
+    """Where the embedded server listens: in the data directory, unless that is too deep."""
+    path = data_dir / "state" / "redis.sock"
+    if len(os.fsencode(path)) <= _MAX_SOCKET_PATH:
+        return path
+    name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
+    private = Path(tempfile.gettempdir()) / f"underpaint-{os.getuid()}-{name}"
+    private.mkdir(mode=0o700, exist_ok=True)
+    if private.is_symlink() or private.stat().st_uid != os.getuid():
+        raise InvalidRequest(f"{private} belongs to someone else; use a shorter --data-dir")
+    private.chmod(0o700)
+    return private / "redis.sock"
+
+
+def _module(extra: str, module: str, flags: Mapping[str, object]) -> tuple[str, ...]:
+    """A command; flags without a value are left out.
+
+    Raises:
+        InvalidRequest: what the extra needs is not installed.
+    """
+    absent = extras.missing(extra)
+    if absent:
+        raise InvalidRequest(
+            f"the {extra} tier needs {', '.join(absent)}; "
+            f"install them with: pip install 'underpaint[{extra}]'"
+        )
+    given = [str(part) for flag, value in flags.items() if value for part in (flag, value)]
+    return (sys.executable, "-m", module, *given)
+
+
+def _addresses(ports: Mapping[str, int]) -> dict[str, str]:
+    """Ports, by flag, that can all be listened on now.
+
+    Raises:
+        InvalidRequest: something else listens on one, or it is none.
+    """
+    found: dict[str, str] = {}
+    with ExitStack() as held:  # all at once, so that no free one is given twice
+        for flag, port in ports.items():
+            probe = held.enter_context(socket.socket())
+            # As the servers do: a port whose connections only linger is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+                # Bound without listening, it would be given to the next one, too.
+                probe.listen()
+            except (OSError, OverflowError) as error:
+                if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+                    raise InvalidRequest(
+                        f"port {port} is in use by something else; stop that, or choose another "
+                        f"with {flag} (0 takes a free one)"
+                    ) from None
+                raise InvalidRequest(
+                    f"port {port} cannot be used; choose another with {flag}"
+                ) from None
+            found[flag] = f"{HOST}:{probe.getsockname()[1]}"
+    return found

@@ -1,0 +1,196 @@
+"""Starts children in order, keeps them running, stops them all."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final, Self
+
+from underpaint.contract.errors import EngineFailed, InvalidRequest
+from underpaint.local import leftovers
+from underpaint.local.child import Child, ChildSpec
+
+_PROBE_EVERY_S: Final = 0.1
+# A first start may have to fetch a model.
+_START_LIMIT_S: Final = 900.0
+# A child that lived shorter has crashed quickly.
+_QUICK_S: Final = 30.0
+_MAX_QUICK_CRASHES: Final = 5
+_BACKOFF_S: Final = (0.25, 0.5, 1.0, 2.0)
+_EARLY_GRACE_S: Final = 2.0
+_TAIL_LINES: Final = 12
+_WRONG_INPUT: Final = 2
+
+
+class Phase(Enum):
+    """Where a child stands."""
+
+    WAITING = "waiting"  # for another to be healthy
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    RESTARTING = "restarting"  # it crashed
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+@dataclass(slots=True, kw_only=True)
+class Status:
+    """What is shown of a child."""
+
+    name: str
+    address: str
+    phase: Phase = Phase.WAITING
+    since: float = 0.0  # by time.monotonic()
+    start_seconds: float | None = None  # from its first start to its first healthy answer
+    restarts: int = 0
+
+
+class ChildGaveUp(EngineFailed):
+    """A child crashes whenever it is started; `tail` has the last lines of its log."""
+
+    def __init__(self, message: str, tail: Sequence[str]) -> None:
+        super().__init__(message)
+        self.tail = tail
+
+
+class Supervisor:
+    """An async context: on leaving it, nothing that was started still runs.
+
+    Raises what made it give up, from `started` and `watch`:
+        InvalidRequest: a child found its input wrong at its first start.
+        ChildGaveUp: a child crashed five times within half a minute of its start.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[ChildSpec],
+        data_dir: Path,
+        *,
+        changed: Callable[[Status], None] = lambda status: None,
+    ) -> None:
+        """Starts nothing yet.
+
+        Args:
+            specs: in the order to start; they are stopped in the reverse order.
+            data_dir: logs go to its `logs`; its lock must be held.
+            changed: called whenever a child enters a phase.
+        """
+        logs = data_dir / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        # By directory, so that a later start finds what a killed one left.
+        self.mark = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
+        self.children = {spec.name: Child(spec, logs=logs, mark=self.mark) for spec in specs}
+        self.statuses = {s.name: Status(name=s.name, address=s.address) for s in specs}
+        self._changed = changed
+        self._healthy = {spec.name: asyncio.Event() for spec in specs}
+        self._tending: list[asyncio.Task[None]] = []
+        self.total_seconds = 0.0
+
+    async def __aenter__(self) -> Self:
+        await leftovers.end(set(), self.mark)
+        self._tending = [
+            asyncio.create_task(self._tend(child), name=f"tend {name}")
+            for name, child in self.children.items()
+        ]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for tending in self._tending:
+            tending.cancel()
+        await asyncio.gather(*self._tending, return_exceptions=True)
+        for name, child in reversed(self.children.items()):
+            self._enter(name, Phase.STOPPING)
+            # What was never healthy has nothing to finish, and Ray is deaf while it starts.
+            healthy = self._healthy[name].is_set()
+            await child.stop(child.spec.grace_s if healthy else _EARLY_GRACE_S)
+            self._enter(name, Phase.STOPPED)
+        await leftovers.end(set(), self.mark)
+
+    async def started(self) -> None:
+        """Returns once every child has been healthy."""
+        begun = time.monotonic()
+        all_healthy = asyncio.create_task(self._all_healthy())
+        try:
+            await asyncio.wait([all_healthy, *self._tending], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            all_healthy.cancel()
+        self._raise_if_ended()
+        self.total_seconds = time.monotonic() - begun
+
+    async def watch(self) -> None:
+        """Runs on until a child cannot be kept running, and raises why."""
+        await asyncio.wait(self._tending, return_when=asyncio.FIRST_COMPLETED)
+        self._raise_if_ended()
+
+    def _raise_if_ended(self) -> None:
+        for tending in self._tending:
+            if tending.done():
+                tending.result()
+
+    async def _all_healthy(self) -> None:
+        for event in self._healthy.values():
+            await event.wait()
+
+    async def _tend(self, child: Child) -> None:
+        """Starts a child again and again, until it is not worth it."""
+        name = child.spec.name
+        for other in child.spec.after:
+            await self._healthy[other].wait()
+        crashes = 0
+        while True:
+            begun = time.monotonic()
+            self._enter(name, Phase.STARTING)
+            await child.start()
+            if await self._becomes_healthy(child):
+                if self.statuses[name].start_seconds is None:
+                    self.statuses[name].start_seconds = time.monotonic() - begun
+                self._healthy[name].set()
+                self._enter(name, Phase.HEALTHY)
+            code = await child.wait()
+            if code == _WRONG_INPUT and not self._healthy[name].is_set():
+                raise InvalidRequest(_last_line(child))
+            crashes = crashes + 1 if time.monotonic() - begun < _QUICK_S else 1
+            if crashes >= _MAX_QUICK_CRASHES:
+                raise ChildGaveUp(
+                    f"{name} crashed {crashes} times in a row (exit code {code}); "
+                    f"its log is {child.log}",
+                    child.tail(_TAIL_LINES),
+                )
+            self.statuses[name].restarts += 1
+            self._enter(name, Phase.RESTARTING)
+            # Offspring of the crashed one would be in the new one's way.
+            await leftovers.end(set(), self.mark, name)
+            await asyncio.sleep(_BACKOFF_S[crashes - 1])
+
+    async def _becomes_healthy(self, child: Child) -> bool:
+        """Asks until it answers; False if it ends first, or is ended for taking too long."""
+        ending = asyncio.create_task(child.wait())
+        try:
+            async with asyncio.timeout(_START_LIMIT_S):
+                while not ending.done():
+                    if await child.spec.probe() and not ending.done():
+                        return True
+                    await asyncio.wait([ending], timeout=_PROBE_EVERY_S)
+        except TimeoutError:
+            child.kill()
+        finally:
+            ending.cancel()
+        return False
+
+    def _enter(self, name: str, phase: Phase) -> None:
+        status = self.statuses[name]
+        status.phase, status.since = phase, time.monotonic()
+        self._changed(status)
+
+
+def _last_line(child: Child) -> str:
+    """What it said of its wrong input."""
+    lines = child.tail(1) or [f"exit code 2 without a word; its log is {child.log}"]
+    line = re.sub(r"^(error|underpaint [\w ]+): ", "", lines[0].strip())
+    return f"{child.spec.name}: {line}"

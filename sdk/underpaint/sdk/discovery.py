@@ -1,0 +1,70 @@
+"""The state file of a running `underpaint up`: where its services listen."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+from underpaint.contract.errors import ServiceUnreachable
+from underpaint.sdk.settings import Settings
+
+STATE: Final = "up.json"
+LOCK: Final = "up.lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What `up` has started; rewritten when a child is restarted."""
+
+    pid: int
+    addresses: dict[str, str] = field(default_factory=dict)  # by child: host:port
+    pids: dict[str, int] = field(default_factory=dict)  # by child
+    seconds: dict[str, float] = field(default_factory=dict)  # by child: from start to healthy
+    total_seconds: float = 0.0
+
+    def write(self, data_dir: Path) -> None:
+        """Replaces the state file in one step: a reader never sees half of it."""
+        path = data_dir / STATE
+        scratch = path.with_suffix(".new")
+        scratch.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        scratch.replace(path)
+
+
+def read_running(data_dir: Path) -> Running | None:
+    """What is running on a data directory; None if nothing is.
+
+    A state file whose `up` was killed is left behind; only the lock tells.
+    """
+    try:
+        state = json.loads((data_dir / STATE).read_text())
+        with (data_dir / LOCK).open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return Running(**state)
+    except (OSError, ValueError, TypeError):
+        pass
+    return None
+
+
+def find_addresses(settings: Settings) -> tuple[str, str]:
+    """Addresses of the edge and the orchestrator: those set, else those of the running `up`.
+
+    Raises:
+        ServiceUnreachable: neither is there.
+    """
+    if settings.edge and settings.orchestrator:
+        return settings.edge, settings.orchestrator
+    running = read_running(settings.data_dir)
+    addresses = running.addresses if running else {}
+    edge = settings.edge or addresses.get("edge", "")
+    orchestrator = settings.orchestrator or addresses.get("orchestrator", "")
+    if not (edge or orchestrator):
+        raise ServiceUnreachable(
+            f"nothing runs on {settings.data_dir}; start it with `underpaint up`, "
+            "or set UNDERPAINT_EDGE and UNDERPAINT_ORCHESTRATOR"
+        )
+    return edge, orchestrator

@@ -1,0 +1,240 @@
+"""What the orchestrator can be asked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+from underpaint.contract.chunks import split
+from underpaint.contract.drafts import InitImage
+from underpaint.contract.errors import EngineFailed, ServiceUnreachable, Unavailable
+from underpaint.contract.pictures import Digest
+from underpaint.contract.promotion import Promotion, PromotionEvent, Quote
+from underpaint.contract.wire import (
+    event_from_wire,
+    promotion_from_wire,
+    quote_from_wire,
+)
+from underpaint.sdk.peer import Peer, answers
+from underpaint.sdk.requests import PolishRequest, new_promotion_id
+from underpaint.v1 import common_pb2, orchestrator_pb2
+
+if TYPE_CHECKING:
+    # Generated for type checkers only.
+    from underpaint.v1.orchestrator_pb2_grpc import OrchestratorServiceAsyncStub
+
+log = logging.getLogger(__name__)
+
+MAX_ARTIFACT_BYTES: Final = 64 * 2**20
+
+
+class Promotions:
+    """Quotes, promotions and artifacts."""
+
+    _orchestrator: Peer[OrchestratorServiceAsyncStub]
+    _pauses_s: tuple[float, ...]
+
+    async def quote(self, init_image: InitImage, polish: PolishRequest) -> Quote:
+        """The most a promotion would cost, the route, and why; nothing is spent.
+
+        Takes what may leave the device, since a quote tells the prompt.
+
+        Raises:
+            PolicyRefused: a rule says no.
+        """
+        request = orchestrator_pb2.QuoteRequest(promotion=polish.to_wire(init_image))
+        with self._orchestrator.call("Quote") as options:
+            answer = await self._orchestrator.stub.Quote(request, **options)
+        return quote_from_wire(answer.quote)
+
+    async def promote(
+        self,
+        init_image: InitImage,
+        polish: PolishRequest,
+        *,
+        quote_id: str,
+        promotion_id: str = "",
+    ) -> Promotion:
+        """Reserves the money and sends the draft; done once however often it is tried.
+
+        A lost answer is asked for again under the same id, so it is never paid for twice.
+
+        Args:
+            init_image: a draft that may leave its device; one that must stay cannot be one.
+            polish: as it was quoted.
+            quote_id: of the quote that was accepted.
+            promotion_id: to repeat an earlier attempt; empty makes a new one.
+
+        Raises:
+            PromotionConflict: the id is taken by other content.
+            PolicyRefused: a rule says no.
+            BudgetExceeded: a budget has no room for the quote.
+            QuoteExpired: quote again.
+        """
+        head = orchestrator_pb2.PromoteHead(
+            promotion_id=promotion_id or new_promotion_id(),
+            quote_id=quote_id,
+            promotion=polish.to_wire(init_image),
+        )
+
+        async def parts() -> AsyncGenerator[orchestrator_pb2.PromoteRequest, None]:
+            yield orchestrator_pb2.PromoteRequest(head=head)
+            for data in split(init_image.picture):
+                yield orchestrator_pb2.PromoteRequest(chunk=common_pb2.Chunk(data=data))
+
+        tries = 0
+        while True:
+            try:
+                with self._orchestrator.call("Promote") as options:
+                    answer = await self._orchestrator.stub.Promote(parts(), **options)
+                return promotion_from_wire(answer.promotion)
+            except Unavailable as error:
+                await self._pause(tries, error)
+                tries += 1
+
+    async def watch(
+        self, promotion_id: str, *, after_event_id: str = ""
+    ) -> AsyncGenerator[PromotionEvent, None]:
+        """Events up to the final one; a broken stream goes on where it broke.
+
+        Args:
+            promotion_id: whose events.
+            after_event_id: the last one seen; empty for all.
+
+        Raises:
+            PromotionNotFound: there is no such promotion.
+            Unavailable: it broke and could not be resumed for several tries in a row.
+        """
+        seen = after_event_id
+        tries = 0
+        while True:
+            heard = False
+            try:
+                async with aclosing(self._events(promotion_id, seen)) as events:
+                    async for event in events:
+                        heard, tries, seen = True, 0, event.id
+                        yield event
+                        if event.state.final:
+                            return
+                # Ended in order, yet without the final event: a server that shuts down,
+                # or an `after_event_id` behind which nothing follows.
+                if not heard and (await self.get_promotion(promotion_id)).state.final:
+                    return
+                raise ServiceUnreachable(f"{self._orchestrator.label} closed the stream; try again")
+            except Unavailable as error:
+                await self._pause(tries, error)
+                tries += 1
+
+    async def cancel(self, promotion_id: str) -> Promotion:
+        """Stops a promotion and gives the money back; a finished one is answered unchanged.
+
+        Raises:
+            PromotionNotFound: there is no such promotion.
+        """
+        with self._orchestrator.call("Cancel") as options:
+            answer = await self._orchestrator.stub.Cancel(
+                orchestrator_pb2.CancelRequest(promotion_id=promotion_id), **options
+            )
+        return promotion_from_wire(answer.promotion)
+
+    async def get_promotion(self, promotion_id: str) -> Promotion:
+        """The record as it stands.
+
+        Raises:
+            PromotionNotFound: there is no such promotion.
+        """
+        with self._orchestrator.call("GetPromotion") as options:
+            answer = await self._orchestrator.stub.GetPromotion(
+                orchestrator_pb2.GetPromotionRequest(promotion_id=promotion_id), **options
+            )
+        return promotion_from_wire(answer.promotion)
+
+    async def quote_retry(self, promotion_id: str) -> Quote:
+        """The most a dead promotion would cost if it were made now; nothing is spent.
+
+        Raises:
+            PromotionNotFound: there is no such promotion.
+            NotDead: it has not failed.
+            PolicyRefused: a rule says no.
+        """
+        request = orchestrator_pb2.QuoteRetryRequest(promotion_id=promotion_id)
+        with self._orchestrator.call("QuoteRetry") as options:
+            answer = await self._orchestrator.stub.QuoteRetry(request, **options)
+        return quote_from_wire(answer.quote)
+
+    async def retry(self, promotion_id: str, *, quote_id: str) -> Promotion:
+        """Makes a dead promotion anew: a new one, at a price of today. Again changes nothing.
+
+        Args:
+            promotion_id: of the dead one.
+            quote_id: of the `quote_retry` that was accepted.
+
+        Raises:
+            PromotionNotFound, NotDead, PolicyRefused: as for `quote_retry`.
+            BudgetExceeded: a budget has no room for the quote.
+            QuoteExpired: quote again.
+        """
+        request = orchestrator_pb2.RetryPromotionRequest(
+            promotion_id=promotion_id, quote_id=quote_id
+        )
+        with self._orchestrator.call("RetryPromotion") as options:
+            answer = await self._orchestrator.stub.RetryPromotion(request, **options)
+        return promotion_from_wire(answer.promotion)
+
+    async def list_promotions(self, limit: int = 50, *, dead: bool = False) -> list[Promotion]:
+        """The newest promotions, newest first; or those that are dead and were not retried."""
+        found: list[Promotion] = []
+        token = ""
+        while len(found) < limit:
+            page = orchestrator_pb2.ListPromotionsRequest(
+                page_size=min(limit - len(found), 1_000), page_token=token, dead=dead
+            )
+            with self._orchestrator.call("ListPromotions") as options:
+                answer = await self._orchestrator.stub.ListPromotions(page, **options)
+            found.extend(promotion_from_wire(wire) for wire in answer.promotions)
+            token = answer.next_page_token
+            if not token:
+                break
+        return found
+
+    async def get_artifact(self, sha256: str) -> bytes:
+        """The finished picture, checked against its SHA-256.
+
+        Raises:
+            ArtifactNotFound: nothing has this digest.
+            EngineFailed: the bytes came damaged.
+        """
+        arrival = None
+        with self._orchestrator.call("GetArtifact") as options:
+            call = self._orchestrator.stub.GetArtifact(
+                orchestrator_pb2.GetArtifactRequest(sha256=sha256), **options
+            )
+            async with aclosing(answers(call)) as parts:
+                async for part in parts:
+                    if part.WhichOneof("part") == "digest":
+                        # The name asked for, not the one answered: it is what is checked.
+                        digest = Digest(sha256=sha256, size=part.digest.size)
+                        arrival = self._orchestrator.arrival(digest, MAX_ARTIFACT_BYTES)
+                    elif arrival is not None:
+                        arrival.add(part.chunk.data)
+        if arrival is None:
+            raise EngineFailed(f"{self._orchestrator.label} answered without a picture; try again")
+        return arrival.bytes()
+
+    async def _events(self, promotion_id: str, after: str) -> AsyncGenerator[PromotionEvent, None]:
+        request = orchestrator_pb2.WatchRequest(promotion_id=promotion_id, after_event_id=after)
+        with self._orchestrator.call("Watch") as options:
+            call = self._orchestrator.stub.Watch(request, **options)
+            async with aclosing(answers(call)) as parts:
+                async for part in parts:
+                    yield event_from_wire(part.event)
+
+    async def _pause(self, tries: int, error: Unavailable) -> None:
+        """Waits before the next try; raises the error when there have been enough."""
+        if tries >= len(self._pauses_s):
+            raise error
+        log.info("trying again in %s s: %s", self._pauses_s[tries], error)
+        await asyncio.sleep(self._pauses_s[tries])
