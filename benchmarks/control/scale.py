@@ -153,7 +153,7 @@ async def _verified(made: Ours) -> None:
     ledger = RedisStore(made.url, lease_s=15)
     try:
         verdict = await Auditor(
-            books=ledger, artifacts=Artifacts(str(made.folder / "data" / "artifacts"))
+            store=ledger, artifacts=Artifacts(str(made.folder / "data" / "artifacts"))
         ).verify()
     finally:
         await ledger.close()
