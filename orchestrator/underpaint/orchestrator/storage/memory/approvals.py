@@ -7,7 +7,7 @@ from dataclasses import replace
 from underpaint.contract.promotion import Approval, Promotion, PromotionRequest, PromotionState
 from underpaint.orchestrator.promotions.approvals import LAPSED, waiting_for
 from underpaint.orchestrator.promotions.store import OpenQuote, expired, taken
-from underpaint.orchestrator.storage.memory.promotions import Record
+from underpaint.orchestrator.storage.memory.records import Record
 from underpaint.orchestrator.storage.memory.store import MemoryStore
 
 

@@ -1,37 +1,43 @@
-"""Quotes, promotions and events in memory, as they are read: the twin of `RedisPromotions`."""
+"""Quotes, promotions and events in memory: the twin of `RedisPromotions`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
+from typing import Any, Literal
 
-from underpaint.contract.promotion import Page, Promotion, PromotionEvent
-from underpaint.orchestrator.ledger.store import order
-from underpaint.orchestrator.pricing.table import EnginePrice
+from underpaint.contract.generation import Progress
+from underpaint.contract.money import MAX_USD_MICROS
+from underpaint.contract.promotion import (
+    Page,
+    Promotion,
+    PromotionEvent,
+    PromotionRequest,
+    PromotionState,
+)
+from underpaint.orchestrator.ledger.store import (
+    EVER,
+    Reservation,
+    frozen_for,
+    no_budget,
+    no_room,
+    order,
+    too_much,
+    warnings,
+)
+from underpaint.orchestrator.notifier import Notifier
 from underpaint.orchestrator.promotions.archive import Archive, Archived, Segment
-from underpaint.orchestrator.promotions.store import OpenQuote, Outcome, not_found
+from underpaint.orchestrator.promotions.store import (
+    WORK,
+    OpenQuote,
+    expired,
+    not_found,
+    reserved_for,
+    taken,
+)
 from underpaint.orchestrator.storage.memory.archive import MemoryArchive
-
-
-@dataclass(slots=True)
-class Record:
-    """A promotion and what must be known of it besides."""
-
-    promotion: Promotion
-    content: str
-    price: EnginePrice
-    number: int
-    expires_at: float
-    entry: str = ""
-    fence: int = 0
-    refusals: int = 0
-    cancelled: bool = False
-    trouble: str = ""  # that it was last put back for
-    outcome: Outcome | None = None
-    lapses_at: float = 0.0  # of the lease, while running
-    turn: int | None = None  # that it was last taken at
-    waits_until: float = 0.0  # of the backoff, while reserved
-    events: list[PromotionEvent] = field(default_factory=list)
+from underpaint.orchestrator.storage.memory.records import Record
+from underpaint.orchestrator.storage.memory.turns import Turns
 
 
 class MemoryPromotions(MemoryArchive):
@@ -42,6 +48,10 @@ class MemoryPromotions(MemoryArchive):
         self._quotes: dict[str, tuple[OpenQuote, float]] = {}
         self._records: dict[str, Record] = {}
         self._dead: dict[int, str] = {}  # ids by number
+        self._notifier = Notifier()
+        self._queue = Turns()
+        self._delayed: dict[str, Record] = {}
+        self._leased: dict[str, Record] = {}
 
     async def keep_quote(self, open_quote: OpenQuote, lifetime_s: float) -> None:
         """Keeps a quote for its lifetime."""
@@ -51,6 +61,94 @@ class MemoryPromotions(MemoryArchive):
         """The quote, if it is still open."""
         kept = self._quotes.get(quote_id)
         return kept[0] if kept and self._clock() < kept[1] else None
+
+    async def promote(
+        self,
+        promotion_id: str,
+        content: str,
+        request: PromotionRequest,
+        open_quote: OpenQuote,
+        reservation_s: float,
+        approved_by: str = "",
+    ) -> Promotion:
+        """Reserves and enqueues."""
+        before = self._records.get(promotion_id)
+        if before:
+            if before.content != content:
+                raise taken(promotion_id)
+            waits = before.promotion.state is PromotionState.WAITING
+            if not (waits and approved_by and self._clock() < before.expires_at):
+                return before.promotion
+        archived = await self._archived(promotion_id)
+        if archived:
+            if archived.content != content:
+                raise taken(promotion_id)
+            return archived.promotion
+        if self._frozen:
+            raise frozen_for(self._frozen)
+        quote = open_quote.quote
+        most = quote.max_usd_micros
+        kept = await self.find_quote(quote.id)
+        if kept is None or kept.content != content:
+            raise expired(quote.id)
+        scopes = request.account.scopes
+        limits = await self.limits(scopes)
+        for scope in scopes:
+            if sum(self._amounts.get((scope, EVER), (0, 0))) + most > MAX_USD_MICROS:
+                raise too_much(scope)
+        for budget in limits:
+            if most > budget.left_usd_micros and not budget.soft:
+                raise no_room(budget, most)
+        if not limits:
+            raise no_budget(scopes)
+        overruns = warnings(limits, most)
+        now = self._now()
+        record = Record(
+            promotion=Promotion(
+                id=promotion_id,
+                state=PromotionState.RESERVED,
+                promotion=request,
+                quote=quote,
+                created_at=before.promotion.created_at if before else now,
+                updated_at=now,
+                approved_by=approved_by,
+                warnings=overruns,
+            ),
+            content=content,
+            price=open_quote.price,
+            number=before.number if before else self._next_number(),
+            expires_at=self._clock() + reservation_s,
+            events=before.events if before else [],
+        )
+        self._records[promotion_id] = record
+        self._retried(request.retry_of, promotion_id)
+        self._open[promotion_id] = Reservation(day=self._today(), scopes=scopes, usd_micros=most)
+        self._move("reserve", promotion_id, most, 0)
+        for overrun in overruns:
+            scope = overrun.partition(" ")[0]
+            self._entry(
+                "overrun",
+                promotion_id=promotion_id,
+                scopes=(scope,),
+                day=self._today(),
+                note=overrun,
+            )
+        self._event(record, reserved_for(quote, approved_by))
+        self._enqueue(record)
+        return record.promotion
+
+    async def cancel(self, promotion_id: str) -> Promotion:
+        """Releases what waits; asks the worker of what runs to stop."""
+        archived = await self._archived(promotion_id)
+        if archived:
+            return archived.promotion
+        record = self._record(promotion_id)
+        if record.promotion.state is PromotionState.RESERVED:
+            self._resolve(record, "release", PromotionState.RELEASED, 0, "cancelled")
+        elif record.promotion.state is PromotionState.RUNNING:
+            record.cancelled = True
+            self._notifier.notify(promotion_id)
+        return record.promotion
 
     async def get(self, promotion_id: str) -> Promotion:
         """One promotion."""
@@ -121,3 +219,57 @@ class MemoryPromotions(MemoryArchive):
         if promotion_id not in self._records:
             raise not_found(promotion_id)
         return self._records[promotion_id]
+
+    def _change(self, record: Record, *, state: PromotionState, attempts: int) -> None:
+        record.promotion = replace(
+            record.promotion, state=state, attempts=attempts, updated_at=self._now()
+        )
+
+    def _resolve(
+        self,
+        record: Record,
+        kind: Literal["settle", "release", "expire"],
+        state: PromotionState,
+        charged: int,
+        message: str,
+        **more: Any,
+    ) -> None:
+        self._change(record, state=state, attempts=record.promotion.attempts)
+        reason = "" if state is PromotionState.SETTLED else message
+        record.promotion = replace(record.promotion, reason=reason)
+        promotion = record.promotion
+        self._dequeue(record)
+        self._move(kind, promotion.id, -promotion.quote.max_usd_micros, charged, **more)
+        del self._open[promotion.id]
+        self._event(record, message)
+
+    def _retried(self, dead: str, promotion_id: str) -> None:
+        """Notes on a dead promotion which one repeats it; nothing if there is no such."""
+        self._dead = {number: id_ for number, id_ in self._dead.items() if id_ != dead}
+        if record := self._records.get(dead):
+            record.promotion = replace(record.promotion, retried_as=promotion_id)
+
+    def _event(self, record: Record, message: str, progress: Progress | None = None) -> None:
+        record.events.append(
+            PromotionEvent(
+                id=self._next_id(),
+                at=self._now(),
+                state=record.promotion.state,
+                step=progress.step if progress else 0,
+                steps=progress.steps if progress else 0,
+                preview=progress.preview if progress else b"",
+                message=message,
+            )
+        )
+        self._notifier.notify(record.promotion.id)
+
+    def _enqueue(self, record: Record, turn: int | None = None) -> None:
+        self._queue.put(record.promotion, record.number, turn)
+        self._notifier.notify(WORK)
+
+    def _dequeue(self, record: Record) -> None:
+        """Takes a promotion out of whatever it waits in or is leased by."""
+        self._queue.remove(record.promotion, record.number)
+        self._delayed.pop(record.promotion.id, None)
+        self._leased.pop(record.promotion.id, None)
+        record.entry = ""
