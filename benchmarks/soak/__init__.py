@@ -1,0 +1,1 @@
+"""The faults of tests/faults mixed, for as long as asked."""
