@@ -111,7 +111,7 @@ async def test_05_a_stored_artifact_is_found_by_its_content_and_charged_once(hou
     settled = await second.client.get("promotion-1")
     assert settled.artifact
     assert settled.artifact.sha256 in stored
-    picture = await second.client.artifact(settled.artifact.sha256)
+    picture = await second.client.artifact(settled.id, settled.artifact.sha256)
     assert Digest.of(picture) == settled.artifact
     assert house.orders.wrote("began") == 1, "the engine drew it again"
     assert await second.client.budgets() == {"organisation:default": (0, charge(1))}

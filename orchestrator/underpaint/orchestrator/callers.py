@@ -1,111 +1,256 @@
-"""Who calls: tokens, each with a user, an account and roles."""
+"""Who calls: tokens, each with a user, an account and roles.
+
+Identity comes from the credential alone. Where no callers are told apart, everybody who is let
+in is the house: one organisation, whose caller may do everything.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import grpc
-from underpaint.contract.errors import InvalidRequest, PolicyRefused, Unauthenticated
+from underpaint.contract.errors import InvalidRequest, NotAllowed, Unauthenticated
 from underpaint.contract.promotion import Account
 from underpaint.contract.rim import check_token
 from underpaint.orchestrator.documents import Entry, read
-from underpaint.orchestrator.names import ROLE, check_scope
+from underpaint.orchestrator.names import ROLE, below, check_name
 
+log = logging.getLogger(__name__)
+
+ANY: Final = "*"  # a level that its caller may choose, or a role's reach over everything
+DEFAULT: Final = "default"  # the name of a level that nobody named
+ARTIST: Final = "artist"
+APPROVER: Final = "approver"
+OPERATOR: Final = "operator"
+ADMINISTRATOR: Final = "administrator"
+BUILT_IN: Final = (ARTIST, APPROVER, OPERATOR, ADMINISTRATOR)
 _LEVELS: Final = ("organisation", "team", "project")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Grant:
+    """A role and where it holds: a path such as "acme/growth", and what is below; "" for all."""
+
+    role: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.role}@{self.path or ANY}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """One user; an empty level of the account may be any."""
+    """One user of one organisation; a team or project of "*" may be named by the message."""
 
-    name: str = ""
-    organisation: str = ""
-    team: str = ""
-    project: str = ""
-    roles: frozenset[str] = frozenset()
+    name: str
+    organisation: str = DEFAULT
+    team: str = DEFAULT
+    project: str = DEFAULT
+    grants: frozenset[Grant] = frozenset()
+    of_house: bool = False  # nobody is told apart: any user may be named, too
+
+    @property
+    def identity(self) -> str:
+        """Such as "acme/ann": what quotes are bound to."""
+        return f"{self.organisation}/{self.name}"
+
+    @property
+    def account(self) -> Account:
+        """Its own, where the message names nothing."""
+        own = {level: getattr(self, level) for level in _LEVELS}
+        return Account(
+            **{level: DEFAULT if mine == ANY else mine for level, mine in own.items()},
+            user=DEFAULT if self.of_house else self.name,
+        )
+
+    @property
+    def party(self) -> str:
+        """Who takes turns with others, by the credential: its team, else the user."""
+        if self.of_house or self.team in (ANY, DEFAULT):
+            return f"user:{self.identity}"
+        return f"team:{self.organisation}/{self.team}"
+
+    def roles_at(self, path: str) -> frozenset[str]:
+        """The roles that hold at a path such as "acme/growth/web/ann"."""
+        return frozenset(grant.role for grant in self.grants if below(path, grant.path))
+
+    def may(self, path: str, *roles: str) -> bool:
+        """Whether one of some roles holds at a path; "" stands for everything."""
+        return any(grant.role in roles and below(path, grant.path) for grant in self.grants)
+
+    def has(self, *roles: str) -> bool:
+        """Whether one of some roles holds anywhere."""
+        return any(grant.role in roles for grant in self.grants)
+
+    def owns(self, account: Account) -> bool:
+        """Whether what was made for an account is this caller's own."""
+        if account.organisation != self.organisation:
+            return False
+        return self.of_house or account.user == self.name
 
     def bind(self, account: Account) -> Account:
         """The account with this caller's own levels in place of what was left open.
 
         Raises:
-            PolicyRefused: it names another user, or a level that is not this caller's.
+            NotAllowed: it names another user, or a level that is not this caller's.
         """
-        own = {"user": self.name} | {level: getattr(self, level) for level in _LEVELS}
-        for level, mine in own.items():
-            named = getattr(account, level)
-            if mine and named not in (mine, "default"):
-                raise PolicyRefused(
-                    f"{self.name} may not promote for {level}:{named}, only for {level}:{mine}"
+        own = self.account
+        open_levels = {level for level in _LEVELS if getattr(self, level) == ANY}
+        if self.of_house:
+            open_levels.add("user")
+        for level in (*_LEVELS, "user"):
+            named, mine = getattr(account, level), getattr(own, level)
+            if level not in open_levels and named not in (mine, DEFAULT):
+                raise NotAllowed(
+                    f"{self.name} may not promote for {level} {named}, only for {level} {mine}; "
+                    "an administrator gives callers what they may name"
                 )
-        return replace(account, **{level: mine for level, mine in own.items() if mine})
+        return replace(
+            account,
+            **{
+                level: getattr(own, level)
+                for level in (*_LEVELS, "user")
+                if level not in open_levels
+            },
+        )
 
 
-NOBODY: Final = Caller()  # where callers are not told apart: no name and no roles
+HOUSE: Final = Caller(
+    name="house",
+    team=ANY,
+    project=ANY,
+    grants=frozenset(Grant(role=role, path="") for role in BUILT_IN),
+    of_house=True,
+)
 
 
 class Callers:
     """Whose token is whose; the file holds digests, so that it is no secret."""
 
-    def __init__(self, by_digest: Mapping[str, Caller], token: str = "") -> None:
-        """Without callers and without a token that all may bring, none is asked for."""
+    def __init__(
+        self, by_digest: Mapping[str, Caller], token: str = "", *, reread: _Reread | None = None
+    ) -> None:
+        """Without callers everybody is the house, who brings the token if there is one."""
         self._by_digest = by_digest
         self._token = token
+        self._reread = reread
 
     @property
     def roles(self) -> frozenset[str]:
         """Every role that somebody has."""
-        return frozenset(role for each in self._by_digest.values() for role in each.roles)
+        everybody = self._known().values() or (HOUSE,)
+        return frozenset(grant.role for each in everybody for grant in each.grants)
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether callers have tokens of their own."""
+        return bool(self._known())
 
     def caller(self, authorization: str | bytes | None) -> Caller | None:
         """Who brings this metadata; None for a token that is nobody's."""
         given = authorization.decode() if isinstance(authorization, bytes) else authorization or ""
-        token = given.removeprefix("Bearer ")
-        known = self._by_digest.get(hashlib.sha256(token.encode()).hexdigest())
-        if known:
-            return known
-        open_to_all = not self._by_digest and not self._token
-        shared = self._token and check_token(self._token, given) is None
-        return NOBODY if open_to_all or shared else None
+        by_digest = self._known()
+        if by_digest:
+            token = given.removeprefix("Bearer ")
+            return by_digest.get(hashlib.sha256(token.encode()).hexdigest())
+        return HOUSE if check_token(self._token, given) is None else None
 
     def of(self, context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
-        """Who makes this call; who is nobody was not let in."""
+        """Who makes this call. Raises Unauthenticated for nobody."""
         metadata = dict(context.invocation_metadata() or ())
-        return self.caller(metadata.get("authorization")) or NOBODY
+        caller = self.caller(metadata.get("authorization"))
+        if caller is None:
+            raise _nobody()
+        return caller
 
     def refusal(self, authorization: str | bytes | None) -> Unauthenticated | None:
         """Why a call is not let in; None if it is."""
-        if self.caller(authorization) is not None:
-            return None
-        return Unauthenticated("the token is missing or wrong; set UNDERPAINT_TOKEN_FILE")
+        return _nobody() if self.caller(authorization) is None else None
+
+    def _known(self) -> Mapping[str, Caller]:
+        if self._reread is not None:
+            self._by_digest = self._reread(self._by_digest)
+        return self._by_digest
 
 
-def load(file: Path | None, token: str = "") -> Callers:
-    """Reads and checks who may call.
+class _Reread:
+    """Reads a callers file again once it has changed; a wrong one is told and not taken."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._seen = _state(file)
+
+    def __call__(self, known: Mapping[str, Caller]) -> Mapping[str, Caller]:
+        state = _state(self._file)
+        if state == self._seen:
+            return known
+        self._seen = state
+        try:
+            fresh = _read(self._file)
+        except InvalidRequest as error:
+            # Whoever was known stays known: a slip must not let everybody in, or nobody.
+            log.error("the callers stay as they were: %s", error)
+            return known
+        log.info("%d callers are known now", len(fresh))
+        return fresh
+
+
+def load(file: Path | None, token: str = "", *, required: bool = True) -> Callers:
+    """Reads and checks who may call; a changed file is taken at the next call.
 
     Args:
         file: YAML; None tells no callers apart.
-        token: that anybody may bring besides.
+        token: that everybody must bring, where callers are not told apart.
+        required: whether the file must be there; one that is not may come later.
 
     Raises:
         InvalidRequest: names the line and the field.
     """
     if file is None:
         return Callers({}, token)
+    reread = _Reread(file)
+    if not required and not file.exists():
+        return Callers({}, token, reread=reread)
+    if token:
+        raise InvalidRequest(
+            f"{file} gives each caller a token and --token-file one to all; give only one of them"
+        )
+    return Callers(_read(file), reread=reread)
+
+
+def _nobody() -> Unauthenticated:
+    return Unauthenticated("the token is missing or wrong; set UNDERPAINT_TOKEN_FILE")
+
+
+def _state(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _read(file: Path) -> dict[str, Caller]:
     by_digest: dict[str, Caller] = {}
+    identities: set[str] = set()
     for entry in read(file).fields(required=frozenset({"callers"}))["callers"]:
         digest, caller = _caller(entry)
         if digest in by_digest:
             raise entry.wrong("has the token of another caller")
+        if caller.identity in identities:
+            raise entry.wrong(f"is {caller.identity}, who is there already")
         by_digest[digest] = caller
+        identities.add(caller.identity)
     if not by_digest:
-        raise InvalidRequest(f"{file} names no caller")
-    return Callers(by_digest, token)
+        raise InvalidRequest(f"{file} names no caller; add one with `underpaint callers add`")
+    return by_digest
 
 
 def _caller(entry: Entry) -> tuple[str, Caller]:
@@ -117,18 +262,43 @@ def _caller(entry: Entry) -> tuple[str, Caller]:
         raise fields["token_sha256"].wrong(
             "must be 64 lower-case hex digits; make them with: printf %s TOKEN | sha256sum"
         )
-    roles = []
-    for each in fields.get("roles", ()):
-        if not ROLE.fullmatch(each.text()):
-            raise each.wrong(f"is {each.text()!r}; use 1 to 64 of A-Z a-z 0-9 . _ -")
-        roles.append(each.text())
-    levels = {level: _owner(fields[level], level) for level in _LEVELS if level in fields}
-    name = _owner(fields["name"], "user")
-    return digest, Caller(name=name, roles=frozenset(roles), **levels)
+    levels = {level: _level(fields[level], level) for level in _LEVELS if level in fields}
+    organisation = levels.get("organisation", DEFAULT)
+    grants = frozenset(_grant(each, organisation) for each in fields.get("roles", ()))
+    caller = Caller(
+        name=_named(fields["name"]),
+        organisation=organisation,
+        team=levels.get("team", DEFAULT),
+        project=levels.get("project", DEFAULT),
+        grants=grants,
+    )
+    return digest, caller
 
 
-def _owner(entry: Entry, level: str) -> str:
+def _level(entry: Entry, level: str) -> str:
+    if entry.text() == ANY and level != "organisation":
+        return ANY
+    return _named(entry)
+
+
+def _grant(entry: Entry, organisation: str) -> Grant:
+    """A role, in the caller's organisation unless it says where: "operator@acme/growth"."""
+    role, _, where = entry.text().partition("@")
+    if not ROLE.fullmatch(role):
+        raise entry.wrong(f"is {role!r}; use 1 to 64 of A-Z a-z 0-9 . _ -")
+    if where == ANY:
+        return Grant(role=role, path="")
+    for level in where.split("/") if where else ():
+        _checked(entry, level, check_name)
+    return Grant(role=role, path=where or organisation)
+
+
+def _named(entry: Entry) -> str:
+    return _checked(entry, entry.text(), check_name)
+
+
+def _checked(entry: Entry, name: str, check: Callable[[str], str]) -> str:
     try:
-        return check_scope(f"{level}:{entry.text()}").partition(":")[2]
+        return check(name)
     except InvalidRequest as error:
         raise entry.wrong(str(error)) from None

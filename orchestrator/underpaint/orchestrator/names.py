@@ -10,9 +10,9 @@ from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.promotion import SCOPE_KINDS, Account
 
 ENGINE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
-_PROMOTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 ROLE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_OWNER: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
+_PROMOTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_NAME: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 _EVENT_ID: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 
 
@@ -29,30 +29,69 @@ def check_promotion_id(promotion_id: str) -> str:
     return promotion_id
 
 
+def bare(promotion_id: str) -> str:
+    """A stored promotion id as its client chose it: without the organisation before it."""
+    return promotion_id.rpartition("/")[2]
+
+
+def check_name(name: str) -> str:
+    """The same name of an organisation, team, project or user.
+
+    Raises:
+        InvalidRequest: not 1 to 64 of A-Z a-z 0-9 . _ @ + -.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidRequest(
+            f"name {name[:80]!r} does not do; use 1 to 64 of A-Z a-z 0-9 . _ @ + -"
+        )
+    return name
+
+
 def check_account(account: Account) -> Account:
     """The same account.
 
     Raises:
-        InvalidRequest: a level is not 1 to 64 of A-Z a-z 0-9 . _ @ + -.
+        InvalidRequest: the name of a level does not do.
     """
-    for scope in account.scopes:
-        check_scope(scope)
+    for kind in SCOPE_KINDS:
+        try:
+            check_name(getattr(account, kind))
+        except InvalidRequest as error:
+            raise InvalidRequest(f"{kind}: {error}") from None
     return account
 
 
-def check_scope(scope: str) -> str:
-    """The same scope.
+def complete_scope(scope: str, account: Account) -> str:
+    """A scope with its whole path; what it leaves out is the account's.
+
+    Args:
+        scope: such as "project:web" or "project:acme/growth/web".
+        account: of whoever asks.
 
     Raises:
-        InvalidRequest: not like "project:catalogue".
+        InvalidRequest: an unknown kind, a wrong name, or more levels than its kind has.
     """
-    kind, _, name = scope.partition(":")
-    if kind not in SCOPE_KINDS or not _OWNER.fullmatch(name):
-        raise InvalidRequest(
-            f"scope {scope[:100]!r} does not do; write it like project:catalogue, with one of "
-            f"{', '.join(SCOPE_KINDS)} and 1 to 64 of A-Z a-z 0-9 . _ @ + -"
-        )
-    return scope
+    kind, _, path = scope.partition(":")
+    levels = path.split("/")
+    if kind not in SCOPE_KINDS or len(levels) > SCOPE_KINDS.index(kind) + 1:
+        raise _no_scope(scope)
+    try:
+        for level in levels:
+            check_name(level)
+    except InvalidRequest:
+        raise _no_scope(scope) from None
+    above = account.path.split("/")[: SCOPE_KINDS.index(kind) + 1 - len(levels)]
+    return f"{kind}:{'/'.join((*above, *levels))}"
+
+
+def path_of(scope: str) -> str:
+    """The path of a scope: "acme/growth" of "team:acme/growth"."""
+    return scope.partition(":")[2]
+
+
+def below(path: str, top: str) -> bool:
+    """Whether a path is `top` or below it; everything is below ""."""
+    return not top or path == top or path.startswith(f"{top}/")
 
 
 def check_days(period: Period, from_day: str, until_day: str) -> tuple[str, str]:
@@ -79,3 +118,10 @@ def check_event_id(event_id: str) -> str:
             f"event id {event_id[:40]!r} does not do; send the id of the last event seen, or none"
         )
     return event_id
+
+
+def _no_scope(scope: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"scope {scope[:100]!r} does not do; write it like project:web or project:acme/growth/web, "
+        f"with one of {', '.join(SCOPE_KINDS)} and names of 1 to 64 of A-Z a-z 0-9 . _ @ + -"
+    )

@@ -9,6 +9,7 @@ UnderpaintError
 │   └── ArtifactNotFound
 ├── PromotionConflict       the same promotion id, other content
 ├── Refused                 understood, and not done
+│   ├── NotAllowed          the caller lacks the role
 │   ├── PolicyRefused
 │   ├── PrivacyViolation
 │   ├── BudgetExceeded
@@ -64,6 +65,10 @@ class PromotionConflict(UnderpaintError):
 
 class Refused(UnderpaintError):
     """The request was understood and is not allowed."""
+
+
+class NotAllowed(Refused):
+    """The caller is known, and has no role that may do this."""
 
 
 class PolicyRefused(Refused):

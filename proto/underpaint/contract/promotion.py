@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -44,7 +44,7 @@ class Priority(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Whose money it is."""
+    """Whose money it is. A level left open is called default, so that every one has a path."""
 
     organisation: str = "default"
     team: str = "default"
@@ -53,15 +53,26 @@ class Account:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """Such as "project:catalogue", widest first."""
-        return tuple(f"{kind}:{getattr(self, kind)}" for kind in SCOPE_KINDS)
+        """Such as "project:acme/growth/web", widest first: a name means what it means below its
+        parent, so that two organisations' projects of one name are two."""
+        return tuple(f"{kind}:{path}" for kind, path in zip(SCOPE_KINDS, self.paths, strict=True))
 
     @property
-    def party(self) -> str:
-        """Who takes turns with others: the team; without one the user; else the organisation."""
-        kinds = ("team", "user", "organisation")
-        named = next((kind for kind in kinds if getattr(self, kind) != "default"), "organisation")
-        return f"{named}:{getattr(self, named)}"
+    def path(self) -> str:
+        """Such as "acme/growth/web/ann"."""
+        return "/".join(getattr(self, kind) for kind in SCOPE_KINDS)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The path of each level, widest first."""
+        levels = self.path.split("/")
+        return tuple("/".join(levels[: depth + 1]) for depth in range(len(levels)))
+
+    @classmethod
+    def of(cls, scopes: Sequence[str]) -> Account:
+        """The account whose `scopes` these are."""
+        levels = scopes[-1].partition(":")[2].split("/")
+        return cls(**dict(zip(SCOPE_KINDS, levels, strict=True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

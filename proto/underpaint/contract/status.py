@@ -24,6 +24,7 @@ CODES: Final[dict[type[UnderpaintError], grpc.StatusCode]] = {
     errors.PromotionNotFound: grpc.StatusCode.NOT_FOUND,
     errors.ArtifactNotFound: grpc.StatusCode.NOT_FOUND,
     errors.PromotionConflict: grpc.StatusCode.ALREADY_EXISTS,
+    errors.NotAllowed: grpc.StatusCode.PERMISSION_DENIED,
     errors.PolicyRefused: grpc.StatusCode.PERMISSION_DENIED,
     errors.PrivacyViolation: grpc.StatusCode.PERMISSION_DENIED,
     errors.BudgetExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,

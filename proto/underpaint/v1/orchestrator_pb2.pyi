@@ -349,10 +349,12 @@ class ListPromotionsResponse(_message.Message):
     def __init__(self, promotions: _Optional[_Iterable[_Union[Promotion, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GetArtifactRequest(_message.Message):
-    __slots__ = ("sha256",)
+    __slots__ = ("sha256", "promotion_id")
     SHA256_FIELD_NUMBER: _ClassVar[int]
+    PROMOTION_ID_FIELD_NUMBER: _ClassVar[int]
     sha256: str
-    def __init__(self, sha256: _Optional[str] = ...) -> None: ...
+    promotion_id: str
+    def __init__(self, sha256: _Optional[str] = ..., promotion_id: _Optional[str] = ...) -> None: ...
 
 class GetArtifactResponse(_message.Message):
     __slots__ = ("digest", "chunk")

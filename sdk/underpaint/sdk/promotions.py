@@ -200,17 +200,19 @@ class Promotions:
                 break
         return found
 
-    async def get_artifact(self, sha256: str) -> bytes:
-        """The finished picture, checked against its SHA-256.
+    async def get_artifact(self, promotion_id: str, sha256: str) -> bytes:
+        """A promotion's draft or finished picture, checked against its SHA-256.
 
         Raises:
-            ArtifactNotFound: nothing has this digest.
+            PromotionNotFound: there is no such promotion.
+            ArtifactNotFound: the promotion has nothing of this digest.
             EngineFailed: the bytes came damaged.
         """
         arrival = None
         with self._orchestrator.call("GetArtifact") as options:
             call = self._orchestrator.stub.GetArtifact(
-                orchestrator_pb2.GetArtifactRequest(sha256=sha256), **options
+                orchestrator_pb2.GetArtifactRequest(promotion_id=promotion_id, sha256=sha256),
+                **options,
             )
             async with aclosing(answers(call)) as parts:
                 async for part in parts:

@@ -166,11 +166,13 @@ class Client:
             )
         return wire.promotion_from_wire(answer.promotion)
 
-    async def artifact(self, sha256: str) -> bytes:
+    async def artifact(self, promotion_id: str, sha256: str) -> bytes:
         data = b""
         with translated("orchestrator"):
             async for answer in self.stub.GetArtifact(
-                pb.GetArtifactRequest(sha256=sha256), timeout=PATIENCE_S, metadata=self.metadata
+                pb.GetArtifactRequest(promotion_id=promotion_id, sha256=sha256),
+                timeout=PATIENCE_S,
+                metadata=self.metadata,
             ):
                 data += answer.chunk.data
         return data

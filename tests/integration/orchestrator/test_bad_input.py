@@ -48,7 +48,7 @@ BAD_PROMOTIONS: list[tuple[dict[str, Any], type[UnderpaintError], str]] = [
     ({"init_width": 100_000}, InvalidRequest, "100000 x 96"),
     ({"draft_count": 10_001}, InvalidRequest, "draft_count 10001"),
     ({"draft_id": "d" * 201}, InvalidRequest, "draft_id has more"),
-    ({"account.user": "a b"}, InvalidRequest, "'user:a b' does not do"),
+    ({"account.user": "a b"}, InvalidRequest, "user: name 'a b' does not do"),
     ({"account.team": "t" * 65}, InvalidRequest, "does not do"),
 ]
 
@@ -140,15 +140,18 @@ async def test_what_is_unknown_is_not_found(client: Client) -> None:
     for call in (client.get, client.cancel, client.events):
         with pytest.raises(PromotionNotFound, match="no promotion promotion-9"):
             await call("promotion-9")
-    with pytest.raises(ArtifactNotFound):
-        await client.artifact("0" * 64)
+    with pytest.raises(PromotionNotFound):
+        await client.artifact("promotion-9", "0" * 64)
+    await client.promote("promotion-1")
+    with pytest.raises(ArtifactNotFound, match="has no artifact 000"):
+        await client.artifact("promotion-1", "0" * 64)
     assert await client.spend("project:nobody") == {}
 
 
 async def test_other_bad_requests(client: Client) -> None:
     stub = client.stub
     cases: list[tuple[Any, Any, str]] = [
-        (client.artifact, "../../etc/passwd", "no SHA-256"),
+        (lambda sha256: client.artifact("promotion-1", sha256), "../../etc/passwd", "no SHA-256"),
         (lambda scope: client.set_budget(scope, 1), "projekt:x", "does not do"),
         (lambda scope: client.set_budget(scope, 1), "project:", "does not do"),
         (lambda limit: client.set_budget("project:x", limit), -1, "out of range"),

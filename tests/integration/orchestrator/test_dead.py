@@ -17,6 +17,7 @@ from underpaint.contract.errors import (
 )
 from underpaint.contract.promotion import Promotion, PromotionState
 from underpaint.orchestrator.artifacts import Artifacts
+from underpaint.orchestrator.names import bare
 from underpaint.orchestrator.promotions.archive import Archive, Archivist
 from underpaint.orchestrator.promotions.dead_letters import retry_id
 from underpaint.orchestrator.promotions.quoting import content_of
@@ -166,7 +167,7 @@ async def test_a_dead_promotion_is_retried_once_and_charged_once(
     retries = await asyncio.gather(
         *(client.retry("promotion-1", quotes[number % 2].id) for number in range(6))
     )
-    assert {each.id for each in retries} == {retry_id("promotion-1")}
+    assert {each.id for each in retries} == {bare(retry_id("default/promotion-1"))}
     finished = await client.finished(retries[0].id)
     assert finished.state is PromotionState.SETTLED
     assert finished.promotion.retry_of == "promotion-1"

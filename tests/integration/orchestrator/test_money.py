@@ -31,16 +31,18 @@ async def test_limits_by_period_through_the_door(client: Client, sdk: AsyncUnder
     await sdk.set_budget("user:default", 1, period=Period.MONTH, soft=True)
     quote = await client.quote()
     (warning,) = quote.warnings
-    assert warning.startswith("user:default goes $0.084399 over its soft limit of")
+    assert warning.startswith(
+        "user:default/default/default/default goes $0.084399 over its soft limit of"
+    )
     promoted = await client.promote("promotion-1", quote_id=quote.id)
     assert promoted.warnings == (warning,)
-    with pytest.raises(BudgetExceeded, match=r"project:default has .* a day"):
+    with pytest.raises(BudgetExceeded, match=r"project:default/default/default has .* a day"):
         await client.promote("promotion-2")
     await client.finished("promotion-1")
     assert [(b.scope, b.period, b.spent_usd_micros) for b in await sdk.budgets()] == [
         ("organisation:default", Period.CAMPAIGN, CHARGED),
-        ("project:default", Period.DAY, CHARGED),
-        ("user:default", Period.MONTH, CHARGED),
+        ("project:default/default/default", Period.DAY, CHARGED),
+        ("user:default/default/default/default", Period.MONTH, CHARGED),
     ]
     await sdk.remove_budget("project:default", Period.DAY)
     await client.promote("promotion-2")
@@ -79,12 +81,12 @@ async def test_verify_freeze_thaw_and_read(
     assert (good.mismatches, good.frozen, good.number) == ((), "", 3)
 
     async with Redis.from_url(settings.redis_url) as redis:
-        await redis.hincrby("{underpaint}:scope:team:default", "spent", -1)
+        await redis.hincrby("{underpaint}:scope:team:default/default", "spent", -1)
     quote = await client.quote()
     found = await sdk.verify_ledger()
     assert len(found.mismatches) == 1
-    assert found.mismatches[0].startswith("team:default in all")
-    with pytest.raises(LedgerFrozen, match="does not add up: team:default"):
+    assert found.mismatches[0].startswith("team:default/default in all")
+    with pytest.raises(LedgerFrozen, match="does not add up: team:default/default"):
         await client.promote("promotion-2", quote_id=quote.id)
     assert CODES[LedgerFrozen] is grpc.StatusCode.FAILED_PRECONDITION
     with pytest.raises(InvalidRequest, match="say why"):

@@ -17,6 +17,7 @@ from underpaint.contract.errors import (
 )
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import Account, PromotionState
+from underpaint.v1 import orchestrator_pb2 as pb
 
 from tests.integration.orchestrator.client import Client, request
 from tests.integration.orchestrator.stub_cloud import PREVIEW, StubCloud, picture_of
@@ -24,6 +25,8 @@ from tests.unit.orchestrator.samples import DRAFT
 
 CHARGED = 1_000 + 1_738  # a picture and ceil(2.5 x 695), from the shipped prices
 QUOTED = 1_000 + 120 * 695
+
+PROJECT = Account().scopes[2]
 
 
 async def test_quote_promote_watch_artifact_receipt_spend(client: Client, cloud: StubCloud) -> None:
@@ -47,10 +50,10 @@ async def test_quote_promote_watch_artifact_receipt_spend(client: Client, cloud:
     assert promotion.lineage.draft_sha256 == Digest.of(DRAFT).sha256
     assert (promotion.lineage.model, promotion.lineage.upscaler) == ("stub-model", "stub-upscaler")
     assert promotion.artifact
-    picture = await client.artifact(promotion.artifact.sha256)
+    picture = await client.artifact(promotion.id, promotion.artifact.sha256)
     assert hashlib.sha256(picture).hexdigest() == promotion.artifact.sha256
     assert await client.budgets() == {"organisation:default": (0, CHARGED)}
-    assert await client.spend("project:default") == {"project:default": (1, CHARGED, 9 * CHARGED)}
+    assert await client.spend("project:default") == {PROJECT: (1, CHARGED, 9 * CHARGED)}
     assert len(await client.spend()) == 4
     (call,) = cloud.calls
     assert call.init_image == DRAFT
@@ -88,14 +91,15 @@ async def test_a_replay_returns_what_is_stored_even_with_the_budget_gone(
     assert len(cloud.calls) == 1
     with pytest.raises(PromotionConflict, match="promotion-1 is taken by other content"):
         await client.promote("promotion-1", request(draft_count=3))
-    with pytest.raises(BudgetExceeded, match="project:default has"):
+    with pytest.raises(BudgetExceeded, match=f"{PROJECT} has"):
         await client.promote("promotion-2")
-    assert (await client.budgets())["project:default"] == (0, CHARGED)
+    assert (await client.budgets())[PROJECT] == (0, CHARGED)
 
 
 async def test_an_account_without_a_budget_gets_advice(client: Client) -> None:
-    elsewhere = request(account=Account(organisation="x", team="x", project="x", user="x"))
-    with pytest.raises(BudgetExceeded, match="underpaint budget set project:x 5"):
+    await client.stub.SetBudget(pb.SetBudgetRequest(scope="organisation:default", remove=True))
+    elsewhere = request(account=Account(team="x", project="x", user="x"))
+    with pytest.raises(BudgetExceeded, match="underpaint budget set project:default/x/x 5"):
         await client.promote("promotion-1", elsewhere)
 
 
@@ -206,4 +210,4 @@ async def test_a_jpeg_draft_is_taken_too(client: Client) -> None:
     sent = request(init_image=Digest.of(jpeg, "image/jpeg"), init_width=64, init_height=64)
     await client.promote("promotion-1", sent, jpeg)
     assert (await client.finished("promotion-1")).state is PromotionState.SETTLED
-    assert await client.artifact(Digest.of(jpeg).sha256) == jpeg
+    assert await client.artifact("promotion-1", Digest.of(jpeg).sha256) == jpeg

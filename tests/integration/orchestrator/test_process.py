@@ -118,7 +118,9 @@ async def test_what_waits_for_an_approval_survives_a_kill_and_is_charged_once(
         "rules:\n  - name: all\n    require_approval: {engine: full, role: lead, within: 4h}\n"
     )
     digest = hashlib.sha256(b"sesame").hexdigest()
-    callers.write_text(f"callers:\n  - {{name: ana, token_sha256: {digest}, roles: [lead]}}\n")
+    callers.write_text(
+        f"callers:\n  - {{name: ana, token_sha256: {digest}, roles: [artist, lead]}}\n"
+    )
     more = ("--policy", str(policy), "--callers-file", str(callers))
     first = start(*more)
     async with calling(settings, "sesame") as client:

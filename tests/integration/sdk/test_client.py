@@ -202,11 +202,11 @@ async def test_an_artifact_is_checked_against_the_name_it_was_asked_by(
     promotion = await client.get_promotion("promotion-1")
     assert promotion.artifact is not None
     sha256 = promotion.artifact.sha256
-    assert Digest.of(await client.get_artifact(sha256)).sha256 == sha256
+    assert Digest.of(await client.get_artifact("promotion", sha256)).sha256 == sha256
 
     stubs.orchestrator.artifacts[sha256] = b"something else of some length"
     with pytest.raises(EngineFailed, match="damaged"):
-        await client.get_artifact(sha256)
+        await client.get_artifact("promotion", sha256)
 
 
 async def test_nobody_there_is_a_domain_error() -> None:

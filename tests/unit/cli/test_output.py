@@ -144,9 +144,9 @@ def test_an_account_is_named_by_its_scopes() -> None:
 
     assert account.scopes == (
         "organisation:default",
-        "team:default",
-        "project:catalogue",
-        "user:ada",
+        "team:default/default",
+        "project:default/default/catalogue",
+        "user:default/default/catalogue/ada",
     )
     for wrong in ("catalogue", "planet:earth", "project:"):
         with pytest.raises(InvalidRequest, match="is no scope"):

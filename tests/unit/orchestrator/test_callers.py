@@ -1,4 +1,4 @@
-"""Who calls, and for which account."""
+"""Who calls, for which account, and where their roles hold."""
 
 from __future__ import annotations
 
@@ -6,13 +6,29 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from underpaint.contract.errors import InvalidRequest, PolicyRefused
+from underpaint.contract.errors import InvalidRequest, NotAllowed
 from underpaint.contract.promotion import Account
-from underpaint.orchestrator.callers import NOBODY, Caller, load
+from underpaint.orchestrator.callers import HOUSE, Caller, Grant, load
 
 DIGEST = hashlib.sha256(b"sesame").hexdigest()
-ONE = f"{{name: ana, token_sha256: {DIGEST}, team: comics, roles: [lead, artist]}}"
-ANA = Caller(name="ana", team="comics", roles=frozenset({"lead", "artist"}))
+OTHER = hashlib.sha256(b"open").hexdigest()
+ONE = (
+    f"{{name: ana, token_sha256: {DIGEST}, organisation: acme, team: comics, "
+    'roles: [lead, artist, "operator@acme/comics", "approver@*"]}'
+)
+ANA = Caller(
+    name="ana",
+    organisation="acme",
+    team="comics",
+    grants=frozenset(
+        {
+            Grant(role="lead", path="acme"),
+            Grant(role="artist", path="acme"),
+            Grant(role="operator", path="acme/comics"),
+            Grant(role="approver", path=""),
+        }
+    ),
+)
 
 
 def written(tmp_path: Path, *callers: str) -> Path:
@@ -22,41 +38,116 @@ def written(tmp_path: Path, *callers: str) -> Path:
 
 
 def test_a_token_tells_who_calls(tmp_path: Path) -> None:
-    callers = load(written(tmp_path, ONE), "shared")
+    callers = load(written(tmp_path, ONE))
     assert callers.caller("Bearer sesame") == ANA
     assert callers.caller(b"Bearer sesame") == ANA
-    assert callers.caller("Bearer shared") == NOBODY
     for wrong in (None, "", "Bearer ", "Bearer open", f"Bearer {DIGEST}"):
         assert callers.caller(wrong) is None
         assert callers.refusal(wrong)
     assert callers.refusal("Bearer sesame") is None
-    assert callers.roles == {"lead", "artist"}
+    assert callers.roles == {"lead", "artist", "operator", "approver"}
+    assert callers.told_apart
 
 
-def test_without_callers_and_token_everybody_is_nobody() -> None:
+def test_without_callers_everybody_who_is_let_in_is_the_house() -> None:
     callers = load(None)
-    assert callers.caller(None) == callers.caller("Bearer any") == NOBODY
-    assert not NOBODY.roles
+    assert callers.caller(None) == callers.caller("Bearer any") == HOUSE
+    assert not callers.told_apart
     assert load(None, "sesame").caller(None) is None
-    assert load(None, "sesame").caller("Bearer sesame") == NOBODY
+    assert load(None, "sesame").caller("Bearer sesame") == HOUSE
+    for role in ("artist", "approver", "operator", "administrator"):
+        assert HOUSE.may("", role)
+
+
+def test_one_token_for_all_and_one_for_each_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="give only one of them"):
+        load(written(tmp_path, ONE), "shared")
+
+
+def test_a_role_holds_where_it_was_given_and_below() -> None:
+    assert ANA.roles_at("acme/comics/book/ben") == {"lead", "artist", "operator", "approver"}
+    assert ANA.roles_at("acme/films") == {"lead", "artist", "approver"}
+    assert ANA.roles_at("acmeous") == {"approver"}  # no path below acme, though it begins alike
+    assert ANA.may("acme/comics", "operator")
+    assert not ANA.may("acme", "operator")
+    assert not ANA.may("", "operator")
 
 
 def test_a_caller_s_own_levels_stand_for_what_is_left_open() -> None:
-    assert ANA.bind(Account()) == Account(team="comics", user="ana")
-    assert ANA.bind(Account(project="book", team="comics")).project == "book"
-    assert NOBODY.bind(Account(user="x")) == Account(user="x")
-    for other in (Account(user="ben"), Account(team="films")):
-        with pytest.raises(PolicyRefused, match=r"ana may not promote for (user:ben|team:films)"):
+    own = Account(organisation="acme", team="comics", user="ana")
+    assert ANA.bind(Account()) == ANA.bind(own) == own
+    for other in (
+        Account(user="ben"),
+        Account(team="films"),
+        Account(project="book"),
+        Account(organisation="x"),
+    ):
+        with pytest.raises(NotAllowed, match="ana may not promote for"):
             ANA.bind(other)
+
+
+def test_a_level_that_is_open_may_be_named() -> None:
+    free = Caller(name="ben", organisation="acme", team="*", project="*")
+    named = free.bind(Account(team="films", project="noir"))
+    assert named == Account(organisation="acme", team="films", project="noir", user="ben")
+    assert free.bind(Account()) == Account(organisation="acme", user="ben")
+
+
+def test_the_house_has_one_organisation_and_names_its_users() -> None:
+    assert HOUSE.bind(Account(user="x", project="y")) == Account(user="x", project="y")
+    with pytest.raises(NotAllowed, match="organisation x"):
+        HOUSE.bind(Account(organisation="x"))
+
+
+@pytest.mark.parametrize(
+    ("caller", "party"),
+    [
+        (ANA, "team:acme/comics"),
+        (Caller(name="ben", organisation="acme"), "user:acme/ben"),
+        (Caller(name="ben", organisation="acme", team="*"), "user:acme/ben"),
+        (HOUSE, "user:default/house"),
+    ],
+)
+def test_turns_are_those_of_the_credential_whatever_a_message_names(
+    caller: Caller, party: str
+) -> None:
+    assert caller.party == party
+
+
+def test_a_changed_file_is_taken_at_the_next_call_and_a_wrong_one_is_not(tmp_path: Path) -> None:
+    file = written(tmp_path, ONE)
+    callers = load(file)
+    written(tmp_path, ONE, f"{{name: ben, token_sha256: {OTHER}, organisation: acme}}")
+    ben = callers.caller("Bearer open")
+    assert ben
+    assert ben.identity == "acme/ben"
+    file.write_text("callers: [oops]\n")
+    assert callers.caller("Bearer sesame") == ANA
+    written(tmp_path, ONE)
+    assert callers.caller("Bearer open") is None
+    file.unlink()
+    assert callers.caller("Bearer sesame") == ANA
+    assert callers.caller(None) is None
+
+
+def test_callers_may_come_later(tmp_path: Path) -> None:
+    callers = load(tmp_path / "callers.yaml", required=False)
+    assert callers.caller(None) == HOUSE
+    written(tmp_path, ONE)
+    assert callers.caller(None) is None
+    assert callers.caller("Bearer sesame") == ANA
 
 
 @pytest.mark.parametrize(
     ("callers", "told"),
     [
         ((ONE, ONE.replace("ana", "ben")), r"yaml:3: .*has the token of another caller"),
+        ((ONE, ONE.replace(DIGEST, OTHER)), r"yaml:3: .*is acme/ana, who is there already"),
         (("{name: ana, token_sha256: abc}",), r"yaml:2: .*64 lower-case hex digits"),
         ((ONE.replace("lead", "'a lead'"),), r"yaml:2: .*'a lead'; use 1 to 64"),
-        ((ONE.replace("ana", "'a b'"),), r"yaml:2: .*'user:a b' does not do"),
+        ((ONE.replace("@acme/comics", "@acme/a b"),), r"yaml:2: .*'a b' does not do"),
+        ((ONE.replace("ana", "'a b'"),), r"yaml:2: .*'a b' does not do"),
+        ((ONE.replace("acme, team", "'*', team"),), r"yaml:2: .*'\*' does not do"),
         ((ONE.replace("roles", "rules"),), r"yaml:2: .*rules is unknown"),
         ((f"{{token_sha256: {DIGEST}}}",), r"yaml:2: .*lacks name"),
     ],

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import grpc
 from typing_extensions import override
 from underpaint.contract import wire
-from underpaint.contract.accounting import check_day
+from underpaint.contract.accounting import LedgerEntry, check_day
 from underpaint.contract.money import check_usd_micros
+from underpaint.orchestrator.api.access import Access
+from underpaint.orchestrator.api.roles import not_allowed
+from underpaint.orchestrator.callers import Callers
 from underpaint.orchestrator.ledger import spend
 from underpaint.orchestrator.ledger.audit import Auditor
 from underpaint.orchestrator.ledger.store import LedgerStore
-from underpaint.orchestrator.names import check_days, check_scope
+from underpaint.orchestrator.names import check_days, complete_scope
 from underpaint.v1 import orchestrator_pb2 as pb
 from underpaint.v1 import orchestrator_pb2_grpc
 
@@ -23,16 +27,21 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class LedgerServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     """Budgets, spend and the audit."""
 
-    def __init__(self, *, ledger: LedgerStore, auditor: Auditor) -> None:
+    def __init__(self, *, ledger: LedgerStore, auditor: Auditor, callers: Callers) -> None:
         self._ledger = ledger
         self._auditor = auditor
+        self._callers = callers
 
     @override
     async def SetBudget(
         self, request: pb.SetBudgetRequest, context: Context
     ) -> pb.SetBudgetResponse:
         """Sets or lifts a limit of a scope."""
-        scope, period = check_scope(request.scope), wire.period_from_wire(request.period)
+        access = self._access("SetBudget", context)
+        scope = complete_scope(request.scope, access.caller.account)
+        if not access.may_scope(scope):
+            raise not_allowed(access.caller, "SetBudget")
+        period = wire.period_from_wire(request.period)
         from_day, until_day = check_days(period, request.from_day, request.until_day)
         if request.remove:
             await self._ledger.remove_budget(scope, period)
@@ -51,18 +60,20 @@ class LedgerServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def ListBudgets(
         self, request: pb.ListBudgetsRequest, context: Context
     ) -> pb.ListBudgetsResponse:
-        """Every limited scope."""
-        budgets = await self._ledger.budgets()
+        """Every limited scope in reach."""
+        access = self._access("ListBudgets", context)
+        budgets = [each for each in await self._ledger.budgets() if access.may_scope(each.scope)]
         return pb.ListBudgetsResponse(budgets=[wire.budget_to_wire(each) for each in budgets])
 
     @override
     async def GetSpend(self, request: pb.GetSpendRequest, context: Context) -> pb.GetSpendResponse:
         """What was charged, of one scope or of all, by scope or by dimensions."""
-        scope = check_scope(request.scope) if request.scope else ""
+        access = self._access("GetSpend", context)
+        scope = complete_scope(request.scope, access.caller.account) if request.scope else ""
         cells = [
             cell
             for cell in await self._ledger.spend(check_day(request.since_day))
-            if not scope or scope in cell.account.scopes
+            if access.may_account(cell.account) and (not scope or scope in cell.account.scopes)
         ]
         if request.by:
             lines = spend.by(cells, list(request.by))
@@ -75,6 +86,7 @@ class LedgerServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         self, request: pb.VerifyLedgerRequest, context: Context
     ) -> pb.VerifyLedgerResponse:
         """Adds up and compares."""
+        self._access("VerifyLedger", context)
         return wire.verification_to_wire(await self._auditor.verify())
 
     @override
@@ -82,6 +94,7 @@ class LedgerServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         self, request: pb.ThawLedgerRequest, context: Context
     ) -> pb.ThawLedgerResponse:
         """Allows spending again."""
+        self._access("ThawLedger", context)
         frozen = await self._auditor.thaw(request.because, rebuild=request.rebuild)
         return pb.ThawLedgerResponse(frozen=frozen)
 
@@ -89,6 +102,21 @@ class LedgerServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def ReadLedger(
         self, request: pb.ReadLedgerRequest, context: Context
     ) -> AsyncIterator[pb.ReadLedgerResponse]:
-        """Every entry since a day."""
+        """Every entry in reach since a day."""
+        access = self._access("ReadLedger", context)
         async for batch in self._auditor.read(check_day(request.since_day)):
-            yield pb.ReadLedgerResponse(entries=[wire.entry_to_wire(entry) for entry in batch])
+            shown = [_shown(access, entry) for entry in batch if _may_read(access, entry)]
+            if shown:
+                yield pb.ReadLedgerResponse(entries=[wire.entry_to_wire(entry) for entry in shown])
+
+    def _access(self, rpc: str, context: Context) -> Access:
+        return Access.of(self._callers.of(context), rpc)
+
+
+def _may_read(access: Access, entry: LedgerEntry) -> bool:
+    """An entry about some scope where a role holds there; one about the whole ledger, for all."""
+    return access.may_scope(entry.scopes[-1] if entry.scopes else "")
+
+
+def _shown(access: Access, entry: LedgerEntry) -> LedgerEntry:
+    return replace(entry, promotion_id=access.shown_id(entry.promotion_id))

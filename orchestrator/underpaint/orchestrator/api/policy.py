@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import grpc
 from typing_extensions import override
 from underpaint.contract import wire
 from underpaint.contract.wire import policy as wire_policy
-from underpaint.orchestrator.names import check_promotion_id
+from underpaint.orchestrator.api.access import Access
+from underpaint.orchestrator.callers import Callers
 from underpaint.orchestrator.policy.service import PolicyService
+from underpaint.orchestrator.promotions.store import PromotionStore
 from underpaint.v1 import orchestrator_pb2 as pb
 from underpaint.v1 import orchestrator_pb2_grpc
 
@@ -19,21 +22,25 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class PolicyServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     """Shows, checks, explains and replays."""
 
-    def __init__(self, *, policies: PolicyService) -> None:
+    def __init__(self, *, policies: PolicyService, store: PromotionStore, callers: Callers) -> None:
         self._policies = policies
+        self._store = store
+        self._callers = callers
 
     @override
     async def GetPolicy(
         self, request: pb.GetPolicyRequest, context: Context
     ) -> pb.GetPolicyResponse:
         """What is in force, and what is wrong with what is not."""
+        self._access("GetPolicy", context)
         return wire_policy.status_to_wire(self._policies.status)
 
     @override
     async def CheckPolicy(
         self, request: pb.CheckPolicyRequest, context: Context
     ) -> pb.CheckPolicyResponse:
-        """What is wrong with a wire_policy."""
+        """What is wrong with a policy."""
+        self._access("CheckPolicy", context)
         return wire_policy.check_to_wire(await self._policies.check(request.text))
 
     @override
@@ -41,7 +48,10 @@ class PolicyServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         self, request: pb.ExplainPromotionRequest, context: Context
     ) -> pb.ExplainPromotionResponse:
         """Each rule, and what it saw."""
-        explanation = await self._policies.explain(check_promotion_id(request.promotion_id))
+        access = self._access("ExplainPromotion", context)
+        promotion = await access.promotion(self._store, request.promotion_id)
+        explanation = await self._policies.explain(promotion.id)
+        explanation = replace(explanation, promotion=access.shown(explanation.promotion))
         return wire_policy.explanation_to_wire(explanation)
 
     @override
@@ -49,5 +59,15 @@ class PolicyServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         self, request: pb.ReplayPolicyRequest, context: Context
     ) -> pb.ReplayPolicyResponse:
         """What another policy would have done."""
-        replay = await self._policies.replay(request.text, wire.time_from_wire(request.since))
+        access = self._access("ReplayPolicy", context)
+        since = wire.time_from_wire(request.since)
+        replay = await self._policies.replay(request.text, since, reached=access.may)
+        changes = tuple(
+            replace(each, promotion_id=access.shown_id(each.promotion_id))
+            for each in replay.changes
+        )
+        replay = replace(replay, changes=changes)
         return wire_policy.replay_to_wire(replay)
+
+    def _access(self, rpc: str, context: Context) -> Access:
+        return Access.of(self._callers.of(context), rpc)

@@ -11,8 +11,9 @@ import grpc
 from typing_extensions import override
 from underpaint.contract import pictures, wire
 from underpaint.contract.chunks import Assembly, split
-from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.errors import ArtifactNotFound, InvalidRequest
 from underpaint.contract.promotion import Promotion, PromotionRequest
+from underpaint.orchestrator.api.access import Access
 from underpaint.orchestrator.callers import Caller, Callers
 from underpaint.orchestrator.names import check_event_id, check_promotion_id
 from underpaint.orchestrator.notifier import notified
@@ -57,9 +58,9 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     @override
     async def Quote(self, request: pb.QuoteRequest, context: Context) -> pb.QuoteResponse:
         """Prices a promotion."""
-        promotion, caller = request.promotion, self._callers.of(context)
+        promotion, caller = request.promotion, self._access("Quote", context).caller
         fill = _Fill(promotion, caller)
-        quote = await self._quoting.quote(promotion.engine, fill, caller.roles)
+        quote = await self._quoting.quote(promotion.engine, fill, caller)
         return pb.QuoteResponse(quote=wire.quote_to_wire(quote))
 
     @override
@@ -67,22 +68,25 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         self, request_iterator: AsyncIterator[pb.PromoteRequest], context: Context
     ) -> pb.PromoteResponse:
         """Takes the head and the picture, then reserves and enqueues."""
+        access = self._access("Promote", context)
         head, picture = await _receive(request_iterator)
         promotion = await self._promoting.promote(
-            head.promotion_id,
+            access.key(head.promotion_id),
             head.quote_id,
-            _Fill(head.promotion, self._callers.of(context)),
+            _Fill(head.promotion, access.caller),
             picture,
+            access.caller,
         )
-        return pb.PromoteResponse(promotion=wire.promotion_to_wire(promotion))
+        return pb.PromoteResponse(promotion=_to_wire(access, promotion))
 
     @override
     async def Watch(
         self, request: pb.WatchRequest, context: Context
     ) -> AsyncIterator[pb.WatchResponse]:
         """Events after the last one seen, until the final one."""
-        promotion_id = check_promotion_id(request.promotion_id)
+        access = self._access("Watch", context)
         after = check_event_id(request.after_event_id)
+        promotion_id = (await access.promotion(self._store, request.promotion_id)).id
         with self._store.listen(promotion_id) as news:
             while True:
                 news.clear()
@@ -104,35 +108,37 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     @override
     async def Cancel(self, request: pb.CancelRequest, context: Context) -> pb.CancelResponse:
         """Stops a promotion; waits a little for running work to end."""
-        promotion_id = check_promotion_id(request.promotion_id)
-        promotion = await self._promoting.cancel(promotion_id)
+        access = self._access("Cancel", context)
+        promotion = await access.promotion(self._store, request.promotion_id)
+        promotion = await self._promoting.cancel(promotion.id)
         if not promotion.state.final:
-            promotion = await self._ended(promotion_id)
-        return pb.CancelResponse(promotion=wire.promotion_to_wire(promotion))
+            promotion = await self._ended(promotion.id)
+        return pb.CancelResponse(promotion=_to_wire(access, promotion))
 
     @override
     async def GetPromotion(
         self, request: pb.GetPromotionRequest, context: Context
     ) -> pb.GetPromotionResponse:
         """One promotion."""
-        promotion = await self._store.get(check_promotion_id(request.promotion_id))
-        return pb.GetPromotionResponse(promotion=wire.promotion_to_wire(promotion))
+        access = self._access("GetPromotion", context)
+        promotion = await access.promotion(self._store, request.promotion_id)
+        return pb.GetPromotionResponse(promotion=_to_wire(access, promotion))
 
     @override
     async def ListPromotions(
         self, request: pb.ListPromotionsRequest, context: Context
     ) -> pb.ListPromotionsResponse:
         """Newest first."""
+        access = self._access("ListPromotions", context)
         size = request.page_size or DEFAULT_PAGE
         if size > MAX_PAGE:
             raise InvalidRequest(f"page_size {size} is above {MAX_PAGE}")
         token = request.page_token
         if token and not (token.isascii() and token.isdigit() and len(token) < 16):
             raise InvalidRequest("the page token is none of ours; begin again without one")
-        pages = self._store.dead if request.dead else self._store.page
-        page = await pages(size, token)
+        page = await access.page(self._store, size, token, dead=request.dead)
         return pb.ListPromotionsResponse(
-            promotions=[wire.promotion_to_wire(promotion) for promotion in page.promotions],
+            promotions=[_to_wire(access, promotion) for promotion in page.promotions],
             next_page_token=page.next_token,
         )
 
@@ -140,8 +146,12 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def GetArtifact(
         self, request: pb.GetArtifactRequest, context: Context
     ) -> AsyncIterator[pb.GetArtifactResponse]:
-        """The digest, then the bytes."""
+        """The digest, then the bytes: a promotion's draft or its finished picture."""
+        access = self._access("GetArtifact", context)
         named = wire.digest_from_wire(common_pb2.Digest(sha256=request.sha256))
+        promotion = await access.promotion(self._store, request.promotion_id)
+        if named.sha256 not in _pictures_of(promotion):
+            raise ArtifactNotFound(f"the promotion has no artifact {named.sha256}")
         data, digest = await self._promoting.artifacts.get(named.sha256)
         yield pb.GetArtifactResponse(digest=wire.digest_to_wire(digest))
         for chunk in split(data):
@@ -152,28 +162,29 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         self, request: pb.ApprovePromotionRequest, context: Context
     ) -> pb.ApprovePromotionResponse:
         """Lets a promotion that waits go on."""
-        promotion_id = check_promotion_id(request.promotion_id)
-        promotion = await self._promoting.approve(promotion_id, self._callers.of(context))
-        return pb.ApprovePromotionResponse(promotion=wire.promotion_to_wire(promotion))
+        access = self._access("ApprovePromotion", context)
+        promotion = await access.promotion(self._store, request.promotion_id)
+        promotion = await self._promoting.approve(promotion.id, access.caller)
+        return pb.ApprovePromotionResponse(promotion=_to_wire(access, promotion))
 
     @override
     async def DenyPromotion(
         self, request: pb.DenyPromotionRequest, context: Context
     ) -> pb.DenyPromotionResponse:
         """Ends a promotion that waits."""
-        promotion_id = check_promotion_id(request.promotion_id)
-        promotion = await self._promoting.deny(
-            promotion_id, self._callers.of(context), request.because
-        )
-        return pb.DenyPromotionResponse(promotion=wire.promotion_to_wire(promotion))
+        access = self._access("DenyPromotion", context)
+        promotion = await access.promotion(self._store, request.promotion_id)
+        promotion = await self._promoting.deny(promotion.id, access.caller, request.because)
+        return pb.DenyPromotionResponse(promotion=_to_wire(access, promotion))
 
     @override
     async def QuoteRetry(
         self, request: pb.QuoteRetryRequest, context: Context
     ) -> pb.QuoteRetryResponse:
         """What a dead promotion would cost now."""
-        promotion_id = check_promotion_id(request.promotion_id)
-        quote = await self._dead_letters.quote(promotion_id, self._callers.of(context))
+        access = self._access("QuoteRetry", context)
+        dead = await access.promotion(self._store, request.promotion_id)
+        quote = await self._dead_letters.quote(dead.id, access.caller)
         return pb.QuoteRetryResponse(quote=wire.quote_to_wire(quote))
 
     @override
@@ -181,11 +192,13 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         self, request: pb.RetryPromotionRequest, context: Context
     ) -> pb.RetryPromotionResponse:
         """Makes a dead promotion anew."""
-        promotion_id = check_promotion_id(request.promotion_id)
-        promotion = await self._dead_letters.retry(
-            promotion_id, request.quote_id, self._callers.of(context)
-        )
-        return pb.RetryPromotionResponse(promotion=wire.promotion_to_wire(promotion))
+        access = self._access("RetryPromotion", context)
+        dead = await access.promotion(self._store, request.promotion_id)
+        promotion = await self._dead_letters.retry(dead.id, request.quote_id, access.caller)
+        return pb.RetryPromotionResponse(promotion=_to_wire(access, promotion))
+
+    def _access(self, rpc: str, context: Context) -> Access:
+        return Access.of(self._callers.of(context), rpc)
 
     async def _ended(self, promotion_id: str) -> Promotion:
         """The promotion once it is final, or as it stands after a while."""
@@ -198,6 +211,16 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
                 if promotion.state.final or loop.time() >= until:
                     return promotion
                 await notified(news, min(WATCH_LOOK_S, until - loop.time()))
+
+
+def _to_wire(access: Access, promotion: Promotion) -> pb.Promotion:
+    return wire.promotion_to_wire(access.shown(promotion))
+
+
+def _pictures_of(promotion: Promotion) -> set[str]:
+    """The digests of what a promotion was made from and what it became."""
+    pictures_ = {promotion.promotion.init_image.sha256}
+    return pictures_ | ({promotion.artifact.sha256} if promotion.artifact else set())
 
 
 async def _receive(messages: AsyncIterator[pb.PromoteRequest]) -> tuple[pb.PromoteHead, bytes]:

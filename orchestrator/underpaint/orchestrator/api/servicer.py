@@ -29,5 +29,5 @@ class Servicer(PromotionsServicer, LedgerServicer, PolicyServicer):
         callers: Callers,
     ) -> None:
         PromotionsServicer.__init__(self, quoting=quoting, promoting=promoting, callers=callers)
-        LedgerServicer.__init__(self, ledger=promoting.store, auditor=auditor)
-        PolicyServicer.__init__(self, policies=policies)
+        LedgerServicer.__init__(self, ledger=promoting.store, auditor=auditor, callers=callers)
+        PolicyServicer.__init__(self, policies=policies, store=promoting.store, callers=callers)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from underpaint.contract.accounting import LedgerEntry
 from underpaint.contract.money import format_usd
-from underpaint.contract.promotion import SCOPE_KINDS, Account
+from underpaint.contract.promotion import Account
 from underpaint.orchestrator.ledger.store import (
     CAMPAIGN,
     EVER,
@@ -168,18 +168,12 @@ def _spend_cell(cell: _Cell, sums: tuple[int, int, int]) -> SpendCell:
     day, scopes, model = cell
     return SpendCell(
         day=day,
-        account=account_of(scopes),
+        account=Account.of(scopes),
         model=model,
         promotions=sums[0],
         charged_usd_micros=sums[1],
         cloud_only_usd_micros=sums[2],
     )
-
-
-def account_of(scopes: tuple[str, ...]) -> Account:
-    """The account whose scopes these are."""
-    names = (scope.partition(":")[2] for scope in scopes)
-    return Account(**dict(zip(SCOPE_KINDS, names, strict=True)))
 
 
 def _in_words(window: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,8 +76,15 @@ class PolicyService:
             in_force=version == self.policies.current.version,
         )
 
-    async def replay(self, text: str, since: datetime) -> Replay:
-        """What another policy would have done with all promotions since a time.
+    async def replay(
+        self, text: str, since: datetime, *, reached: Callable[[Promotion], bool]
+    ) -> Replay:
+        """What another policy would have done with promotions since a time.
+
+        Args:
+            text: of the other policy.
+            since: aware.
+            reached: whether whoever asks may know of a promotion.
 
         Raises:
             InvalidRequest: names what is wrong with the policy.
@@ -93,7 +101,7 @@ class PolicyService:
             page = await self.history.page(PAGE, token)
             # By when each began: one that was approved late still stands where it began.
             for promotion in page.promotions:
-                if promotion.created_at >= since:
+                if promotion.created_at >= since and reached(promotion):
                     replayer.add(promotion)
             oldest = page.promotions[-1].created_at if page.promotions else since
             if oldest < since or not page.next_token:

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from underpaint.contract.durations import format_duration
 from underpaint.contract.errors import LedgerUnavailable, NotWaiting
 from underpaint.contract.promotion import Approval, Promotion, PromotionRequest, PromotionState
+from underpaint.orchestrator.names import bare
 from underpaint.orchestrator.promotions.store import OpenQuote
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def not_waiting(promotion: Promotion) -> NotWaiting:
         told = f"{promotion.approved_by} has approved it"
     else:
         told = promotion.reason or f"it is {promotion.state.value}"
-    return NotWaiting(f"promotion {promotion.id} does not wait for an approval: {told}")
+    return NotWaiting(f"promotion {bare(promotion.id)} does not wait for an approval: {told}")
 
 
 async def lapse_for_ever(approvals: Approvals) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from underpaint.contract.errors import NotDead, PromotionNotFound
 from underpaint.contract.promotion import Promotion, PromotionRequest, Quote
 from underpaint.orchestrator.callers import Caller
+from underpaint.orchestrator.names import bare
 from underpaint.orchestrator.promotions.promoting import Promoting
 from underpaint.orchestrator.promotions.quoting import Quoting
 
@@ -34,8 +35,8 @@ class DeadLetters:
             PolicyRefused: a rule says no, or the account is not this caller's.
         """
         dead = await self._dead(promotion_id)
-        request = _anew(dead, caller)
-        return await self.quoting.quote(request.engine, lambda _: request, caller.roles)
+        request = _anew(dead)
+        return await self.quoting.quote(request.engine, lambda _: request, caller)
 
     async def retry(self, promotion_id: str, quote_id: str, caller: Caller) -> Promotion:
         """The promotion that repeats a dead one; again it answers with what is stored.
@@ -51,32 +52,37 @@ class DeadLetters:
             QuoteExpired, BudgetExceeded, LedgerFrozen: see `PromotionStore.promote`.
         """
         dead = await self._dead(promotion_id)
-        request = _anew(dead, caller)
+        request = _anew(dead)
         new_id = retry_id(promotion_id)
         try:
             return await self.promoting.store.get(new_id)
         except PromotionNotFound:
             picture, _ = await self.promoting.artifacts.get(request.init_image.sha256)
-            return await self.promoting.promote(new_id, quote_id, lambda _: request, picture)
+            return await self.promoting.promote(
+                new_id, quote_id, lambda _: request, picture, caller
+            )
 
     async def _dead(self, promotion_id: str) -> Promotion:
         promotion = await self.promoting.store.get(promotion_id)
         if not promotion.dead:
             told = promotion.reason or f"it is {promotion.state.value}"
-            raise NotDead(f"promotion {promotion_id} cannot be retried, for it is not dead: {told}")
+            raise NotDead(
+                f"promotion {bare(promotion_id)} cannot be retried, for it is not dead: {told}"
+            )
         return promotion
 
 
 def retry_id(promotion_id: str) -> str:
-    """The id of the promotion that repeats a dead one."""
-    return hashlib.sha256(f"retry of {promotion_id}".encode()).hexdigest()[:16]
+    """The id of the promotion that repeats a dead one, in the same organisation."""
+    organisation = promotion_id.rpartition("/")[0]
+    digest = hashlib.sha256(f"retry of {promotion_id}".encode()).hexdigest()[:16]
+    return f"{organisation}/{digest}"
 
 
-def _anew(dead: Promotion, caller: Caller) -> PromotionRequest:
+def _anew(dead: Promotion) -> PromotionRequest:
     """What was asked then; the engine is policy's choice again, unless it was the artist's."""
     return replace(
         dead.promotion,
         engine=json.loads(dead.quote.facts.get("request.engine", '""')),
-        account=caller.bind(dead.promotion.account),
         retry_of=dead.id,
     )

@@ -16,6 +16,7 @@ from underpaint.contract.promotion import Promotion, PromotionRequest, Promotion
 from underpaint.contract.wire import Defaults
 from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.callers import Caller
+from underpaint.orchestrator.names import bare
 from underpaint.orchestrator.promotions.approvals import Approvals, not_waiting
 from underpaint.orchestrator.promotions.quoting import Fill, check, content_of
 from underpaint.orchestrator.promotions.store import PromotionStore, expired, taken
@@ -33,15 +34,16 @@ class Promoting:
     reservation_s: float
 
     async def promote(
-        self, promotion_id: str, quote_id: str, fill: Fill, picture: bytes
+        self, promotion_id: str, quote_id: str, fill: Fill, picture: bytes, caller: Caller
     ) -> Promotion:
         """Reserves the quote and enqueues the polish, once for each promotion id.
 
         Args:
-            promotion_id: chosen by the client.
+            promotion_id: chosen by the client, behind its organisation.
             quote_id: of a quote for the same request.
             fill: the request, with the quote's values where it said nothing.
             picture: init_image, whole, its bytes already checked against their digest.
+            caller: who was quoted.
 
         Raises:
             InvalidRequest: the picture is none, or has another size than was quoted.
@@ -54,7 +56,7 @@ class Promoting:
         if before:
             return self._again(before, fill)
         open_quote = await self.store.find_quote(quote_id) if quote_id else None
-        if open_quote is None:
+        if open_quote is None or open_quote.caller != caller.identity:
             raise expired(quote_id)
         request = check(_completed(fill, open_quote.quote))
         content = content_of(request)
@@ -145,10 +147,11 @@ def _check_role(promotion: Promotion, caller: Caller) -> None:
     approval = promotion.quote.approval
     if approval is None:
         raise not_waiting(promotion)
-    if approval.role not in caller.roles:
+    roles = caller.roles_at(promotion.promotion.account.path)
+    if approval.role not in roles:
         raise PolicyRefused(
-            f"only somebody with role {approval.role} may decide about promotion {promotion.id}; "
-            f"{caller.name or 'this caller'} has {', '.join(sorted(caller.roles)) or 'no role'}"
+            f"only somebody with role {approval.role} may decide about promotion "
+            f"{bare(promotion.id)}; {caller.name} has {', '.join(sorted(roles)) or 'no role'} there"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from underpaint.contract.errors import InvalidRequest, PolicyRefused
 from underpaint.contract.promotion import Approval, PromotionRequest, Quote
 from underpaint.contract.wire import Defaults
 from underpaint.orchestrator import policy, pricing
+from underpaint.orchestrator.callers import Caller
 from underpaint.orchestrator.ledger.store import warnings
 from underpaint.orchestrator.names import check_account
 from underpaint.orchestrator.policy import facts
@@ -23,7 +25,7 @@ from underpaint.orchestrator.promotions.store import OpenQuote, PromotionStore
 
 MAX_DRAFTS: Final = 10_000  # that one promotion may say it was chosen from
 _MEDIA_TYPES: Final = ("image/png", "image/jpeg", "image/webp")
-REQUEST: Final = TypeAdapter(PromotionRequest)
+_REQUEST: Final = TypeAdapter(PromotionRequest)
 
 # A request as it was sent, completed with an engine's defaults.
 Fill = Callable[[Defaults], PromotionRequest]
@@ -39,13 +41,13 @@ class Quoting:
     healthy: Callable[[], Awaitable[Collection[str]]]  # engines that answer
     quote_lifetime_s: float
 
-    async def quote(self, asked_engine: str, fill: Fill, roles: Collection[str] = ()) -> Quote:
+    async def quote(self, asked_engine: str, fill: Fill, caller: Caller) -> Quote:
         """Prices a promotion at every engine that may take it and lets policy choose.
 
         Args:
             asked_engine: the one engine that may take it, or empty.
             fill: the request, with an engine's defaults where it said nothing.
-            roles: of the caller.
+            caller: the only one who may promote by it.
 
         Raises:
             InvalidRequest: out of range, or an unknown engine.
@@ -56,6 +58,7 @@ class Quoting:
         requests = {name: check(fill(self.prices.engine(name).defaults)) for name in engines}
         any_request = next(iter(requests.values()))
         limits = await self.store.limits(any_request.account.scopes)
+        roles = caller.roles_at(any_request.account.path)
         told = facts.of_roles(roles) | facts.of_limits(limits)
         if "engines.healthy" in rules.fields:
             told |= facts.of_engines(await self.healthy())
@@ -94,7 +97,11 @@ class Quoting:
             priority=request.priority,
         )
         open_quote = OpenQuote(
-            quote=quote, price=self.prices.engine(engine), content=content_of(request)
+            quote=quote,
+            price=self.prices.engine(engine),
+            content=content_of(request),
+            caller=caller.identity,
+            party=caller.party,
         )
         await self.store.keep_quote(open_quote, self.quote_lifetime_s)
         return quote
@@ -131,5 +138,10 @@ def check(request: PromotionRequest) -> PromotionRequest:
 
 
 def content_of(request: PromotionRequest) -> str:
-    """The digest that tells whether two promotions are the same."""
-    return hashlib.sha256(REQUEST.dump_json(request)).hexdigest()
+    """The digest that tells whether two promotions are the same.
+
+    Over what was set, by name: a field that a later version adds changes no digest until
+    somebody sets it, so that versions may work side by side.
+    """
+    told = _REQUEST.dump_python(request, mode="json", exclude_defaults=True)
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

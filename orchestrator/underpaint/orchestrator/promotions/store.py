@@ -32,6 +32,7 @@ from underpaint.contract.promotion import (
     Receipt,
 )
 from underpaint.orchestrator.ledger.store import LedgerStore
+from underpaint.orchestrator.names import bare
 from underpaint.orchestrator.pricing.table import EnginePrice
 from underpaint.orchestrator.promotions.archive import ArchiveStore
 
@@ -52,11 +53,13 @@ class Overcharge(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenQuote:
-    """A quote as it is kept: bound to one content, with the prices it was made from."""
+    """A quote as it is kept: bound to its caller, one content and one promotion."""
 
     quote: Quote
     price: EnginePrice
     content: str  # digest of the PromotionRequest, defaults filled in
+    caller: str = ""  # the identity of the only one who may promote by it
+    party: str = "house"  # who takes turns with others, by the credential of the caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +133,7 @@ class PromotionStore(LedgerStore, ArchiveStore, Protocol):
 
         Raises:
             PromotionConflict: the id is taken by other content.
-            QuoteExpired: the quote is gone or for other content.
+            QuoteExpired: the quote is gone, for other content, or of another promotion.
             BudgetExceeded: a scope with a hard limit has no room, or none has a limit today.
             LedgerFrozen: the ledger does not add up.
         """
@@ -145,8 +148,11 @@ class PromotionStore(LedgerStore, ArchiveStore, Protocol):
     async def get(self, promotion_id: str) -> Promotion:
         """One promotion. Raises PromotionNotFound."""
 
-    async def page(self, size: int, token: str) -> Page:
-        """Newest first, from a token of the page before or "" on."""
+    async def page(self, size: int, token: str, organisation: str = "") -> Page:
+        """Newest first, from a token of the page before or "" on; of one organisation or all.
+
+        A page may be short and yet lead on: only its token says whether more follow.
+        """
 
     async def dead(self, size: int, token: str) -> Page:
         """The dead that were not retried, newest first, as `page`."""
@@ -160,7 +166,7 @@ class PromotionStore(LedgerStore, ArchiveStore, Protocol):
         """Leases of promotions whose lease has lapsed, and of those whose turn it is.
 
         At each engine interactive ones go before batch ones, though every BATCH_TURN-th turn is
-        batch's. Within a priority the parties take turns (`Account.party`), so that nobody waits
+        batch's. Within a priority the parties take turns (`OpenQuote.party`), so that nobody waits
         for all that another has queued; the promotions of a party go in the order they were
         made, and one that is retried keeps its place. Work that runs is never interrupted.
         """
@@ -257,14 +263,21 @@ def unfinished(trouble: str) -> str:
 def not_found(promotion_id: str) -> PromotionNotFound:
     """The error for an unknown promotion."""
     return PromotionNotFound(
-        f"there is no promotion {promotion_id}; list them with `underpaint promotions`"
+        f"there is no promotion {bare(promotion_id)}; list them with `underpaint promotions`"
     )
 
 
 def taken(promotion_id: str) -> PromotionConflict:
     """The error for a promotion id that stands for other content."""
     return PromotionConflict(
-        f"promotion id {promotion_id} is taken by other content; choose a new id"
+        f"promotion id {bare(promotion_id)} is taken by other content; choose a new id"
+    )
+
+
+def used(quote_id: str) -> QuoteExpired:
+    """The error for a quote that another promotion was made by."""
+    return QuoteExpired(
+        f"quote {quote_id[:80]!r} was promoted already; ask for a new one for each promotion"
     )
 
 

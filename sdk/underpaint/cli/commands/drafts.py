@@ -129,7 +129,7 @@ async def show(
                 f"see `underpaint watch {id}`"
             ) from None
         subject, name = promotion, promotion.id
-        picture = await context.client.get_artifact(promotion.artifact.sha256)
+        picture = await context.client.get_artifact(promotion.id, promotion.artifact.sha256)
     if out is None:
         out = context.settings.data_dir / "shown" / f"{name}.png"
         make_directory(out.parent)

@@ -236,7 +236,7 @@ async def fetch(context: CommandContext, promotion: Promotion) -> bytes:
     """The finished picture of a settled promotion."""
     if promotion.artifact is None:
         raise EngineFailed(f"promotion {promotion.id} is settled without a picture; report this")
-    return await context.client.get_artifact(promotion.artifact.sha256)
+    return await context.client.get_artifact(promotion.id, promotion.artifact.sha256)
 
 
 def parse_size(text: str | None) -> tuple[int | None, int | None]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from underpaint.contract.promotion import Approval, Promotion, PromotionRequest, PromotionState
 from underpaint.orchestrator.promotions.approvals import LAPSED, waiting_for
-from underpaint.orchestrator.promotions.store import OpenQuote, expired, taken
+from underpaint.orchestrator.promotions.store import OpenQuote, expired, taken, used
 from underpaint.orchestrator.storage.memory.records import Record
 from underpaint.orchestrator.storage.memory.store import MemoryStore
 
@@ -37,6 +37,8 @@ class MemoryApprovals:
         kept = await ledger.find_quote(open_quote.quote.id)
         if kept is None or kept.content != content:
             raise expired(open_quote.quote.id)
+        if ledger._promoted.get(open_quote.quote.id, promotion_id) != promotion_id:
+            raise used(open_quote.quote.id)
         await ledger.keep_quote(kept, approval.within_s)
         now = ledger._now()
         record = Record(
@@ -53,8 +55,10 @@ class MemoryApprovals:
             price=open_quote.price,
             number=ledger._next_number(),
             expires_at=ledger._clock() + approval.within_s,
+            party=open_quote.party,
         )
         ledger._records[promotion_id] = record
+        ledger._promoted[open_quote.quote.id] = promotion_id
         ledger._retried(request.retry_of, promotion_id)
         ledger._event(record, waiting_for(approval))
         return record.promotion

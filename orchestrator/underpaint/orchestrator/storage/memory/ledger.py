@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from underpaint.contract.accounting import Budget, Kind, LedgerEntry, Period
-from underpaint.orchestrator.ledger.replay import account_of
+from underpaint.contract.promotion import Account
 from underpaint.orchestrator.ledger.store import (
     CAMPAIGN,
     EVER,
@@ -97,7 +97,7 @@ class MemoryLedger:
         return [
             SpendCell(
                 day=day,
-                account=account_of(scopes),
+                account=Account.of(scopes),
                 model=model,
                 promotions=promotions,
                 charged_usd_micros=charged,

@@ -34,6 +34,7 @@ from underpaint.orchestrator.promotions.store import (
     not_found,
     reserved_for,
     taken,
+    used,
 )
 from underpaint.orchestrator.storage.memory.archive import MemoryArchive
 from underpaint.orchestrator.storage.memory.records import Record
@@ -46,6 +47,7 @@ class MemoryPromotions(MemoryArchive):
     def __init__(self, clock: Callable[[], float], archive: Archive | None) -> None:
         super().__init__(clock, archive)
         self._quotes: dict[str, tuple[OpenQuote, float]] = {}
+        self._promoted: dict[str, str] = {}  # what was promoted by a quote
         self._records: dict[str, Record] = {}
         self._dead: dict[int, str] = {}  # ids by number
         self._notifier = Notifier()
@@ -91,6 +93,8 @@ class MemoryPromotions(MemoryArchive):
         kept = await self.find_quote(quote.id)
         if kept is None or kept.content != content:
             raise expired(quote.id)
+        if self._promoted.get(quote.id, promotion_id) != promotion_id:
+            raise used(quote.id)
         scopes = request.account.scopes
         limits = await self.limits(scopes)
         for scope in scopes:
@@ -118,9 +122,11 @@ class MemoryPromotions(MemoryArchive):
             price=open_quote.price,
             number=before.number if before else self._next_number(),
             expires_at=self._clock() + reservation_s,
+            party=open_quote.party,
             events=before.events if before else [],
         )
         self._records[promotion_id] = record
+        self._promoted[quote.id] = promotion_id
         self._retried(request.retry_of, promotion_id)
         self._open[promotion_id] = Reservation(day=self._today(), scopes=scopes, usd_micros=most)
         self._move("reserve", promotion_id, most, 0)
@@ -155,20 +161,25 @@ class MemoryPromotions(MemoryArchive):
         archived = await self._archived(promotion_id)
         return archived.promotion if archived else self._record(promotion_id).promotion
 
-    async def page(self, size: int, token: str) -> Page:
+    async def page(self, size: int, token: str, organisation: str = "") -> Page:
         """Newest first."""
         newest = int(token) if token else self._next_number()
-        older = [each for each in reversed(self._records.values()) if each.number < newest][:size]
+        older = [
+            each
+            for each in reversed(self._records.values())
+            if each.number < newest and _is_of(organisation, each.promotion)
+        ][:size]
         promotions = [each.promotion for each in older]
         last = older[-1].number if older else newest
-        if len(older) < size:
-            archived = await self._archived_from(last - 1, size - len(older))
-            promotions += [each.promotion for each in archived]
+        seen = len(older)
+        if seen < size:
+            archived = await self._archived_from(last - 1, size - seen)
+            seen += len(archived)
+            promotions += [
+                each.promotion for each in archived if _is_of(organisation, each.promotion)
+            ]
             last = archived[-1].number if archived else last
-        return Page(
-            promotions=tuple(promotions),
-            next_token=str(last) if len(promotions) == size else "",
-        )
+        return Page(promotions=tuple(promotions), next_token=str(last) if seen == size else "")
 
     async def dead(self, size: int, token: str) -> Page:
         """The dead that were not retried, newest first."""
@@ -264,12 +275,17 @@ class MemoryPromotions(MemoryArchive):
         self._notifier.notify(record.promotion.id)
 
     def _enqueue(self, record: Record, turn: int | None = None) -> None:
-        self._queue.put(record.promotion, record.number, turn)
+        self._queue.put(record.promotion, record.party, record.number, turn)
         self._notifier.notify(WORK)
 
     def _dequeue(self, record: Record) -> None:
         """Takes a promotion out of whatever it waits in or is leased by."""
-        self._queue.remove(record.promotion, record.number)
+        self._queue.remove(record.promotion, record.party, record.number)
         self._delayed.pop(record.promotion.id, None)
         self._leased.pop(record.promotion.id, None)
         record.entry = ""
+
+
+def _is_of(organisation: str, promotion: Promotion) -> bool:
+    """Whether a promotion belongs to an organisation; to "" all do."""
+    return not organisation or promotion.id.startswith(f"{organisation}/")

@@ -18,6 +18,7 @@ class Record:
     price: EnginePrice
     number: int
     expires_at: float
+    party: str
     entry: str = ""
     fence: int = 0
     refusals: int = 0

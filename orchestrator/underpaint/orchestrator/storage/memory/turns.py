@@ -22,15 +22,16 @@ class Turns:
         self._passed: dict[str, int] = {}  # turns that batch has let by, by engine
         self._busy: dict[str, float] = {}  # until when an engine is left alone
 
-    def put(self, promotion: Promotion, number: int, turn: int | None = None) -> None:
+    def put(self, promotion: Promotion, party: str, number: int, turn: int | None = None) -> None:
         """Lets a promotion wait; one that waited before has its old place.
 
         Args:
             promotion: at the engine of its quote.
+            party: whose turn it takes.
             number: of the promotion.
             turn: that was of no use to it, and is its party's again.
         """
-        lane, party = _place(promotion)
+        lane = _lane_of(promotion)
         insort(self._waiting.setdefault((lane, party), []), (number, promotion.id))
         turns = self._turns.setdefault(lane, {})
         if party not in turns:
@@ -39,9 +40,9 @@ class Turns:
             turns[party] = min(turn, turns[party])
         self._engines.setdefault(lane[0], 0)
 
-    def remove(self, promotion: Promotion, number: int) -> None:
+    def remove(self, promotion: Promotion, party: str, number: int) -> None:
         """Takes a promotion out, if it waits."""
-        lane, party = _place(promotion)
+        lane = _lane_of(promotion)
         waiting = self._waiting.get((lane, party), [])
         if (number, promotion.id) in waiting:
             waiting.remove((number, promotion.id))
@@ -83,6 +84,5 @@ class Turns:
         return promotion_id, turn
 
 
-def _place(promotion: Promotion) -> tuple[_Lane, str]:
-    request = promotion.promotion
-    return (promotion.quote.engine, request.priority), request.account.party
+def _lane_of(promotion: Promotion) -> _Lane:
+    return promotion.quote.engine, promotion.promotion.priority

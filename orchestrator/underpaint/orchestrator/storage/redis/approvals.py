@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from underpaint.contract.promotion import Approval, Promotion, PromotionRequest
 from underpaint.orchestrator.promotions.approvals import LAPSED, waiting_for
-from underpaint.orchestrator.promotions.store import OpenQuote, expired, taken
+from underpaint.orchestrator.promotions.store import OpenQuote, expired, taken, used
 from underpaint.orchestrator.storage.redis import records
 from underpaint.orchestrator.storage.redis.store import RedisStore
 
@@ -44,6 +44,8 @@ class RedisApprovals:
             raise taken(promotion_id)
         if verdict == b"expired":
             raise expired(open_quote.quote.id)
+        if verdict == b"used":
+            raise used(open_quote.quote.id)
         return records.promotion_from(records.pairs(answer[0]))
 
     async def end(self, promotion_id: str, reason: str) -> bool:

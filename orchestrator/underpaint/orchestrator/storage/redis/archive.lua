@@ -12,6 +12,7 @@ for index = 4, #ARGV do
   redis.call('HSET', tombstones(id), id, ARGV[1] + index - 4)
   redis.call('DEL', promotion_key(id), root .. ':events:' .. id)
   redis.call('ZREM', root .. ':promotions', id)
+  redis.call('ZREM', index_of(id), id)
 end
 redis.call('ZADD', root .. ':segments', last, ARGV[1] .. ' ' .. sha256)
 redis.call('SET', root .. ':archived', ARGV[2])

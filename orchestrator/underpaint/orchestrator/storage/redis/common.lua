@@ -17,6 +17,7 @@
 --   :deadlines     sorted set, by when the       :promotions     sorted set, by :sequence
 --                  reservation expires           :bell           channel: "work" or the id of
 --                                                                a promotion that has news
+--   :promotions:ORGANISATION     sorted set, by :sequence
 --   :waiting       sorted set, by when an approval must be there
 --   :dead          sorted set, by :sequence: what failed and was not retried
 -- Archived promotions:
@@ -41,6 +42,9 @@ local DELAYED, DEADLINES = root .. ':delayed', root .. ':deadlines'
 local EVENTS_KEPT_MS = 86400000
 
 local function promotion_key(id) return root .. ':promotion:' .. id end
+local function quote_key(id) return root .. ':quote:' .. id end
+-- An id begins with its organisation; each has an index of its own.
+local function index_of(id) return root .. ':promotions:' .. (string.match(id, '^(.*)/') or '') end
 -- One of 65,536 small hashes: Redis packs them, which a hash for each id could not be.
 local function tombstones(id)
   return root .. ':tombstones:' .. string.sub(redis.sha1hex(id), 1, 4)
@@ -75,6 +79,13 @@ local function today()
 end
 
 local function later(ms, delay) return string.format('%.0f', tonumber(ms) + tonumber(delay)) end
+
+-- Numbers a promotion that has just been made.
+local function number(id)
+  local next = redis.call('INCR', root .. ':sequence')
+  redis.call('ZADD', root .. ':promotions', next, id)
+  redis.call('ZADD', index_of(id), next, id)
+end
 
 local function negative(amount)
   if amount == '0' then return '0' end

@@ -7,8 +7,7 @@ from importlib import resources
 from typing import Any, Final
 
 from underpaint.contract.accounting import Budget, LedgerEntry, Period
-from underpaint.contract.promotion import SCOPE_KINDS
-from underpaint.orchestrator.ledger.replay import account_of
+from underpaint.contract.promotion import SCOPE_KINDS, Account
 from underpaint.orchestrator.ledger.store import (
     CAMPAIGN,
     EVER,
@@ -227,7 +226,7 @@ def _cells(day: str, fields: records.Fields) -> list[SpendCell]:
             cells.append(
                 SpendCell(
                     day=day,
-                    account=account_of(tuple(scopes)),
+                    account=Account.of(scopes),
                     model=model,
                     promotions=int(fields[b"promotions " + cell]),
                     charged_usd_micros=int(charged),

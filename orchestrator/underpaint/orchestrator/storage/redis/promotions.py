@@ -13,6 +13,7 @@ from underpaint.orchestrator.promotions.store import (
     not_found,
     reserved_for,
     taken,
+    used,
 )
 from underpaint.orchestrator.storage.redis import connection, records
 from underpaint.orchestrator.storage.redis.archive import RedisArchive
@@ -31,6 +32,8 @@ class RedisPromotions(RedisArchive):
             str(open_quote.quote.max_usd_micros),
             records.QUOTE.dump_json(open_quote.quote),
             records.PRICE.dump_json(open_quote.price),
+            open_quote.caller,
+            open_quote.party,
         )
 
     async def find_quote(self, quote_id: str) -> OpenQuote | None:
@@ -42,6 +45,8 @@ class RedisPromotions(RedisArchive):
             quote=records.QUOTE.validate_json(fields[b"quote"]),
             price=records.PRICE.validate_json(fields[b"price"]),
             content=fields[b"content"].decode(),
+            caller=fields[b"caller"].decode(),
+            party=fields[b"party"].decode(),
         )
 
     async def promote(
@@ -69,7 +74,7 @@ class RedisPromotions(RedisArchive):
             reserved_for(quote, approved_by),
             approved_by,
             request.priority.value,
-            request.account.party,
+            open_quote.party,
             request.retry_of,
             quote.engine,
         )
@@ -82,6 +87,8 @@ class RedisPromotions(RedisArchive):
             raise taken(promotion_id)
         if verdict == b"expired":
             raise expired(quote.id)
+        if verdict == b"used":
+            raise used(quote.id)
         if verdict == b"full":
             raise no_room(records.budget_from(answer[0]), quote.max_usd_micros)
         if verdict == b"frozen":
@@ -106,19 +113,21 @@ class RedisPromotions(RedisArchive):
             return (await self._gone(promotion_id)).promotion
         return records.promotion_from(fields)
 
-    async def page(self, size: int, token: str) -> Page:
+    async def page(self, size: int, token: str, organisation: str = "") -> Page:
         """Newest first."""
-        promotions, last = await self._newest("promotions", size, token)
-        if len(promotions) < size:
-            archived = await self._archived_from(
-                await self._before(last, token), size - len(promotions)
-            )
-            promotions += [each.promotion for each in archived]
+        index = f"promotions:{organisation}" if organisation else "promotions"
+        promotions, last = await self._newest(index, size, token)
+        seen = len(promotions)
+        if seen < size:
+            archived = await self._archived_from(await self._before(last, token), size - seen)
+            seen += len(archived)
+            promotions += [
+                each.promotion
+                for each in archived
+                if not organisation or each.promotion.id.startswith(f"{organisation}/")
+            ]
             last = archived[-1].number if archived else last
-        return Page(
-            promotions=tuple(promotions),
-            next_token=str(last) if len(promotions) == size else "",
-        )
+        return Page(promotions=tuple(promotions), next_token=str(last) if seen == size else "")
 
     async def dead(self, size: int, token: str) -> Page:
         """The dead that were not retried, newest first."""

@@ -14,14 +14,14 @@ if before.content then
   end
 end
 
-local number = redis.call('HGET', tombstones(id), id)
-if number then return {'archived'} end
+if redis.call('HGET', tombstones(id), id) then return {'archived'} end
 
 local frozen = redis.call('GET', root .. ':frozen')
 if frozen then return {'frozen', frozen} end
 
-local kept = redis.call('HMGET', root .. ':quote:' .. quote_id, 'content', 'max')
+local kept = redis.call('HMGET', quote_key(quote_id), 'content', 'max', 'promoted')
 if kept[1] ~= content then return {'expired'} end
+if kept[3] and kept[3] ~= id then return {'used'} end
 local max = kept[2]
 
 local day = today()
@@ -56,7 +56,8 @@ for index, overrun in ipairs(overruns) do
   entry('overrun', 'promotion', id, 'scopes', overrun[1], 'day', day, 'overrun', told[index])
 end
 if not before.content then
-  redis.call('ZADD', root .. ':promotions', redis.call('INCR', root .. ':sequence'), id)
+  number(id)
+  redis.call('HSET', quote_key(quote_id), 'promoted', id)
 end
 redis.call('ZREM', root .. ':waiting', id)
 retried(ARGV[13], id)

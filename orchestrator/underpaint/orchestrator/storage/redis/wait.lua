@@ -12,18 +12,21 @@ end
 
 if redis.call('HGET', tombstones(id), id) then return {'archived'} end
 
-local key = root .. ':quote:' .. quote_id
-local kept = redis.call('HMGET', key, 'content', 'max')
+local key = quote_key(quote_id)
+local kept = redis.call('HMGET', key, 'content', 'max', 'promoted')
 if kept[1] ~= content then return {'expired'} end
+if kept[3] and kept[3] ~= id then return {'used'} end
 
 local at = now()
 local due = later(at, within)
+-- In this order: a time of nothing deletes the quote.
+redis.call('HSET', key, 'promoted', id)
 redis.call('PEXPIRE', key, within)
 redis.call('HSET', promotion_key(id), 'id', id, 'content', content, 'request', request,
   'quote', quote, 'price', price, 'max', kept[2], 'scopes', scopes, 'day', '', 'state', 'waiting',
   'created', at, 'updated', at, 'attempts', '0', 'refusals', '0', 'fence', '0',
   'reason', reason, 'overruns', '', 'due', due)
-redis.call('ZADD', root .. ':promotions', redis.call('INCR', root .. ':sequence'), id)
+number(id)
 redis.call('ZADD', root .. ':waiting', due, id)
 retried(ARGV[10], id)
 event(id, 'waiting', reason)

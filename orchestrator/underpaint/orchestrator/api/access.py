@@ -1,0 +1,102 @@
+"""One caller at one RPC: what of the stored things is theirs to see and to touch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from underpaint.contract.promotion import Account, Page, Promotion
+from underpaint.orchestrator.api.roles import Row, admit
+from underpaint.orchestrator.callers import Caller
+from underpaint.orchestrator.names import bare, below, check_name, check_promotion_id, path_of
+from underpaint.orchestrator.promotions.store import PromotionStore, not_found
+
+_LOOKS = 20  # pages looked through for one that a caller may see; the token leads on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What a caller may reach by one RPC; the rest is answered as what does not exist."""
+
+    caller: Caller
+    row: Row
+
+    @classmethod
+    def of(cls, caller: Caller, rpc: str) -> Access:
+        """Raises NotAllowed if the caller has none of the RPC's roles."""
+        return cls(caller=caller, row=admit(caller, rpc))
+
+    def key(self, promotion_id: str) -> str:
+        """The stored id: ids are their organisation's, which may stand before another's.
+
+        Raises:
+            InvalidRequest: it is none.
+        """
+        organisation, _, own = promotion_id.rpartition("/")
+        check_promotion_id(own)
+        organisation = check_name(organisation) if organisation else self.caller.organisation
+        return f"{organisation}/{own}"
+
+    def may_account(self, account: Account) -> bool:
+        """Whether what was made for an account is in reach."""
+        own = self.caller.owns(account) and self.caller.has(*self.row.own)
+        return own or self.caller.may(account.path, *self.row.others)
+
+    def may_scope(self, scope: str) -> bool:
+        """Whether a scope is: one's own line from the organisation down, or where a role holds."""
+        path = path_of(scope)
+        own = self.caller.has(*self.row.own) and below(self.caller.account.path, path)
+        return own or self.caller.may(path, *self.row.others)
+
+    def may(self, promotion: Promotion) -> bool:
+        """Whether a promotion is in reach."""
+        account, approval = promotion.promotion.account, promotion.quote.approval
+        asked = self.row.by_policy and approval is not None
+        return self.may_account(account) or bool(
+            asked and approval and self.caller.may(account.path, approval.role)
+        )
+
+    async def promotion(self, store: PromotionStore, promotion_id: str) -> Promotion:
+        """A promotion in reach.
+
+        Raises:
+            PromotionNotFound: there is none, or it is not for this caller to know.
+        """
+        key = self.key(promotion_id)
+        promotion = await store.get(key)
+        if not self.may(promotion):
+            raise not_found(key)
+        return promotion
+
+    async def page(self, store: PromotionStore, size: int, token: str, *, dead: bool) -> Page:
+        """Promotions in reach, newest first; a page may be short and yet lead on."""
+        # One organisation's are found without looking through everybody's.
+        reached = {grant.path.partition("/")[0] for grant in self.caller.grants}
+        alone = reached <= {self.caller.organisation}
+        organisation = self.caller.organisation if alone else ""
+        found: list[Promotion] = []
+        for _ in range(_LOOKS):
+            wanted = size - len(found)
+            page = await (
+                store.dead(wanted, token) if dead else store.page(wanted, token, organisation)
+            )
+            found += [each for each in page.promotions if self.may(each)]
+            token = page.next_token
+            if not token or len(found) == size:
+                break
+        return Page(promotions=tuple(found), next_token=token)
+
+    def shown(self, promotion: Promotion) -> Promotion:
+        """As its caller names it: without the organisation before its ids, if it is their own."""
+        return replace(
+            promotion,
+            id=self.shown_id(promotion.id),
+            retried_as=self.shown_id(promotion.retried_as),
+            promotion=replace(
+                promotion.promotion, retry_of=self.shown_id(promotion.promotion.retry_of)
+            ),
+        )
+
+    def shown_id(self, promotion_id: str) -> str:
+        """As `shown`."""
+        own = promotion_id.startswith(f"{self.caller.organisation}/")
+        return bare(promotion_id) if own else promotion_id
