@@ -15,6 +15,9 @@ A new implementation joins by one entry in `IMPLEMENTATIONS`:
    of everybody, and there is no way to skip one.
 4. Run `pytest tests/conformance`. At its end `test_seams.py` fails if a method of a seam was
    not called on some implementation: so a method that is added to a seam needs a promise.
+
+Two seams outside the stores have a list of their own in the file with their promises:
+`test_artifacts.py` (places for artifacts) and `test_upscalers.py`.
 """
 
 from __future__ import annotations
