@@ -39,7 +39,7 @@ class Artist:
                 user=f"artist-{number}",
             )
             if not promoted:
-                limit = functools.partial(self._limit, f"project:{account.project}")
+                limit = functools.partial(self._limit, f"project:{account.team}/{account.project}")
                 await self.world.insist(dice, limit)
             promotion_id = f"artist-{number}-{project}-{promoted}"
             picture = replace(SMALL, num_inference_steps=dice.randint(1, 8), seed=promoted)

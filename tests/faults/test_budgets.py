@@ -13,9 +13,9 @@ from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.promotions.store import Lease, LeaseLost, Overcharge
 from underpaint.orchestrator.storage.redis.store import RedisStore
 
+from tests.conformance.steps import promote
 from tests.faults.books import check_the_books
 from tests.faults.house import QUOTED, House, charge, script, sprung, until
-from tests.integration.orchestrator.clocked import promote
 from tests.unit.orchestrator.samples import DRAFT, OUTCOME
 
 SCOPE = "organisation:default"

@@ -1,4 +1,4 @@
-"""The house rules that a user of one tier depends on: no tier drags in another's weight."""
+"""The house rules: no tier drags in another's weight, and no file is too long to read at once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
+MOST_LINES = 350
 
 
 def installed_with(extra: str) -> set[str]:
@@ -67,3 +68,22 @@ def test_a_tier_imports_where_only_its_extra_is_installed(
 ) -> None:
     hide = f"import sys; sys.modules.update(dict.fromkeys({absent!r}))"
     subprocess.run([sys.executable, "-c", f"{hide}; import {module}"], check=True, cwd=ROOT)
+
+
+def test_no_file_of_ours_is_too_long_to_read_at_once() -> None:
+    """Generated files are not read, and the wire's are one by one what they must be."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--", "*.py", "*.lua", "*.md", "*.sh", "*.yaml", "Makefile"],
+        check=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    lengths = {
+        name: len((ROOT / name).read_text().splitlines())
+        for name in listed.stdout.split("\0")
+        if name and "_pb2" not in name and (ROOT / name).exists()
+    }
+    assert len(lengths) > 100
+    long = {name: lines for name, lines in lengths.items() if lines > MOST_LINES}
+    assert not long, f"cut by concern what is longer than {MOST_LINES} lines: {long}"

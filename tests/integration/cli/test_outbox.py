@@ -19,7 +19,8 @@ from underpaint.sdk.client import AsyncUnderpaint
 
 from tests.integration.cli.conftest import Cli, run_cli
 from tests.integration.edge.test_outbox import own_draft, running
-from tests.integration.sdk.stubs import Stubs, picture
+from tests.integration.sdk.script import picture
+from tests.integration.sdk.stubs import Stubs
 
 DRAFT = "aaaaaaaaaaaa"
 CUT = ServiceUnreachable("the orchestrator is out of reach; is it running?")

@@ -36,7 +36,8 @@ from underpaint.sdk.requests import PolishRequest
 from underpaint.v1 import edge_pb2_grpc, orchestrator_pb2_grpc
 
 from tests.integration.orchestrator.conftest import free_port
-from tests.integration.sdk.stubs import StubOrchestrator, picture
+from tests.integration.sdk.script import picture
+from tests.integration.sdk.stub_orchestrator import StubOrchestrator
 from tests.unit.edge.test_store import make_draft
 
 POLISH = PolishRequest(strength=0.6)

@@ -1,61 +1,17 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import socket
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from redis import Redis
 from underpaint.orchestrator.app import run
-from underpaint.orchestrator.promotions.store import PromotionStore
 from underpaint.orchestrator.settings import Settings
-from underpaint.orchestrator.storage.memory.store import MemoryStore
-from underpaint.orchestrator.storage.redis.store import RedisStore
 
 from tests.integration.orchestrator.client import Client
 from tests.integration.orchestrator.stub_cloud import StubCloud
-
-
-@pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real server, started the way one machine starts it."""
-    data_dir = tmp_path_factory.mktemp("redis")
-    server = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "underpaint.orchestrator.storage.redis.embedded",
-            "--data-dir",
-            str(data_dir),
-        ]
-    )
-    url = f"unix://{data_dir}/redis.sock"
-    try:
-        wait_for_redis(url, server)
-        yield url
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def wait_for_redis(url: str, server: subprocess.Popen[Any]) -> None:
-    with Redis.from_url(url) as client:
-        for _ in range(400):
-            try:
-                client.ping()
-                return
-            except Exception:
-                assert server.poll() is None, "the server ended"
-                try:
-                    server.wait(0.05)
-                except subprocess.TimeoutExpired:
-                    continue
-    pytest.fail("the server did not answer")
 
 
 @pytest.fixture
@@ -63,20 +19,6 @@ def clean_redis(redis_url: str) -> str:
     with Redis.from_url(redis_url) as client:
         client.flushall()
     return redis_url
-
-
-@pytest.fixture(params=["memory", "redis"])
-async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[PromotionStore]:
-    """Both ledgers, empty, with leases of 0.3 s."""
-    kind: PromotionStore
-    if request.param == "redis":
-        url = request.getfixturevalue("redis_url")
-        kind = RedisStore(url, lease_s=0.3, root=f"{{test-{secrets.token_hex(4)}}}")
-    else:
-        kind = MemoryStore(lease_s=0.3)
-    await kind.open()
-    yield kind
-    await kind.close()
 
 
 @pytest.fixture

@@ -1,255 +1,26 @@
-"""What waits for an approval: both implementations, then a whole orchestrator."""
+"""What waits for an approval, in a whole orchestrator."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from underpaint.contract.errors import (
-    BudgetExceeded,
     InvalidRequest,
     NotAllowed,
     NotWaiting,
-    PromotionConflict,
-    PromotionNotFound,
-    QuoteExpired,
     Unauthenticated,
 )
-from underpaint.contract.promotion import Account, Approval, Promotion, PromotionState
+from underpaint.contract.promotion import Account, Approval, PromotionState
 from underpaint.orchestrator.app import run
-from underpaint.orchestrator.artifacts import Artifacts
-from underpaint.orchestrator.promotions.approvals import Approvals
-from underpaint.orchestrator.promotions.archive import Archive, Archivist
-from underpaint.orchestrator.promotions.quoting import content_of
-from underpaint.orchestrator.promotions.store import OpenQuote, PromotionStore
 from underpaint.orchestrator.settings import Settings
-from underpaint.orchestrator.storage.memory.approvals import MemoryApprovals
-from underpaint.orchestrator.storage.memory.store import MemoryStore
-from underpaint.orchestrator.storage.redis.approvals import RedisApprovals
-from underpaint.orchestrator.storage.redis.store import RedisStore
 
 from tests.integration.orchestrator.client import Client
 from tests.integration.orchestrator.client import request as promotion_to_wire
-from tests.unit.orchestrator.samples import open_quote, promotion_request
-
-LEAD = Approval(role="lead", within_s=3_600)
-AT_ONCE = Approval(role="lead", within_s=0)  # its time is over as soon as it waits
-REQUEST = promotion_request()
-
-
-@pytest.fixture
-def approvals(ledger: PromotionStore) -> Approvals:
-    if isinstance(ledger, RedisStore):
-        return RedisApprovals(ledger)
-    assert isinstance(ledger, MemoryStore)
-    return MemoryApprovals(ledger)
-
-
-async def quoted(ledger: PromotionStore, lifetime_s: float = 60, cost: int = 1_000) -> OpenQuote:
-    quote = open_quote(REQUEST, cost)
-    await ledger.keep_quote(quote, lifetime_s)
-    return quote
-
-
-async def wait(
-    ledger: PromotionStore, approvals: Approvals, approval: Approval = LEAD, lifetime_s: float = 60
-) -> OpenQuote:
-    await ledger.set_budget("project:default", 10_000)
-    quote = await quoted(ledger, lifetime_s)
-    await approvals.wait("promotion-1", content_of(REQUEST), REQUEST, quote, approval)
-    return quote
-
-
-async def approve(ledger: PromotionStore, quote: OpenQuote, by: str = "ana") -> Promotion:
-    content = content_of(REQUEST)
-    return await ledger.promote("promotion-1", content, REQUEST, quote, 60, approved_by=by)
-
-
-async def reserved(ledger: PromotionStore) -> int:
-    (budget,) = await ledger.budgets()
-    return budget.reserved_usd_micros
-
-
-async def test_what_waits_is_stored_and_seen_and_reserves_nothing(
-    ledger: PromotionStore, approvals: Approvals
-) -> None:
-    await wait(ledger, approvals)
-    stored = await ledger.get("promotion-1")
-    assert stored.state is PromotionState.WAITING
-    assert "role lead to approve it, at most 1h" in stored.reason
-    assert [each.id for each in (await ledger.page(9, "")).promotions] == ["promotion-1"]
-    (event,) = await ledger.events("promotion-1", "", 9)
-    assert (event.state, event.message) == (PromotionState.WAITING, stored.reason)
-    assert await reserved(ledger) == 0
-    assert not await ledger.take("worker", 9)
-
-
-async def test_approved_it_is_reserved_and_taken_once(
-    ledger: PromotionStore, approvals: Approvals
-) -> None:
-    quote = await wait(ledger, approvals)
-    before = await ledger.get("promotion-1")
-    approved = await approve(ledger, quote)
-    assert (approved.state, approved.approved_by) == (PromotionState.RESERVED, "ana")
-    assert approved.created_at == before.created_at
-    assert await reserved(ledger) == 1_000
-    again = await approve(ledger, quote, by="ben")
-    assert (again.approved_by, await reserved(ledger)) == ("ana", 1_000)
-    assert [each.id for each in (await ledger.page(9, "")).promotions] == ["promotion-1"]
-    (lease,) = await ledger.take("worker", 9)
-    assert lease.promotion.approved_by == "ana"
-    told = [each.message for each in await ledger.events("promotion-1", "", 9)]
-    assert told[1] == "approved by ana; $0.001 is reserved; waiting for an engine"
-
-
-async def test_a_repeated_promotion_is_not_taken_for_an_approval(
-    ledger: PromotionStore, approvals: Approvals
-) -> None:
-    quote = await wait(ledger, approvals)
-    assert (await approve(ledger, quote, by="")).state is PromotionState.WAITING
-    content = content_of(REQUEST)
-    again = await approvals.wait("promotion-1", content, REQUEST, quote, AT_ONCE)
-    assert again.reason == (await ledger.get("promotion-1")).reason
-    with pytest.raises(PromotionConflict):
-        await approvals.wait("promotion-1", "other", REQUEST, quote, LEAD)
-    assert await reserved(ledger) == 0
-
-
-async def test_the_quote_stays_open_as_long_as_it_may_be_approved_and_no_longer(
-    ledger: PromotionStore, approvals: Approvals
-) -> None:
-    quote = await wait(ledger, approvals, lifetime_s=600)
-    assert await ledger.find_quote(quote.quote.id) == quote
-    other = open_quote(REQUEST, 1_000, "q-2")
-    await ledger.keep_quote(other, 600)
-    await approvals.wait("promotion-2", content_of(REQUEST), REQUEST, other, AT_ONCE)
-    assert await ledger.find_quote("q-2") is None
-
-
-async def test_without_an_open_quote_nothing_waits(
-    ledger: PromotionStore, approvals: Approvals
-) -> None:
-    quote = open_quote(REQUEST, 1_000)
-    with pytest.raises(QuoteExpired):
-        await approvals.wait("promotion-1", content_of(REQUEST), REQUEST, quote, LEAD)
-    assert not await approvals.end("promotion-1", "no")
-    with pytest.raises(PromotionNotFound):
-        await ledger.get("promotion-1")
-
-
-async def test_without_room_it_goes_on_waiting(
-    ledger: PromotionStore, approvals: Approvals
-) -> None:
-    quote = await wait(ledger, approvals)
-    await ledger.set_budget("project:default", 999)
-    with pytest.raises(BudgetExceeded):
-        await approve(ledger, quote)
-    stored = await ledger.get("promotion-1")
-    assert (stored.state, stored.approved_by) == (PromotionState.WAITING, "")
-    await ledger.set_budget("project:default", 1_000)
-    assert (await approve(ledger, quote)).state is PromotionState.RESERVED
-
-
-async def test_ended_it_is_approved_no_more(ledger: PromotionStore, approvals: Approvals) -> None:
-    quote = await wait(ledger, approvals)
-    assert await approvals.end("promotion-1", "denied by ana: too dear")
-    denied = await ledger.get("promotion-1")
-    assert (denied.state, denied.reason) == (PromotionState.RELEASED, "denied by ana: too dear")
-    assert (await approve(ledger, quote)).state is PromotionState.RELEASED
-    assert not await approvals.end("promotion-1", "again")
-    assert await ledger.get("promotion-1") == denied
-    last = (await ledger.events("promotion-1", "", 9))[-1]
-    assert (last.state, last.message) == (PromotionState.RELEASED, "denied by ana: too dear")
-    assert await reserved(ledger) == 0
-
-
-async def test_what_was_approved_cannot_be_ended(
-    ledger: PromotionStore, approvals: Approvals
-) -> None:
-    quote = await wait(ledger, approvals)
-    await approve(ledger, quote)
-    assert not await approvals.end("promotion-1", "too late")
-    assert (await ledger.get("promotion-1")).state is PromotionState.RESERVED
-    assert await approvals.lapse(9) == 0
-    assert await reserved(ledger) == 1_000
-
-
-async def test_it_lapses_once_when_its_time_is_over(
-    ledger: PromotionStore, approvals: Approvals
-) -> None:
-    await wait(ledger, approvals)
-    assert await approvals.lapse(9) == 0
-    other = open_quote(REQUEST, 1_000, "q-2")
-    await ledger.keep_quote(other, 60)
-    await approvals.wait("promotion-2", content_of(REQUEST), REQUEST, other, AT_ONCE)
-    content = content_of(REQUEST)
-    late = await ledger.promote("promotion-2", content, REQUEST, other, 60, approved_by="ana")
-    assert (late.state, late.approved_by) == (PromotionState.WAITING, "")
-    assert await approvals.lapse(9) == 1
-    lapsed = await ledger.get("promotion-2")
-    assert (lapsed.state, lapsed.reason) == (PromotionState.EXPIRED, "nobody approved it in time")
-    last = (await ledger.events("promotion-2", "", 9))[-1]
-    assert (last.state, last.message) == (PromotionState.EXPIRED, "nobody approved it in time")
-    assert await approvals.lapse(9) == 0
-    assert await ledger.expire_due(9) == 0
-    assert (await ledger.get("promotion-1")).state is PromotionState.WAITING
-    assert await reserved(ledger) == 0
-
-
-async def test_approving_races_with_denying_and_exactly_one_wins(
-    ledger: PromotionStore, approvals: Approvals
-) -> None:
-    await ledger.set_budget("project:default", 10**9)
-    for number in range(40):
-        quote = open_quote(REQUEST, 1_000, f"q-{number}")
-        await ledger.keep_quote(quote, 60)
-        name, content = f"promotion-{number}", content_of(REQUEST)
-        await approvals.wait(name, content, REQUEST, quote, LEAD)
-        approved, did = await asyncio.gather(
-            ledger.promote(name, content, REQUEST, quote, 60, approved_by="ana"),
-            approvals.end(name, "denied by ben: no"),
-        )
-        stored = await ledger.get(name)
-        assert did == (stored.state is PromotionState.RELEASED)
-        assert did != (approved.approved_by == "ana")
-    promotions = (await ledger.page(99, "")).promotions
-    held = sum(each.state is PromotionState.RESERVED for each in promotions)
-    assert await reserved(ledger) == 1_000 * held
-
-
-async def test_archived_it_answers_as_any_other_that_is_finished(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    archive = Archive(Artifacts(str(tmp_path / "artifacts")))
-    url = request.getfixturevalue("redis_url")
-    redis = RedisStore(url, lease_s=1, archive=archive, root=f"{{test-{secrets.token_hex(4)}}}")
-    memory = MemoryStore(archive=archive)
-    both: list[tuple[RedisStore | MemoryStore, Approvals]] = [
-        (redis, RedisApprovals(redis)),
-        (memory, MemoryApprovals(memory)),
-    ]
-    for ledger, approvals in both:
-        await ledger.open()
-        quote = await wait(ledger, approvals)
-        await approvals.end("promotion-1", "denied by ana: no")
-        denied = await ledger.get("promotion-1")
-        assert await Archivist(store=ledger, archive=archive, kept_s=-1).archive_all() == 1
-        assert not await approvals.end("promotion-1", "again")
-        again = await approvals.wait("promotion-1", content_of(REQUEST), REQUEST, quote, LEAD)
-        assert again == await approve(ledger, quote) == denied
-        with pytest.raises(PromotionConflict):
-            await approvals.wait("promotion-1", "other", REQUEST, quote, LEAD)
-        assert await reserved(ledger) == 0
-        await ledger.close()
-
-
-# A whole orchestrator
-
 
 POLICY = """
 rules:

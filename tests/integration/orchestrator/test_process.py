@@ -21,8 +21,8 @@ from underpaint.orchestrator.settings import Settings
 from underpaint.v1 import orchestrator_pb2 as pb
 
 from tests.integration.orchestrator.client import Client
-from tests.integration.orchestrator.conftest import wait_for_redis
 from tests.integration.orchestrator.stub_cloud import StubCloud
+from tests.redis_server import wait_for_redis
 
 CHARGED = 1_000 + 1_738
 Start = Callable[..., subprocess.Popen[str]]

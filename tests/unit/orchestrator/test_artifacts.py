@@ -3,37 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from underpaint.contract.errors import ArtifactNotFound, InvalidRequest, ServiceUnreachable
+from underpaint.contract.errors import InvalidRequest, ServiceUnreachable
 from underpaint.contract.pictures import Digest
 from underpaint.orchestrator.artifacts import Artifacts, media_type
 
 from tests.unit.orchestrator.samples import DRAFT
 
 DIGEST = Digest.of(DRAFT)
-
-
-@pytest.fixture(params=["local", "memory"])
-def artifacts(request: pytest.FixtureRequest, tmp_path: Path) -> Artifacts:
-    local = request.param == "local"
-    return Artifacts(str(tmp_path / "a") if local else f"memory://{tmp_path.name}")
-
-
-async def test_bytes_come_back_under_their_digest(artifacts: Artifacts) -> None:
-    assert not await artifacts.has(DIGEST)
-    await artifacts.put(DRAFT, DIGEST)
-    await artifacts.put(DRAFT, DIGEST)
-    assert await artifacts.get(DIGEST.sha256) == (DRAFT, DIGEST)
-    assert await artifacts.has(DIGEST)
-
-
-async def test_what_is_not_there_is_not_found(artifacts: Artifacts) -> None:
-    with pytest.raises(ArtifactNotFound, match="0000"):
-        await artifacts.get("0" * 64)
-
-
-async def test_bytes_of_another_digest_are_not_stored(artifacts: Artifacts) -> None:
-    with pytest.raises(ValueError, match="not those"):
-        await artifacts.put(DRAFT + b"x", DIGEST)
 
 
 async def test_damaged_bytes_are_not_returned(tmp_path: Path) -> None:

@@ -1,26 +1,21 @@
-"""Both ledgers against a small plain model, by thousands of random but repeatable steps."""
+"""Random but repeatable steps of a store and of a small plain model that must agree with it."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Coroutine
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 from underpaint.contract.accounting import Period
 from underpaint.contract.errors import BudgetExceeded, LedgerFrozen, PromotionConflict
@@ -31,85 +26,23 @@ from underpaint.orchestrator.ledger.store import CAMPAIGN
 from underpaint.orchestrator.promotions.archive import Archive, Archivist
 from underpaint.orchestrator.promotions.store import Lease, LeaseLost, Overcharge
 
-from tests.integration.orchestrator.clocked import at, clocked, promote
+from tests.conformance.implementations import NEVER_LAPSES_S, Implementation, Place, Store
+from tests.conformance.model import Limit, Model, Promoted
+from tests.conformance.steps import promote
 from tests.unit.orchestrator.samples import OUTCOME
 
 T = TypeVar("T")
-Limit = tuple[int, bool, str, str]  # sum, soft, first day, last day
 
-EXAMPLES, STEPS, AT_LEAST = 45, 80, 2_000
-START = at("2026-11-27")  # a month's end is near
 ACCOUNTS = [Account(user=user, project=project) for user in "ab" for project in "xy"]
 SCOPES = sorted({scope for account in ACCOUNTS for scope in account.scopes})
 DAYS = ["", "2026-11-26", "2026-11-27", "2026-11-28", "2026-12-01"]
 KIND_OF = {"settled": "settle", "released": "release", "expired": "expire"}
 
 
-@dataclass
-class Promoted:
-    """What the model knows of a promotion; its money is where its state says."""
-
-    account: Account
-    cost: int
-    day: str
-    expires_at: int
-    state: str = "reserved"
-    charged: int = 0
-    cancelled: bool = False
-    lease: Lease | None = None
-
-    @property
-    def reserved(self) -> int:
-        return self.cost if self.state in ("reserved", "running") else 0
-
-
-class Model:
-    """No balances at all: every figure is added up from the promotions when it is needed."""
-
-    def __init__(self) -> None:
-        self.now = START
-        self.promotions: dict[str, Promoted] = {}
-        self.limits: dict[tuple[str, Period], Limit] = {}
-        self.frozen = False
-
-    @property
-    def today(self) -> str:
-        return datetime.fromtimestamp(self.now, UTC).date().isoformat()
-
-    def used(self, scope: str, first: str, last: str) -> tuple[int, int]:
-        mine = [
-            each
-            for each in self.promotions.values()
-            if scope in each.account.scopes and first <= each.day <= (last or "9")
-        ]
-        return sum(each.reserved for each in mine), sum(each.charged for each in mine)
-
-    def window(self, period: Period, limit: Limit) -> tuple[str, str]:
-        if period is Period.DAY:
-            return self.today, self.today
-        if period is Period.MONTH:
-            return f"{self.today[:7]}-01", f"{self.today[:7]}-31"
-        return limit[2], limit[3]
-
-    def holding(self, account: Account) -> list[tuple[str, Period, Limit]]:
-        return [
-            (scope, period, limit)
-            for (scope, period), limit in self.limits.items()
-            if scope in account.scopes and limit[2] <= self.today <= (limit[3] or "9")
-        ]
-
-    def admits(self, account: Account, cost: int) -> bool:
-        limits = self.holding(account)
-        return bool(limits) and all(
-            limit[1] or sum(self.used(scope, *self.window(period, limit))) + cost <= limit[0]
-            for scope, period, limit in limits
-        )
-
-
 class LedgerMachine(RuleBasedStateMachine):
-    """Every step tells ledger and model the same, and compares what they answer."""
+    """Every step tells store and model the same, and compares what they answer."""
 
-    kind: str
+    implementation: Implementation
     redis_url: str
     steps: int
     seen: Counter[str]
@@ -124,11 +57,13 @@ class LedgerMachine(RuleBasedStateMachine):
         self.checkpointed_at = 0
         self.ceilings: dict[tuple[str, Period], tuple[Any, Any, int]] = {}
         artifacts = Artifacts(self.directory)
-        self.ledger = clocked(self.kind, self.redis_url, Archive(artifacts))
-        self.keeper = Auditor(store=self.ledger, artifacts=artifacts)
-        self.archivist = Archivist(store=self.ledger, archive=Archive(artifacts), kept_s=86_400)
-        self.wait(self.ledger.turn(self.model.now))
-        self.wait(self.ledger.open())
+        self.store: Store = self.implementation.begin(
+            Place(redis_url=self.redis_url, archive=Archive(artifacts), lease_s=NEVER_LAPSES_S)
+        )
+        self.auditor = Auditor(store=self.store, artifacts=artifacts)
+        self.archivist = Archivist(store=self.store, archive=Archive(artifacts), kept_s=86_400)
+        self.wait(self.store.turn(self.model.now))
+        self.wait(self.store.open())
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -137,7 +72,7 @@ class LedgerMachine(RuleBasedStateMachine):
         try:
             self.every_reservation_was_resolved_once()
         finally:
-            self.wait(self.ledger.close())
+            self.wait(self.store.close())
             self.loop.close()
             shutil.rmtree(self.directory)
 
@@ -181,7 +116,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def limit(self, scope: str, period: Period, limit: Limit) -> None:
         self.model.limits[scope, period] = limit
         budget = self.wait(
-            self.ledger.set_budget(
+            self.store.set_budget(
                 scope,
                 limit[0],
                 period=period,
@@ -194,14 +129,14 @@ class LedgerMachine(RuleBasedStateMachine):
         assert used == self.model.used(scope, *self.model.window(period, limit))
 
     def lift_limit(self, data: st.DataObject) -> None:
-        limited = sorted(self.model.limits, key=str) or [("team:default", Period.DAY)]
+        limited = sorted(self.model.limits, key=str) or [("team:default/default", Period.DAY)]
         scope, period = data.draw(st.sampled_from(limited))
         self.model.limits.pop((scope, period), None)
-        self.wait(self.ledger.remove_budget(scope, period))
+        self.wait(self.store.remove_budget(scope, period))
 
     def turn_the_clock(self, data: st.DataObject) -> None:
         self.model.now += 3_600 * data.draw(st.sampled_from([1, 12, 24, 24, 24 * 9]))
-        self.wait(self.ledger.turn(self.model.now))
+        self.wait(self.store.turn(self.model.now))
 
     # Promotions
 
@@ -216,7 +151,7 @@ class LedgerMachine(RuleBasedStateMachine):
             day=self.model.today,
             expires_at=self.model.now + days * 86_400,
         )
-        asked = promote(self.ledger, promotion_id, cost, account, days * 86_400)
+        asked = promote(self.store, promotion_id, cost, account, days * 86_400)
         if self.model.frozen:
             with pytest.raises(LedgerFrozen):
                 self.wait(asked)
@@ -242,23 +177,23 @@ class LedgerMachine(RuleBasedStateMachine):
         if data.draw(st.booleans()):
             stranger = Account(organisation="stranger")
             with pytest.raises(PromotionConflict):
-                self.wait(promote(self.ledger, promotion_id, known.cost, stranger))
+                self.wait(promote(self.store, promotion_id, known.cost, stranger))
             self.did("conflict")
         else:
-            again = self.wait(promote(self.ledger, promotion_id, known.cost, known.account))
+            again = self.wait(promote(self.store, promotion_id, known.cost, known.account))
             assert again.state.value == known.state
             self.did("replayed")
 
     def take(self, data: st.DataObject) -> None:
         most = data.draw(st.integers(1, 3))
         waiting = [each for each in self.model.promotions.values() if each.state == "reserved"]
-        leases = self.wait(self.ledger.take("machine", most))
+        leases = self.wait(self.store.take("machine", most))
         assert len(leases) == min(most, len(waiting))
         for lease in leases:
             known = self.model.promotions[lease.promotion.id]
             assert known.state == "reserved"
             known.state, known.lease = "running", lease
-            self.wait(self.ledger.record(lease, OUTCOME))
+            self.wait(self.store.record(lease, OUTCOME))
 
     def work(self, data: st.DataObject) -> None:
         running = [each for each in self.model.promotions.values() if each.lease]
@@ -268,19 +203,19 @@ class LedgerMachine(RuleBasedStateMachine):
         what = data.draw(st.sampled_from(["settle", "settle", "overcharge", "release", "retry"]))
         if what == "settle":
             charged = known.cost * data.draw(st.sampled_from([0, 1, 50, 100])) // 100
-            self.wait(self.ledger.settle(lease, charged, 9 * charged))
+            self.wait(self.store.settle(lease, charged, 9 * charged))
             self.ended(known, "settled", charged)
         elif what == "overcharge":
             for charged in (-1, known.cost + 1, 2**53 - 1):
                 with pytest.raises(Overcharge):
-                    self.wait(self.ledger.settle(lease, charged, 0))
+                    self.wait(self.store.settle(lease, charged, 0))
             self.did("overcharge")
         elif what == "release":
-            self.wait(self.ledger.release(lease, "the machine says so"))
+            self.wait(self.store.release(lease, "the machine says so"))
             self.ended(known, "released")
         else:
             counts = data.draw(st.booleans())
-            self.wait(self.ledger.retry(lease, 0, "again", counts=counts))
+            self.wait(self.store.retry(lease, 0, "again", counts=counts))
             self.stale.append(lease)
             self.did("retried")
             if known.cancelled:
@@ -290,7 +225,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def cancel(self, data: st.DataObject) -> None:
         promotion_id, known = self.any_promotion(data)
-        self.wait(self.ledger.cancel(promotion_id))
+        self.wait(self.store.cancel(promotion_id))
         if known.state == "reserved":
             self.ended(known, "released")
         elif known.state == "running":
@@ -299,23 +234,23 @@ class LedgerMachine(RuleBasedStateMachine):
     def a_stale_worker(self, data: st.DataObject) -> None:
         lease = self.stale[data.draw(st.integers(0, len(self.stale) - 1))]
         settles = data.draw(st.booleans())
-        late = self.ledger.settle(lease, 1, 9) if settles else self.ledger.release(lease, "late")
+        late = self.store.settle(lease, 1, 9) if settles else self.store.release(lease, "late")
         with pytest.raises(LeaseLost):
             self.wait(late)
         self.did("stale")
 
     def expire(self, data: st.DataObject) -> None:
         due = self.due()
-        assert self.wait(self.ledger.expire_due(1_000)) == len(due)
-        assert self.wait(self.ledger.expire_due(1_000)) == 0
+        assert self.wait(self.store.expire_due(1_000)) == len(due)
+        assert self.wait(self.store.expire_due(1_000)) == 0
         for known in due:
             self.ended(known, "expired")
 
-    # The books
+    # The ledger
 
     def checkpoint(self, data: st.DataObject) -> None:
-        assert self.wait(self.keeper.checkpoint()).mismatches == ()
-        assert len(self.wait(self.ledger.entries("", 9))) == 1
+        assert self.wait(self.auditor.checkpoint()).mismatches == ()
+        assert len(self.wait(self.store.entries("", 9))) == 1
         self.did("checkpoint")
         self.checkpointed_at = sum(self.mine.values())
 
@@ -324,7 +259,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert gone <= sum(not each.reserved for each in self.model.promotions.values())
         if gone:
             self.did("archived")
-        made = self.wait(self.ledger.page(1_000, "")).promotions
+        made = self.wait(self.store.page(1_000, "")).promotions
         assert [each.id for each in reversed(made)] == list(self.model.promotions)
         for each in made:
             known = self.model.promotions[each.id]
@@ -332,20 +267,20 @@ class LedgerMachine(RuleBasedStateMachine):
             assert known.charged == (each.receipt.charged_usd_micros if each.receipt else 0)
 
     def freeze(self, data: st.DataObject) -> None:
-        self.wait(self.ledger.freeze("the machine says so"))
+        self.wait(self.store.freeze("the machine says so"))
         self.model.frozen = True
 
     def thaw(self, data: st.DataObject) -> None:
         rebuild = data.draw(st.booleans())
-        assert self.wait(self.keeper.thaw("it was a test", rebuild=rebuild))
+        assert self.wait(self.auditor.thaw("it was a test", rebuild=rebuild))
         self.model.frozen = False
 
     @invariant()
     def the_fold_is_the_balances_and_both_are_the_model(self) -> None:
         type(self).steps += 1
-        found = self.wait(self.keeper.verify())
+        found = self.wait(self.auditor.verify())
         assert found.mismatches == ()
-        kept = self.wait(self.ledger.balances())
+        kept = self.wait(self.store.balances())
         for (scope, window), amounts in kept.amounts.items():
             assert min(amounts) >= 0
             if window == CAMPAIGN:
@@ -363,7 +298,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def no_hard_limit_is_exceeded(self) -> None:
         """Unless it was set below what was gone; and then nothing more is admitted."""
-        for budget in self.wait(self.ledger.budgets()):
+        for budget in self.wait(self.store.budgets()):
             limit = self.model.limits[budget.scope, budget.period]
             used = self.model.used(budget.scope, *self.model.window(budget.period, limit))
             assert (budget.reserved_usd_micros, budget.spent_usd_micros) == used
@@ -392,7 +327,7 @@ class LedgerMachine(RuleBasedStateMachine):
         async def everything() -> list[tuple[str, str]]:
             return [
                 (entry.promotion_id, entry.kind)
-                async for batch in self.keeper.read("")
+                async for batch in self.auditor.read("")
                 for entry in batch
             ]
 
@@ -401,48 +336,3 @@ class LedgerMachine(RuleBasedStateMachine):
             assert entries[promotion_id, "reserve"] == 1
             for state, kind in KIND_OF.items():
                 assert entries[promotion_id, kind] == int(known.state == state)
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("kind", ["memory", "redis"])
-def test_the_ledger_does_what_the_model_says(
-    kind: str, redis_url: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.CRITICAL + 1, logger="underpaint")  # thousands of alarms
-    machine = type(
-        f"{kind.title()}Machine",
-        (LedgerMachine,),
-        {"kind": kind, "redis_url": redis_url, "steps": 0, "seen": Counter()},
-    )
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            derandomize=True,
-            phases=[Phase.generate],  # shrinking a failure takes longer than all the rest
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-    print(f"{kind}: {machine.steps} steps; {dict(machine.seen.most_common())}")
-    assert machine.steps >= AT_LEAST
-    # A machine that never gets there proves nothing.
-    for what in (
-        "reserved",
-        "reserved, over a soft limit",
-        "refused",
-        "frozen",
-        "settled",
-        "released",
-        "expired",
-        "retried",
-        "replayed",
-        "conflict",
-        "overcharge",
-        "stale",
-        "checkpoint",
-        "archived",
-    ):
-        assert machine.seen[what] >= 3, what

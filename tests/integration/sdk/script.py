@@ -1,0 +1,36 @@
+"""What stubs have in common: a script of faults, a clock that stands still, pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from PIL import Image
+from underpaint.contract.errors import (
+    UnderpaintError,
+)
+from underpaint.contract.pictures import encode_png
+from underpaint.contract.wire import (
+    Defaults,
+)
+
+NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
+LITE = Defaults(width=128, height=128, num_inference_steps=8, guidance_scale=3.0)
+FULL = Defaults(width=1024, height=1024, num_inference_steps=28, guidance_scale=3.0)
+
+
+def picture(seed: int, side: int = 128) -> bytes:
+    return encode_png(Image.new("RGB", (side, side), (seed * 37 % 256, seed * 91 % 256, 128)))
+
+
+@dataclass
+class Script:
+    """What goes wrong, in order: the named RPC raises its next error, before it does anything."""
+
+    errors: dict[str, list[UnderpaintError]] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+
+    def enter(self, rpc: str) -> None:
+        self.calls.append(rpc)
+        if self.errors.get(rpc):
+            raise self.errors[rpc].pop(0)
