@@ -17,7 +17,6 @@ from underpaint.contract.errors import InvalidRequest
 
 MAX_BYTES: Final = 3 * 2**20  # a whole picture in one message of 4 MiB
 MAX_PIXELS: Final = 2_048 * 2_048
-FORMATS: Final = ("PNG", "JPEG", "WEBP")
 WHITE: Final = (255, 255, 255)
 # Named, not found by Image.open: that warns of large sizes, and warnings are one for all threads.
 _DECODERS: Final[Mapping[str, type[ImageFile.ImageFile]]] = {
