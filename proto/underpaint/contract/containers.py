@@ -53,7 +53,7 @@ class Container:
 
     @property
     def orientation(self) -> int:
-        """EXIF's, 1 to 8; 1 if it says nothing that can be read."""
+        """As EXIF tells it; 1, upright, if nothing can be read."""
         return _orientation(self.exif.removeprefix(_EXIF))
 
 
@@ -173,7 +173,7 @@ def _jpeg(data: bytes) -> Container:
         at = end
     if not data.endswith(_JPEG_END):
         raise BadEnds("JPEG")
-    if len(frames) != 1 or data.count(b"\xff\xda", at) > MAX_SCANS:
+    if not frames or data.count(b"\xff\xda", at) >= MAX_SCANS:
         raise Corrupt
     whole = sorted(profile) == list(range(1, parts + 1))
     return Container(
@@ -230,7 +230,7 @@ def _orientation(tiff: bytes) -> int:
                 f"{order}HHIH", tiff, at + 2 + 12 * entry
             )
             if tag == _ORIENTATION:
-                return value if 1 <= value <= 8 else UPRIGHT
+                return int(value)
     except struct.error:
         return UPRIGHT
     return UPRIGHT

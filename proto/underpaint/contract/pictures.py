@@ -33,7 +33,7 @@ _TURNS: Final = {  # by EXIF's orientation
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SPACES: Final = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK"}  # ICC's names
+_PLAIN: Final = ("L", "RGB", "CMYK")
 
 Colour = tuple[int, int, int]  # red, green, blue: 0 to 255
 
@@ -164,7 +164,7 @@ def _colours(image: Image.Image) -> Image.Image:
         return image.convert("RGBA").convert("RGB")
     if image.mode in ("1", "LA"):
         return image.convert("L")
-    return image if image.mode in _SPACES else image.convert("RGB")
+    return image if image.mode in _PLAIN else image.convert("RGB")
 
 
 def _opacity(image: Image.Image, bits: int) -> Image.Image | None:
@@ -195,8 +195,6 @@ def _to_srgb(colours: Image.Image, profile: bytes) -> Image.Image | None:
     """The same colours in sRGB; None if the profile is broken, or for other channels."""
     try:
         theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if theirs.profile.xcolor_space != _SPACES[colours.mode]:
-            return None
         converted: Image.Image | None = ImageCms.profileToProfile(
             colours, theirs, ImageCms.createProfile("sRGB"), outputMode="RGB"
         )

@@ -8,12 +8,14 @@ import tracemalloc
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
-from underpaint.contract.containers import MAX_SCANS, take_apart
+from PIL import Image, ImageFile
+from underpaint.contract import pictures
+from underpaint.contract.containers import MAX_SCANS, Container, take_apart
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.pictures import MAX_BYTES, decode, read
 
@@ -26,6 +28,15 @@ from tests.unit.contract.outside import (
 )
 
 RED = (255, 0, 0)
+
+
+def weighed(data: bytes) -> tuple[Image.Image, int]:
+    """The picture, and the most bytes that its decoding held."""
+    tracemalloc.start()
+    try:
+        return decode(data), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 TEXTS = {
@@ -43,14 +54,23 @@ def test_text_in_a_good_png_is_no_corruption_and_is_never_unpacked(
 ) -> None:
     data = png((1, 1), 8, 2, [bytes(RED)], text, end=chunk(*text) if len(text[1]) < 2**20 else b"")
     assert len(data) < MAX_BYTES
-    tracemalloc.start()
-    try:
-        seen = decode(data)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    seen, peak = weighed(data)
     assert seen.getpixel((0, 0)) == RED
     assert peak < 3 * len(data) + 2**20
+
+
+def test_a_profile_that_unpacks_to_very_much_is_left_packed() -> None:
+    bomb = b"x\0\0" + zlib.compress(bytes(64 * 2**20))
+    assert weighed(png((1, 1), 8, 2, [bytes(RED)], (b"iCCP", bomb)))[1] < 16 * 2**20
+
+
+def test_notes_in_a_jpeg_never_reach_the_decoder() -> None:
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x1a\0\x05"  # Pillow would warn of it
+    note = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        decode(jpeg()[:2] + note + jpeg()[2:])
+    assert told == []
 
 
 def test_notes_in_a_good_jpeg_are_no_corruption() -> None:
@@ -91,15 +111,43 @@ def test_too_many_pixels_are_refused_before_a_decoder_sees_them() -> None:
             decode(data)
 
 
+def with_scans(number: int) -> bytes:
+    data = saved(Image.new("L", (16, 16), 99), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * (number + 1 - data.count(b"\xff\xda")) + data[-2:]
+
+
+def test_a_jpeg_may_come_in_several_scans() -> None:
+    assert decode(with_scans(MAX_SCANS)).size == (16, 16)
+
+
+def test_a_decoder_that_finds_another_size_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def misread(data: bytes) -> Container:
+        return replace(take_apart(data), width=1, height=1)
+
+    monkeypatch.setattr(pictures, "take_apart", misread)
+    small = saved(Image.new("RGBA", (16, 16)), "WEBP", icc_profile=SRGB)
+    for data in (small, jpeg(), small[:24] + b"\xff\x3f\0" * 2 + small[30:]):
+        with pytest.raises(InvalidRequest, match="corrupt"):
+            decode(data)
+
+
+def test_leave_to_load_cut_pictures_is_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(RuntimeError, match="must stay off"):
+        decode(jpeg())
+
+
 def test_files_built_to_mislead_are_refused() -> None:
     plain = jpeg()
     frame = plain[plain.index(b"\xff\xc0") :][:19]
-    scans = plain[:-2] + b"\xff\xda" * MAX_SCANS + plain[-2:]
     header = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
     webp = saved(Image.new("RGB", (16, 16)), "WEBP", lossless=True)
     cases = {
         "two frames": plain[:2] + frame + plain[2:],
-        "too many scans": scans,
+        "no frame": plain.replace(frame, b""),
+        "too many scans": with_scans(MAX_SCANS + 1),
+        "something after a JPEG": plain + b"PK\x03\x04",
         "no height": with_frame_of((16, 0)),
         "two headers": png((1, 1), 8, 2, [bytes(RED)], (b"IHDR", header)),
         "an unknown part that is needed": png((1, 1), 8, 2, [bytes(RED)], (b"NEED", b"")),
@@ -115,7 +163,7 @@ def test_files_built_to_mislead_are_refused() -> None:
 def test_decoding_in_threads_leaves_the_warnings_of_the_process_alone() -> None:
     good = saved(Image.new("RGBA", (32, 32), (9, 9, 9, 99)), "PNG", icc_profile=SRGB)
     palette = Image.new("P", (8, 8))
-    pictures = (good, jpeg(), good[:-9], saved(palette, "PNG", transparency=b"\x80\x20"))
+    samples = (good, jpeg(), good[:-9], saved(palette, "PNG", transparency=b"\x80\x20"))
     before = list(warnings.filters)
     start = threading.Barrier(8)
 
@@ -123,9 +171,9 @@ def test_decoding_in_threads_leaves_the_warnings_of_the_process_alone() -> None:
         start.wait(30)
         for turn in range(25):
             try:
-                decode(pictures[(number + turn) % len(pictures)])
+                decode(samples[(number + turn) % len(samples)])
             except InvalidRequest:
-                assert (number + turn) % len(pictures) == 2
+                assert (number + turn) % len(samples) == 2
             warnings.warn("an ordinary warning", UserWarning, stacklevel=1)
 
     with warnings.catch_warnings(record=True) as told:
