@@ -51,5 +51,5 @@ def _seen(char: str) -> str:
     kind, *codes = unicodedata.decomposition(char).split() or [""]
     alike = any(first <= ord(char) <= last for first, last in _ALIKE)
     if kind in _DRESSES or (kind == "<compat>" and alike):
-        return "".join(_seen(chr(int(code, 16))) for code in codes)
+        return "".join(chr(int(code, 16)) for code in codes)
     return char

@@ -22,6 +22,8 @@ EVERY_CHARACTER = [chr(code) for code in (*range(0x32000), *range(0xE0000, 0xE10
         "\u2067red\u2069 fox\u200f",  # isolates, direction mark
         "red fo\ufe0fx",  # variation selector
         "red \U000e0066\U000e006f\U000e0078fox",  # tags, which spell fox unseen
+        "red\ufff9 fox\ufffb",  # notes between the lines
+        "red f\u034fox",  # combining grapheme joiner
         "red\u3164 fox",  # Hangul filler
         "red\x00 fox\x1b",
         "red\u00a0fox",  # no-break space
@@ -56,7 +58,16 @@ def test_other_dresses_are_taken_off(typed: str, read: str) -> None:
     "typed",
     [
         *("x² and ½", "① of ②", "лиса", "a fox, “quick” — and brown", "ein Füchslein", ""),
-        *("แมวน้ำ", "مرحبا", "हिन्दी", "한국의 여우", "(fox:1.2) \\(x\\)", "Straße", "℃ and ™"),
+        *(
+            "แมวน้ำ",
+            "مرحبا",
+            "हिन्दी",
+            "한국의 여우",
+            "آية \u06dd١",
+            "(fox:1.2) \\(x\\)",
+            "Straße",
+            "℃ and ™",
+        ),
     ],
 )
 def test_what_looks_otherwise_stays_otherwise(typed: str) -> None:
