@@ -23,7 +23,7 @@ SECONDS: Final = 6.0
 # Frames of py-spy by what they are; the first that a stack has from its innermost frame on.
 _PARTS: Final = (
     ("Redis connection", ("redis/connection.py", "redis/")),
-    ("picture check", ("contract/pictures.py", "PIL/")),
+    ("picture check", ("contract/pictures.py", "contract/containers.py", "PIL/")),
     ("artifacts", ("artifacts.py",)),
     ("thread hops", ("concurrent/futures", "asyncio/threads.py")),
     ("JSON of records", ("pydantic/", "records.py")),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import yaml
 from underpaint.contract.errors import InvalidRequest
+
+_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +101,8 @@ class Entry:
             InvalidRequest: anything else.
         """
         text = self.text()
-        if not text.isascii() or not text.removeprefix("-").isdigit():
-            raise self.wrong(f"must be a whole number, not {text!r}")
+        if not _WHOLE.fullmatch(text):
+            raise self.wrong(f"must be a whole number of at most 18 digits, not {text[:40]!r}")
         number = int(text)
         if not least <= number <= most:
             raise self.wrong(f"is {number}; it must be {least} to {most}")

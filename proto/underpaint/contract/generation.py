@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.prompts import clean
 
 MAX_PROMPT: Final = 1_000  # characters
 MIN_SIDE: Final = 64  # pixels
@@ -37,7 +38,7 @@ class GenerationRequest:
     strength: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.prompt.strip():
+        if not clean(self.prompt):
             raise InvalidRequest("the prompt is empty; say what to draw")
         for name in ("prompt", "negative_prompt"):
             length = len(getattr(self, name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
 from typing import Final
 
 from underpaint.contract.errors import InvalidRequest
@@ -10,6 +10,13 @@ from underpaint.contract.errors import InvalidRequest
 MICROS: Final = 1_000_000
 # Lua numbers are doubles: above this they no longer count by one.
 MAX_USD_MICROS: Final = 2**53 - 1
+# A point before the decimals; commas in all places of the thousands, or in none.
+_SUM: Final = re.compile(r"\$?(0|[1-9][0-9]*|[1-9][0-9]{0,2}(?:,[0-9]{3})+)(?:\.([0-9]+))?")
+# Half of the world writes 1.5 so, with more decimals: 1,500.
+_COMMA_OR_THOUSAND: Final = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
+_READING: Final = re.compile(r"0*([0-9]+?)(?:\.([0-9]*?)0*)?")
+_MOST_DIGITS: Final = 10  # of whole dollars: MAX_USD_MICROS is about nine thousand million
+_LONGEST_READING: Final = 17  # characters: the digits, a point and six decimals
 
 
 def format_usd(usd_micros: int) -> str:
@@ -21,19 +28,27 @@ def format_usd(usd_micros: int) -> str:
 
 
 def parse_usd(text: str) -> int:
-    """Micro-dollars of "5", "$5.00" or "0.0125".
+    """Micro-dollars of "5", "$5.00", "0.0125", "1500" or "1,500.00".
+
+    A comma that might stand before decimals, as in "1,50" or "1,500", is refused.
 
     Raises:
-        InvalidRequest: not a sum of money, negative, or finer than a micro-dollar.
+        InvalidRequest: not a sum of money, ambiguous, negative, or finer than a micro-dollar.
     """
-    try:
-        micros = Decimal(text.strip().removeprefix("$").replace(",", "")) * MICROS
-        whole = int(micros)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise InvalidRequest(f"{text!r} is no sum in dollars; write it like 5 or 0.25") from None
-    if micros != whole:
-        raise InvalidRequest(f"{text!r} is finer than a micro-dollar; use at most 6 decimals")
-    return check_usd_micros(whole)
+    plain = text.strip()
+    found = _SUM.fullmatch(plain)
+    if not found or _COMMA_OR_THOUSAND.fullmatch(plain.removeprefix("$")):
+        raise _misread(plain)
+    whole, fraction = found[1].replace(",", ""), (found[2] or "").rstrip("0")
+    if len(fraction) > 6:
+        raise InvalidRequest(
+            f"{_shown(plain)} is finer than a micro-dollar; use at most 6 decimals"
+        )
+    if len(whole) > _MOST_DIGITS:
+        raise InvalidRequest(
+            f"{_shown(plain)} is more than {format_usd(MAX_USD_MICROS)}, the most that is counted"
+        )
+    return check_usd_micros(int(whole) * MICROS + int(fraction.ljust(6, "0")))
 
 
 def check_usd_micros(usd_micros: int) -> int:
@@ -47,3 +62,28 @@ def check_usd_micros(usd_micros: int) -> int:
             f"{usd_micros} micro-dollars is out of range; use 0 to {MAX_USD_MICROS}"
         )
     return usd_micros
+
+
+def _misread(plain: str) -> InvalidRequest:
+    """The error for what is written otherwise; where it can be read in two ways, both are told."""
+    digits = plain.removeprefix("$")
+    with_comma = _reading(digits.replace(".", "").replace(",", "."))
+    with_point = _reading(digits.replace(",", ""))
+    if not with_comma or not with_point or with_comma == with_point:
+        return InvalidRequest(f"{_shown(plain)} is no sum in dollars; write it like 5 or 0.25")
+    return InvalidRequest(
+        f"{_shown(plain)} is no clear sum in dollars: it may mean ${with_comma} or ${with_point}; "
+        f"write {with_comma} or {with_point}"
+    )
+
+
+def _reading(digits: str) -> str:
+    """Without zeros that say nothing: "000.50" -> "0.50", "1.500" -> "1.50"; or "" if no number."""
+    found = _READING.fullmatch(digits) if len(digits) <= _LONGEST_READING else None
+    if not found:
+        return ""
+    return f"{found[1]}.{found[2].ljust(2, '0')}" if found[2] else found[1]
+
+
+def _shown(plain: str) -> str:
+    return repr(plain if len(plain) <= 40 else plain[:40] + "…")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 from underpaint.contract.drafts import InitImage, Privacy
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.generation import MIN_SIDE, GenerationRequest
-from underpaint.contract.pictures import decode
+from underpaint.contract.pictures import read
 from underpaint.contract.promotion import Account, Priority
 from underpaint.contract.wire import (
     PRIORITY_TO_WIRE,
@@ -18,6 +19,8 @@ from underpaint.contract.wire import (
     generation_to_wire,
 )
 from underpaint.v1 import common_pb2, edge_pb2, orchestrator_pb2
+
+log = logging.getLogger(__name__)
 
 MAX_DRAFTS: Final = 64
 _LEFT_OPEN: Final = ("width", "height", "num_inference_steps", "guidance_scale")
@@ -101,7 +104,9 @@ class PolishRequest:
             InvalidRequest: the picture is not one.
         """
         draft = init_image.draft
-        width, height = decode(init_image.picture).size
+        seen = read(init_image.picture)
+        for warning in seen.warnings:
+            log.warning("draft %s: %s", draft.id, warning)
         negative_prompt = self.negative_prompt
         return orchestrator_pb2.PromotionRequest(
             request=self._generation(
@@ -112,8 +117,8 @@ class PolishRequest:
                 seed=draft.request.seed if self.seed is None else self.seed,
             ),
             init_image=digest_to_wire(draft.digest),
-            init_width=width,
-            init_height=height,
+            init_width=seen.image.width,
+            init_height=seen.image.height,
             privacy=PRIVACY_TO_WIRE[draft.privacy],
             account=orchestrator_pb2.Account(
                 organisation=self.account.organisation,

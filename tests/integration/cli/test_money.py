@@ -56,6 +56,16 @@ def test_a_scope_has_a_limit_for_each_period(cli: Cli) -> None:
     assert cli("budget", "set", "project:x", 5, "--per", "week").code == 2
 
 
+@pytest.mark.parametrize(
+    "command", [("budget", "set", "project:x"), ("up", "--budget")], ids=["budget", "up"]
+)
+def test_a_sum_that_can_be_read_in_two_ways_is_refused(cli: Cli, command: tuple[str, ...]) -> None:
+    ended = cli(*command, "1,50")
+    assert ended.code == 2
+    assert "$1.50 or $150" in ended.err
+    assert cli("budget", "show", "--json").json == {"budgets": []}
+
+
 def test_spend_by_dimensions_as_table_bars_and_picture(
     cli: Cli, stubs: Stubs, tmp_path: Path
 ) -> None:

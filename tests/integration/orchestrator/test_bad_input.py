@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import grpc
 import pytest
+from PIL import Image
 from underpaint.contract.deadlines import DEADLINES
 from underpaint.contract.errors import (
     ArtifactNotFound,
@@ -17,6 +19,7 @@ from underpaint.contract.errors import (
     UnderpaintError,
 )
 from underpaint.contract.pictures import MAX_BYTES, Digest
+from underpaint.contract.promotion import PromotionState
 from underpaint.contract.rim import translated
 from underpaint.v1 import common_pb2
 from underpaint.v1 import orchestrator_pb2 as pb
@@ -99,6 +102,19 @@ async def test_bad_pictures_are_refused_and_nothing_is_reserved(
         await client.get("promotion-1")
     assert await client.budgets() == {"organisation:default": (0, 0)}
     assert not cloud.calls
+
+
+async def test_a_picture_has_the_size_in_which_it_is_seen(client: Client) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    out = io.BytesIO()
+    Image.new("RGB", (96, 128), "teal").save(out, "JPEG", exif=exif)
+    picture, digest = out.getvalue(), Digest.of(out.getvalue(), "image/jpeg")
+    stored = request(init_image=digest, init_width=96, init_height=128)
+    with pytest.raises(InvalidRequest, match="init_image is 128 x 96, not 96 x 128"):
+        await client.promote("promotion-1", stored, picture)
+    await client.promote("promotion-2", request(init_image=digest), picture)
+    assert (await client.finished("promotion-2")).state is PromotionState.SETTLED
 
 
 async def test_a_promotion_is_checked_again_when_promoted(client: Client) -> None:

@@ -18,8 +18,10 @@ from underpaint.contract import errors
 from underpaint.contract.drafts import Draft, Privacy
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.generation import GenerationRequest
-from underpaint.contract.pictures import Digest, encode_png
+from underpaint.contract.pictures import MAX_BYTES, Digest, encode_png
 from underpaint.contract.status import CODES
+
+from tests.unit.contract.outside import saved
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -151,3 +153,12 @@ def test_an_account_is_named_by_its_scopes() -> None:
     for wrong in ("catalogue", "planet:earth", "project:"):
         with pytest.raises(InvalidRequest, match="is no scope"):
             parse_account([wrong])
+
+
+def test_a_finished_picture_is_opened_as_it_is_seen_however_large() -> None:
+    image = Image.effect_noise((1_400, 1_000), 90)
+    data = saved(Image.merge("RGBA", [image, image, image, Image.new("L", image.size)]), "PNG")
+    assert len(data) > MAX_BYTES
+    opened = terminal.open_picture(data)
+    assert (opened.mode, opened.size) == ("RGB", (1_400, 1_000))
+    assert opened.getpixel((9, 9)) == (255, 255, 255)

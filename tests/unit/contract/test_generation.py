@@ -13,6 +13,7 @@ from tests.unit.contract import samples
     [
         {"prompt": ""},
         {"prompt": " \n"},
+        {"prompt": "\u200b\u2800\ufe0f"},  # nothing that is seen
         {"prompt": "x" * 1_001},
         {"negative_prompt": "x" * 1_001},
         {"seed": -1},

@@ -20,6 +20,7 @@ from underpaint.orchestrator.settings import Settings
         (("--token-file", "/nowhere"), 2, "/nowhere cannot be read"),
         (("--artifacts-url", "/dev/null/x"), 2, "artifacts cannot be kept"),
         (("--default-budget-usd", "lots"), 2, "no sum in dollars"),
+        (("--default-budget-usd", "1,50"), 2, "$1.50 or $150"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,6 +21,8 @@ from underpaint.orchestrator.names import bare
 from underpaint.orchestrator.promotions.approvals import Approvals, not_waiting
 from underpaint.orchestrator.promotions.quoting import Fill, check, content_of
 from underpaint.orchestrator.promotions.store import PromotionStore, expired, taken
+
+log = logging.getLogger(__name__)
 
 MAX_BECAUSE: Final = 500  # characters
 
@@ -133,12 +136,15 @@ class Promoting:
         """Stores init_image before the promise is given, so that the promise can be kept."""
 
         def check_size(data: bytes) -> None:
-            image = pictures.decode(data)
+            seen = pictures.read(data)
+            image = seen.image
             if image.size != (request.init_width, request.init_height):
                 raise InvalidRequest(
                     f"init_image is {image.width} x {image.height}, not {request.init_width} x "
                     f"{request.init_height} as was said; quote it again"
                 )
+            for warning in seen.warnings:
+                log.warning("init_image %s: %s", request.init_image.sha256, warning)
 
         await self.artifacts.put(picture, request.init_image, check_size)
 

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 from underpaint.cli.command import CommandContext, Ended
 from underpaint.cli.exits import DONE
+from underpaint.contract.money import parse_usd
 from underpaint.local import stack
 from underpaint.local.lock import take_lock
 from underpaint.local.stack import StackOptions
@@ -57,6 +58,8 @@ async def up(
     ] = "",
 ) -> object:
     """Start everything on this machine; Ctrl-C stops it, the data stays."""
+    if budget:
+        parse_usd(budget)  # refused now, not after the first services are up
     options = StackOptions(
         data_dir=context.settings.data_dir,
         edge_port=edge_port,

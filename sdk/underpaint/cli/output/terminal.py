@@ -13,17 +13,17 @@ from rich.color import Color
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
-from underpaint.contract.pictures import FORMATS
+from underpaint.contract.pictures import read
 
 # Terminals that draw sixels and say so by name; asking them all would need raw mode.
 _SIXEL_TERMS: Final = ("foot", "mlterm", "yaft", "contour", "xterm-sixel")
+MAX_FINISHED_BYTES: Final = 32 * 2**20
 _KITTY_CHUNK: Final = 4_096
 
 
 def open_picture(data: bytes) -> Image.Image:
-    """A picture whose bytes were checked already, as RGB."""
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        return image.convert("RGB")
+    """A picture as it is seen, in RGB; finished ones are larger than those that are sent."""
+    return read(data, max_bytes=MAX_FINISHED_BYTES).image
 
 
 def protocol(environ: Mapping[str, str] | None = None) -> str:

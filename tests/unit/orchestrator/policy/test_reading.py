@@ -85,6 +85,8 @@ def test_a_sound_policy_has_no_problem_and_its_digest_for_a_version() -> None:
             "ceiling_usd: ten",
             "12: rules[2].downgrade.ceiling_usd 'ten' is no ",
         ),
+        ("ceiling_usd: 0.10", "ceiling_usd: '1,50'", "ceiling_usd '1,50' is no clear sum"),
+        ("ceiling_usd: 0.10", "ceiling_usd: 1_50", "ceiling_usd '1_50' is no sum in dollars"),
         ("ceiling_usd: 0.10, ", "", "12: rules[2].downgrade needs a ceiling_usd or a most to fit"),
         ("least: {num_inference_steps: 8}", "least: {width: 7}", "is 7; it must be 64 to 2048"),
         ("least: {num", "most: {num_inference_steps: 4}, least: {num", "above that of most"),

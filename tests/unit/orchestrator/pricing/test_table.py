@@ -99,6 +99,9 @@ def test_the_shipped_table_loads() -> None:
     [
         ("    per_image_usd_micros: 1000\n", "", r"yaml:5: engines.full lacks per_image_usd_m"),
         ("micros: 695", "micros: 6.95", r"yaml:5: \S+per_gpu_second_usd_micros must be a whole"),
+        ("micros: 695", "micros: 1_695", r"yaml:5: .* must be a whole number"),
+        ("micros: 695", "micros: 1,695", r"yaml:5: .* must be a whole number"),
+        ("micros: 695", "micros: " + "9" * 5_000, r"yaml:5: .* of at most 18 digits"),
         ("micros: 695", "micros: -1", r"yaml:5: .* is -1; it must be 0 to"),
         ("micros: 695", "micros:", r"yaml:5: .* must be a single value"),
         ("micros: 695", "micros: 9007199254740992", r"yaml:5: .* it must be 0 to 9007199254740991"),
