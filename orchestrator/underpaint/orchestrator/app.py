@@ -47,7 +47,11 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
         LedgerUnavailable: Redis cannot be reached at the start.
     """
     prices = pricing.load(settings.prices)
-    known = callers.load(settings.callers_file, read_token(settings.token_file))
+    known = callers.load(
+        settings.callers,
+        read_token(settings.token_file),
+        required=settings.callers_file is not None,
+    )
     policies = policy.InForce(settings.policy, prices.engines, known.roles)
     cloud_token = read_token(settings.cloud_token_file)
     budget = settings.default_budget_usd_micros

@@ -193,7 +193,7 @@ class _Reread:
             return known
         self._seen = state
         try:
-            fresh = _read(self._file)
+            fresh = read_callers(self._file)
         except InvalidRequest as error:
             # Whoever was known stays known: a slip must not let everybody in, or nobody.
             log.error("the callers stay as they were: %s", error)
@@ -222,7 +222,7 @@ def load(file: Path | None, token: str = "", *, required: bool = True) -> Caller
         raise InvalidRequest(
             f"{file} gives each caller a token and --token-file one to all; give only one of them"
         )
-    return Callers(_read(file), reread=reread)
+    return Callers(read_callers(file), reread=reread)
 
 
 def _nobody() -> Unauthenticated:
@@ -237,7 +237,12 @@ def _state(file: Path) -> tuple[int, int, int] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _read(file: Path) -> dict[str, Caller]:
+def read_callers(file: Path) -> dict[str, Caller]:
+    """Callers by the digest of their token, in the order of the file.
+
+    Raises:
+        InvalidRequest: names the line and the field.
+    """
     by_digest: dict[str, Caller] = {}
     identities: set[str] = set()
     for entry in read(file).fields(required=frozenset({"callers"}))["callers"]:

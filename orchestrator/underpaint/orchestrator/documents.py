@@ -28,6 +28,11 @@ class Entry:
         return int(self.node.start_mark.line) + 1
 
     @property
+    def last_line(self) -> int:
+        """Where it ends, from 1."""
+        return _last_line(self.node) + 1
+
+    @property
     def text_line(self) -> int:
         """Where its text begins: a block's does on the line after its | or >."""
         block = isinstance(self.node, yaml.ScalarNode) and self.node.style in ("|", ">")
@@ -75,6 +80,16 @@ class Entry:
             raise self.wrong("must be a list")
         for index, node in enumerate(self.node.value):
             yield Entry(file=self.file, name=f"{self.name}[{index}]", node=node)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing stands here: `name:` and no more."""
+        return bool(self.node.tag == "tag:yaml.org,2002:null")
+
+    @property
+    def is_flow(self) -> bool:
+        """Whether it is a list or mapping in brackets or braces."""
+        return isinstance(self.node, yaml.CollectionNode) and bool(self.node.flow_style)
 
     @property
     def is_text(self) -> bool:
@@ -163,3 +178,13 @@ def parse(text: str, file: Path) -> Entry:
     if node is None:
         raise InvalidRequest(f"{file} is empty")
     return Entry(file=file, name="", node=node)
+
+
+def _last_line(node: yaml.Node) -> int:
+    """From 0. A block says to end where the next thing begins, so its last value is asked."""
+    block = isinstance(node, yaml.CollectionNode) and not node.flow_style
+    if block and isinstance(node, yaml.MappingNode) and node.value:
+        return _last_line(node.value[-1][1])
+    if block and isinstance(node, yaml.SequenceNode) and node.value:
+        return _last_line(node.value[-1])
+    return int(node.end_mark.line) - (0 if node.end_mark.column else 1)

@@ -42,7 +42,10 @@ class Settings(BaseSettings):
         Path | None, Field(description="file with the token that callers must bring")
     ] = None
     callers_file: Annotated[
-        Path | None, Field(description="callers with their tokens, accounts and roles, YAML")
+        Path | None,
+        Field(
+            description="callers with tokens, accounts and roles; callers.yaml in data-dir, if it is there"
+        ),
     ] = None
     cloud_token_file: Annotated[
         Path | None, Field(description="file with the token to bring to the cloud")
@@ -90,6 +93,11 @@ class Settings(BaseSettings):
     def artifacts(self) -> str:
         """Where artifacts are kept."""
         return self.artifacts_url or str(self.data_dir / "artifacts")
+
+    @property
+    def callers(self) -> Path:
+        """Where the callers are, or would be."""
+        return self.callers_file or self.data_dir / "callers.yaml"
 
     @property
     def default_budget_usd_micros(self) -> int:

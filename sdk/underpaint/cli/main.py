@@ -10,6 +10,7 @@ from underpaint.cli.command import add_command, add_default
 from underpaint.cli.commands import (
     approvals,
     budget,
+    callers,
     dead_letters,
     demo,
     doctor,
@@ -42,6 +43,7 @@ ledger_app = typer.Typer(
 )
 models_app = typer.Typer(help="What the bundled models know and can do.", no_args_is_help=True)
 
+callers_app = typer.Typer(help="Give tokens and roles, and take them away.", no_args_is_help=True)
 outbox_app = typer.Typer(
     help="Promotions that wait on this node for the orchestrator.", no_args_is_help=True
 )
@@ -69,6 +71,10 @@ app.add_typer(budget_app, name="budget")
 add_command(budget_app, "set", budget.budget_set)
 add_command(budget_app, "show", budget.budget_show)
 add_command(budget_app, "remove", budget.budget_remove)
+app.add_typer(callers_app, name="callers")
+add_command(callers_app, "add", callers.callers_add)
+add_command(callers_app, "revoke", callers.callers_revoke)
+add_command(callers_app, "list", callers.callers_list)
 add_command(app, "spend", spend.spend)
 app.add_typer(ledger_app, name="ledger")
 add_command(ledger_app, "verify", ledger.ledger_verify)

@@ -1,0 +1,114 @@
+"""Commands about callers: who may ask the orchestrator, and for what."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.table import Table
+from rich.text import Text
+from underpaint.cli.command import CommandContext
+from underpaint.contract.errors import InvalidRequest
+from underpaint.local.extras import missing
+
+CALLERS: Final = Path("orchestrator", "callers.yaml")  # below the data directory of `up`
+
+CallersFile = Annotated[
+    Path | None,
+    typer.Option("--file", help="The orchestrator's callers; that of `up` without one."),
+]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's.")]
+Organisation = Annotated[str, typer.Option(help="Theirs.")]
+
+
+async def callers_add(
+    context: CommandContext,
+    name: Name,
+    organisation: Organisation = "default",
+    team: Annotated[str, typer.Option(help="Theirs; * lets them name any.")] = "default",
+    project: Annotated[str, typer.Option(help="Theirs; * lets them name any.")] = "default",
+    role: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="artist (without any), approver, operator, administrator, or one that a policy "
+            "names; in their organisation, or where it says: operator@acme/growth, operator@*."
+        ),
+    ] = None,
+    file: CallersFile = None,
+) -> object:
+    """Give somebody a token, shown this once; it is taken without a restart."""
+    file = file or context.settings.data_dir / CALLERS
+    first = not file.exists()
+    levels = ("--organisation", organisation, "--team", team, "--project", project)
+    roles = [part for each in role or () for part in ("--role", each)]
+    made = await _run("add", file, "--name", name, *levels, *roles)
+    context.out.print(f"{organisation}/{name} may call with this token, which is not kept here:")
+    context.out.print(Text(made["token"], style="bold"), soft_wrap=True)
+    context.out.print(
+        "[dim]to use it, write it into a file and set[/] UNDERPAINT_TOKEN_FILE", soft_wrap=True
+    )
+    if first:
+        context.err.print(
+            "from now on everybody needs a token; until somebody has the role administrator, "
+            "nobody can set a budget"
+        )
+    return {"name": name, "organisation": organisation, "file": file, **made}
+
+
+async def callers_revoke(
+    context: CommandContext,
+    name: Name,
+    organisation: Organisation = "default",
+    file: CallersFile = None,
+) -> object:
+    """Take somebody's token away, without a restart."""
+    file = file or context.settings.data_dir / CALLERS
+    await _run("revoke", file, "--name", name, "--organisation", organisation)
+    context.out.print(f"{organisation}/{name} may call no more")
+    return {"name": name, "organisation": organisation, "file": file}
+
+
+async def callers_list(context: CommandContext, file: CallersFile = None) -> object:
+    """Show who may call, for which account, and with which roles."""
+    file = file or context.settings.data_dir / CALLERS
+    if not file.exists():
+        context.out.print(
+            f"no callers are told apart: {file} does not exist, and who is on this machine may do "
+            "everything; add one with underpaint callers add NAME --role administrator",
+            soft_wrap=True,
+        )
+        return {"callers": []}
+    found = await _run("list", file)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("caller", "team", "project", "roles"):
+        table.add_column(heading, overflow="fold")
+    for each in found["callers"]:
+        table.add_row(
+            Text(f"{each['organisation']}/{each['name']}", style="bold"),
+            each["team"],
+            each["project"],
+            ", ".join(each["roles"]) or Text("none", style="dim"),
+        )
+    context.out.print(table)
+    return found
+
+
+async def _run(what: str, file: Path, *more: str) -> Any:
+    """By the orchestrator's own code, in a process of its own: tiers do not import each other."""
+    absent = missing("orchestrator")
+    if absent:
+        raise InvalidRequest(
+            f'callers need {", ".join(absent)}; pip install "underpaint[orchestrator]"'
+        )
+    command = [sys.executable, "-m", "underpaint.orchestrator.callers_file", what, str(file)]
+    ended = await asyncio.to_thread(
+        subprocess.run, [*command, *more], capture_output=True, text=True, check=False
+    )
+    if ended.returncode:
+        raise InvalidRequest(ended.stderr.strip().removeprefix("underpaint callers: "))
+    return json.loads(ended.stdout)
