@@ -22,6 +22,7 @@ from underpaint.orchestrator.promotions.engine_health import EngineHealth
 from underpaint.orchestrator.promotions.promoting import Promoting
 from underpaint.orchestrator.promotions.quoting import Quoting
 from underpaint.orchestrator.promotions.store import PromotionStore
+from underpaint.orchestrator.promotions.sweeper import Sweeper
 from underpaint.orchestrator.promotions.worker import Worker
 from underpaint.orchestrator.settings import Settings
 from underpaint.orchestrator.storage.redis.approvals import RedisApprovals
@@ -87,6 +88,7 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
     dispatcher = Dispatcher(worker, settings.concurrency)
     auditor = Auditor(store=store, artifacts=artifacts)
     archivist = Archivist(store=store, archive=archive, kept_s=settings.finished_kept_s)
+    sweeper = Sweeper(store=store, artifacts=artifacts)
     try:
         await _open(store, settings.redis_wait_s)
         if not await store.keep_prices(prices.version, prices.digest):
@@ -120,6 +122,7 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
                 auditor.run(settings.checkpoint_every_s), name="ledger: checkpoint"
             ),
             asyncio.create_task(archivist.run(), name="promotions: archive"),
+            asyncio.create_task(sweeper.run(), name="pictures: sweep"),
         ]
         host = settings.listen.rpartition(":")[0]
         print(f"underpaint orchestrator listening on {host}:{port}", flush=True)

@@ -76,6 +76,22 @@ class Artifacts:
             return False
         return True
 
+    async def is_there(self, sha256: str) -> bool:
+        """Whether something is stored under a name; its bytes are not looked at."""
+        try:
+            return await self._aside(self._fs.exists, self._path(sha256))
+        except OSError as error:
+            raise ServiceUnreachable(f"an artifact could not be looked for: {error}") from None
+
+    async def remove(self, sha256: str) -> None:
+        """Removes what is stored under a name, if there is something."""
+        try:
+            await self._aside(self._fs.rm_file, self._path(sha256))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ServiceUnreachable(f"an artifact could not be removed: {error}") from None
+
     async def get(self, sha256: str) -> tuple[bytes, Digest]:
         """The bytes of a name, and their digest.
 

@@ -43,9 +43,7 @@ class Settings(BaseSettings):
     ] = None
     callers_file: Annotated[
         Path | None,
-        Field(
-            description="callers with tokens, accounts and roles; callers.yaml in data-dir, if it is there"
-        ),
+        Field(description="who may call, YAML; data-dir/callers.yaml as soon as it is there"),
     ] = None
     cloud_token_file: Annotated[
         Path | None, Field(description="file with the token to bring to the cloud")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,6 +13,7 @@ from underpaint.contract.errors import (
     PolicyRefused,
     PromotionNotFound,
     QuoteExpired,
+    ServiceUnreachable,
 )
 from underpaint.contract.promotion import Promotion, PromotionRequest, PromotionState, Quote
 from underpaint.contract.wire import Defaults
@@ -25,6 +27,7 @@ from underpaint.orchestrator.promotions.store import PromotionStore, expired, ta
 log = logging.getLogger(__name__)
 
 MAX_BECAUSE: Final = 500  # characters
+_SWEPT_LOOK_S, _SWEPT_LOOKS = 0.05, 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +149,15 @@ class Promoting:
             for warning in seen.warnings:
                 log.warning("init_image %s: %s", request.init_image.sha256, warning)
 
-        await self.artifacts.put(picture, request.init_image, check_size)
+        await asyncio.to_thread(check_size, picture)
+        digest = request.init_image
+        stored = await self.artifacts.is_there(digest.sha256)
+        # Until a promotion has it, it may be swept; what is being swept now is waited for.
+        for _ in range(_SWEPT_LOOKS):
+            if await self.store.expect_picture(digest.sha256, stored=stored):
+                return await self.artifacts.put(picture, digest)
+            await asyncio.sleep(_SWEPT_LOOK_S)
+        raise ServiceUnreachable("the artifact store is busy with this picture; try again")
 
 
 def _check_role(promotion: Promotion, caller: Caller) -> None:

@@ -107,6 +107,26 @@ class PromotionStore(LedgerStore, ArchiveStore, Protocol):
     async def find_quote(self, quote_id: str) -> OpenQuote | None:
         """The quote, if it is still open."""
 
+    # Pictures that were sent, and may never come to belong to a promotion
+
+    async def expect_picture(self, sha256: str, *, stored: bool) -> bool:
+        """Notes a picture before it is stored; reserving, waiting or recording it ends that.
+
+        Args:
+            sha256: its name.
+            stored: whether it is in the artifact store already; then it belongs to somebody,
+                unless it was noted before.
+
+        Returns:
+            False while it is being removed: ask again in a moment.
+        """
+
+    async def unwanted_pictures(self, older_s: float, most: int) -> Sequence[str]:
+        """Takes pictures that were noted so many seconds ago and belong to no promotion."""
+
+    async def forget_picture(self, sha256: str) -> None:
+        """Says that an unwanted picture is removed, and may be sent again."""
+
     # Promotions
 
     async def promote(

@@ -37,6 +37,7 @@ from underpaint.orchestrator.promotions.store import (
     used,
 )
 from underpaint.orchestrator.storage.memory.archive import MemoryArchive
+from underpaint.orchestrator.storage.memory.pictures import Pictures
 from underpaint.orchestrator.storage.memory.records import Record
 from underpaint.orchestrator.storage.memory.turns import Turns
 
@@ -52,6 +53,7 @@ class MemoryPromotions(MemoryArchive):
         self._dead: dict[int, str] = {}  # ids by number
         self._notifier = Notifier()
         self._queue = Turns()
+        self._pictures = Pictures()
         self._delayed: dict[str, Record] = {}
         self._leased: dict[str, Record] = {}
 
@@ -127,6 +129,7 @@ class MemoryPromotions(MemoryArchive):
         )
         self._records[promotion_id] = record
         self._promoted[quote.id] = promotion_id
+        self._pictures.keep(request.init_image.sha256, self._clock())
         self._retried(request.retry_of, promotion_id)
         self._open[promotion_id] = Reservation(day=self._today(), scopes=scopes, usd_micros=most)
         self._move("reserve", promotion_id, most, 0)
@@ -155,6 +158,18 @@ class MemoryPromotions(MemoryArchive):
             record.cancelled = True
             self._notifier.notify(promotion_id)
         return record.promotion
+
+    async def expect_picture(self, sha256: str, *, stored: bool) -> bool:
+        """Notes a picture that is about to be stored."""
+        return self._pictures.expect(sha256, self._clock(), stored=stored)
+
+    async def unwanted_pictures(self, older_s: float, most: int) -> Sequence[str]:
+        """Takes pictures that no promotion has come to have."""
+        return self._pictures.take(self._clock() - older_s, most)
+
+    async def forget_picture(self, sha256: str) -> None:
+        """Lets a picture be sent again once it is removed."""
+        self._pictures.forget(sha256)
 
     async def get(self, promotion_id: str) -> Promotion:
         """One promotion."""

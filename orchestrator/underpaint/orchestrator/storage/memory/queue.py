@@ -63,6 +63,7 @@ class MemoryQueue(MemoryPromotions):
     async def record(self, lease: Lease, outcome: Outcome) -> None:
         """Records what an engine made."""
         self._held(lease).outcome = outcome
+        self._pictures.keep(outcome.digest.sha256, self._clock())
 
     async def settle(self, lease: Lease, charged_usd_micros: int, cloud_only: int) -> Promotion:
         """Charges and ends the promotion."""

@@ -37,6 +37,7 @@ class RedisApprovals:
             approval.within_s * 1000,
             waiting_for(approval),
             request.retry_of,
+            request.init_image.sha256,
         )
         if verdict == b"archived":  # it answers as any other that is finished
             return await self._ledger.promote(promotion_id, content, request, open_quote, 0)

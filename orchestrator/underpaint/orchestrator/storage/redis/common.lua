@@ -17,6 +17,8 @@
 --   :deadlines     sorted set, by when the       :promotions     sorted set, by :sequence
 --                  reservation expires           :bell           channel: "work" or the id of
 --                                                                a promotion that has news
+--   :expected      sorted set, by when it was sent: pictures that no promotion has yet
+--   :kept:SHA256   for an hour: a promotion has it   :sweeping:SHA256  it is being removed
 --   :promotions:ORGANISATION     sorted set, by :sequence
 --   :waiting       sorted set, by when an approval must be there
 --   :dead          sorted set, by :sequence: what failed and was not retried
@@ -40,6 +42,10 @@ local WORK, GROUP = root .. ':work', 'dispatchers'
 local DELAYED, DEADLINES = root .. ':delayed', root .. ':deadlines'
 -- Finished promotions keep their events this long; the record stays.
 local EVENTS_KEPT_MS = 86400000
+
+local EXPECTED = root .. ':expected'
+-- Longer than any call that sends a picture: a late one must not make it unwanted again.
+local KEPT_MS, SWEEPING_MS = 3600000, 60000
 
 local function promotion_key(id) return root .. ':promotion:' .. id end
 local function quote_key(id) return root .. ':quote:' .. id end
@@ -79,6 +85,15 @@ local function today()
 end
 
 local function later(ms, delay) return string.format('%.0f', tonumber(ms) + tonumber(delay)) end
+
+local function kept_key(sha256) return root .. ':kept:' .. sha256 end
+local function sweeping_key(sha256) return root .. ':sweeping:' .. sha256 end
+
+-- A picture belongs to a promotion from now on.
+local function keep(sha256)
+  redis.call('ZREM', EXPECTED, sha256)
+  redis.call('SET', kept_key(sha256), '1', 'PX', KEPT_MS)
+end
 
 -- Numbers a promotion that has just been made.
 local function number(id)

@@ -77,6 +77,7 @@ class RedisPromotions(RedisArchive):
             open_quote.party,
             request.retry_of,
             quote.engine,
+            request.init_image.sha256,
         )
         if verdict == b"archived":
             before = await self._gone(promotion_id)
@@ -105,6 +106,19 @@ class RedisPromotions(RedisArchive):
         if verdict == b"unknown":
             return (await self._gone(promotion_id)).promotion
         return records.promotion_of(answer[0])
+
+    async def expect_picture(self, sha256: str, *, stored: bool) -> bool:
+        """Notes a picture that is about to be stored."""
+        return bool(await self._run("expect", sha256, "1" if stored else "0"))
+
+    async def unwanted_pictures(self, older_s: float, most: int) -> Sequence[str]:
+        """Takes pictures that no promotion has come to have."""
+        return [each.decode() for each in await self._run("sweep", int(older_s * 1000), most)]
+
+    async def forget_picture(self, sha256: str) -> None:
+        """Lets a picture be sent again once it is removed."""
+        with connection.translated():
+            await self._redis.delete(self._key("sweeping", sha256))
 
     async def get(self, promotion_id: str) -> Promotion:
         """One promotion."""

@@ -66,7 +66,9 @@ class RedisQueue(RedisPromotions):
 
     async def record(self, lease: Lease, outcome: Outcome) -> None:
         """Records what an engine made."""
-        await self._held("record", lease, None, records.OUTCOME.dump_json(outcome))
+        await self._held(
+            "record", lease, None, records.OUTCOME.dump_json(outcome), outcome.digest.sha256
+        )
 
     async def settle(self, lease: Lease, charged_usd_micros: int, cloud_only: int) -> Promotion:
         """Charges and ends the promotion."""

@@ -1,7 +1,7 @@
 -- Reserves the money of a quote in every scope and enqueues the work, or changes nothing.
 -- ARGV: id, content, request, quote id, price, quote, reservation in ms, scopes, message,
 -- who approved it (nothing for what needs no approval), priority, party,
--- what it repeats or '', engine
+-- what it repeats or '', engine, sha256 of the picture
 local id, content, request, quote_id, price, quote = unpack(ARGV, 1, 6)
 local reservation, scopes, message, approver, priority, party = unpack(ARGV, 7, 12)
 
@@ -57,6 +57,7 @@ for index, overrun in ipairs(overruns) do
 end
 if not before.content then
   number(id)
+  keep(ARGV[15])
   redis.call('HSET', quote_key(quote_id), 'promoted', id)
 end
 redis.call('ZREM', root .. ':waiting', id)

@@ -1,7 +1,7 @@
 -- Keeps a promotion that must be approved: nothing is reserved, and the quote stays open as
 -- long as somebody may approve it, so that its price does.
 -- ARGV: id, content, request, quote id, price, quote, scopes, time in ms, reason,
--- what it repeats or ''
+-- what it repeats or '', sha256 of the picture
 local id, content, request, quote_id, price, quote, scopes, within, reason = unpack(ARGV, 1, 9)
 
 local before = redis.call('HGET', promotion_key(id), 'content')
@@ -27,6 +27,7 @@ redis.call('HSET', promotion_key(id), 'id', id, 'content', content, 'request', r
   'created', at, 'updated', at, 'attempts', '0', 'refusals', '0', 'fence', '0',
   'reason', reason, 'overruns', '', 'due', due)
 number(id)
+keep(ARGV[11])
 redis.call('ZADD', root .. ':waiting', due, id)
 retried(ARGV[10], id)
 event(id, 'waiting', reason)

@@ -1,0 +1,59 @@
+"""Removes pictures that were sent for promotions which were refused.
+
+A picture is stored before its promotion is acknowledged, so that the promise can be kept; if
+it is refused, nothing refers to the picture. Results are never touched: what was recorded as
+one, or was in the store before it was sent, is not noted as sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from underpaint.contract.errors import UnderpaintError
+from underpaint.orchestrator.artifacts import Artifacts
+from underpaint.orchestrator.promotions.store import PromotionStore
+
+log = logging.getLogger(__name__)
+
+EVERY_S: Final = 60.0
+OLDER_S: Final = 900.0  # longer than any call that sends a picture may take
+AT_ONCE: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweeper:
+    """What removing unwanted pictures needs."""
+
+    store: PromotionStore
+    artifacts: Artifacts
+    older_s: float = OLDER_S
+
+    async def sweep(self) -> int:
+        """Removes all that is unwanted by now; says how many.
+
+        Raises:
+            LedgerUnavailable, ServiceUnreachable: later.
+        """
+        count = 0
+        while taken := await self.store.unwanted_pictures(self.older_s, AT_ONCE):
+            for sha256 in taken:
+                await self.artifacts.remove(sha256)
+                await self.store.forget_picture(sha256)
+            count += len(taken)
+        return count
+
+    async def run(self) -> None:
+        """Sweeps now and then, for ever."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                count = await self.sweep()
+                if count:
+                    log.info("%d pictures of refused promotions are removed", count)
+            except UnderpaintError as error:
+                log.warning("nothing is swept for now: %s", error)
+            except Exception:
+                log.exception("nothing is swept for now")
