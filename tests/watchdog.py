@@ -24,19 +24,20 @@ TRIES: Final = 5
 async def longest_hold(work: Awaitable[T]) -> tuple[float, T]:
     """Seconds that the loop was held at a stretch while some work went on, and its result."""
     loop = asyncio.get_running_loop()
-    longest, last = 0.0, loop.time()
+    longest, last, over = 0.0, loop.time(), False
 
     def tick() -> None:
-        nonlocal longest, last, timer
+        nonlocal longest, last
         now = loop.time()
         longest, last = max(longest, now - last - TICK_S), now
-        timer = loop.call_later(TICK_S, tick)
+        if not over:
+            loop.call_later(TICK_S, tick)
 
-    timer = loop.call_later(TICK_S, tick)
+    loop.call_later(TICK_S, tick)
     try:
         result = await work
     finally:
-        timer.cancel()
+        over = True
     # The last stretch ended with the work: no tick came after it.
     return max(longest, loop.time() - last - TICK_S), result
 
