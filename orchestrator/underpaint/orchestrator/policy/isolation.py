@@ -1,0 +1,171 @@
+"""Runs what reads policy texts of others in processes with bounds on memory and time.
+
+Each text gets a new process, which starts in a tenth of a second and is ended after it: what
+one text does to it, no other text meets. It is no fork, so it has none of this process's
+sockets, locks and threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pickle
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Final, TypeVar, TypeVarTuple
+
+from underpaint.contract.errors import EngineBusy, InvalidRequest, ServiceUnreachable
+from underpaint.orchestrator.policy import isolated
+from underpaint.orchestrator.policy.isolated import HEADER_BYTES, MEMORY_MIB, TooMuchMemory
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
+
+CALL_S: Final = 20.0  # one call; a policy as large as is taken needs 5
+PROCESSES: Final = 2
+WAITING: Final = 16
+WAIT_S: Final = 8.0
+# How a process ends that asks for more memory than there is: a library aborts, or walks
+# into what it did not get, or the system ends it.
+_OUT_OF_MEMORY: Final = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGKILL})
+
+
+class IsolatedProcess:
+    """A process that answers calls."""
+
+    def __init__(self, process: Process, call_s: float) -> None:
+        self._process = process
+        self._call_s = call_s
+
+    async def call(self, function: Callable[[*Arguments], T], *given: *Arguments) -> T:
+        """What a function of a module returns there.
+
+        Raises:
+            InvalidRequest: it took too much memory or time, or raised that itself.
+            ServiceUnreachable: the process does not run.
+        """
+        # In a thread, both ways: the loop is not held while much is packed.
+        call = (self._call_s, function, given)
+        message = await asyncio.to_thread(pickle.dumps, call)
+        try:
+            async with asyncio.timeout(self._call_s):
+                packed = await self._exchange(message)
+        except TimeoutError:
+            raise too_slow(self._call_s) from None
+        except (asyncio.IncompleteReadError, ConnectionError):
+            raise await self._ended() from None
+        answer, error = await asyncio.to_thread(pickle.loads, packed)
+        if isinstance(error, TooMuchMemory):
+            raise too_large()
+        if error is not None:
+            raise error
+        result: T = answer
+        return result
+
+    async def _exchange(self, message: bytes) -> bytes:
+        into, out = self._process.stdin, self._process.stdout
+        assert into is not None and out is not None  # noqa: PT018 -- both are pipes
+        into.write(len(message).to_bytes(HEADER_BYTES, "big") + message)
+        await into.drain()
+        header = await out.readexactly(HEADER_BYTES)
+        return await out.readexactly(int.from_bytes(header, "big"))
+
+    async def _ended(self) -> Exception:
+        code = await self._process.wait()
+        log.warning("the process that read a policy ended with %d", code)
+        if -code in _OUT_OF_MEMORY:
+            return too_large()
+        if -code == signal.SIGALRM:
+            return too_slow(self._call_s)
+        return ServiceUnreachable(
+            f"the process that reads policies ended with {code}; its log is the orchestrator's"
+        )
+
+
+class Isolation:
+    """A bounded number of such processes."""
+
+    def __init__(
+        self, processes: int = PROCESSES, call_s: float = CALL_S, wait_s: float = WAIT_S
+    ) -> None:
+        """Starts none.
+
+        Args:
+            processes: that may run at once.
+            call_s: seconds that a call may take.
+            wait_s: seconds to wait for one of them to end.
+        """
+        self._free = asyncio.Semaphore(processes)
+        self._processes = processes
+        self._call_s = call_s
+        self._wait_s = wait_s
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def process(self) -> AsyncIterator[IsolatedProcess]:
+        """A new process; it is ended with the block.
+
+        Raises:
+            EngineBusy: others take all that may run.
+        """
+        await self._turn()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",  # nothing is imported from the folder it happens to run in
+                "-c",
+                f"from {isolated.__name__} import main; main()",
+                stdin=PIPE,
+                stdout=PIPE,
+                start_new_session=True,  # Ctrl-C in a terminal is for its parent
+            )
+            try:
+                yield IsolatedProcess(process, self._call_s)
+            finally:
+                with suppress(ProcessLookupError):  # it has ended
+                    process.kill()
+                await process.wait()
+        finally:
+            self._free.release()
+
+    async def run(self, function: Callable[[*Arguments], T], *given: *Arguments) -> T:
+        """One call in a process of its own; raises what `process` and `call` do."""
+        async with self.process() as process:
+            return await process.call(function, *given)
+
+    async def _turn(self) -> None:
+        busy = EngineBusy(
+            f"{self._processes} policies are being tried, and no more are at once; "
+            "try again in a moment"
+        )
+        if self._waiting >= WAITING:
+            raise busy
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._free.acquire()
+        except TimeoutError:
+            raise busy from None
+        finally:
+            self._waiting -= 1
+
+
+def too_slow(seconds: float) -> InvalidRequest:
+    """Told to whoever sent the text."""
+    return InvalidRequest(
+        f"the policy takes too much time (more than {seconds:g} s); "
+        "use fewer rules, shorter conditions and fewer loops"
+    )
+
+
+def too_large() -> InvalidRequest:
+    """Told to whoever sent the text."""
+    return InvalidRequest(
+        f"the policy takes too much memory (more than {MEMORY_MIB} MiB); "
+        "use fewer rules, and shorter lists and texts in their conditions"
+    )
