@@ -105,6 +105,8 @@ class Isolation:
         self._call_s = call_s
         self._wait_s = wait_s
         self._waiting = 0
+        self._running: set[Process] = set()
+        self._closed = False
 
     @asynccontextmanager
     async def process(self) -> AsyncIterator[IsolatedProcess]:
@@ -112,6 +114,7 @@ class Isolation:
 
         Raises:
             EngineBusy: others take all that may run.
+            ServiceUnreachable: this is closed.
         """
         await self._turn()
         try:
@@ -124,12 +127,19 @@ class Isolation:
                 stdout=PIPE,
                 start_new_session=True,  # Ctrl-C in a terminal is for its parent
             )
+            self._running.add(process)
             try:
+                if self._closed:  # meanwhile
+                    _kill(process)
                 yield IsolatedProcess(process, self._call_s)
+            except InvalidRequest:
+                if self._closed:  # it was ended by us, not by what the policy takes
+                    raise _stopping() from None
+                raise
             finally:
-                with suppress(ProcessLookupError):  # it has ended
-                    process.kill()
+                _kill(process)
                 await process.wait()
+                self._running.discard(process)
         finally:
             self._free.release()
 
@@ -137,6 +147,16 @@ class Isolation:
         """One call in a process of its own; raises what `process` and `call` do."""
         async with self.process() as process:
             return await process.call(function, *given)
+
+    async def close(self) -> None:
+        """Ends every process, and returns when they have ended."""
+        self._closed = True
+        for process in self._running:
+            _kill(process)
+        for _ in range(self._processes):  # also one that is just being started
+            await self._free.acquire()
+        for _ in range(self._processes):
+            self._free.release()
 
     async def _turn(self) -> None:
         busy = EngineBusy(
@@ -153,6 +173,18 @@ class Isolation:
             raise busy from None
         finally:
             self._waiting -= 1
+        if self._closed:
+            self._free.release()
+            raise _stopping()
+
+
+def _stopping() -> ServiceUnreachable:
+    return ServiceUnreachable("the orchestrator is stopping; try again once it runs")
+
+
+def _kill(process: Process) -> None:
+    with suppress(ProcessLookupError):  # it has ended
+        process.kill()
 
 
 def too_slow(seconds: float) -> InvalidRequest:

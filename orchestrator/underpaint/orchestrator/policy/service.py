@@ -26,7 +26,7 @@ from underpaint.orchestrator.policy.isolation import Isolation
 
 log = logging.getLogger(__name__)
 
-PAGE: Final = 200
+PAGE: Final = 100  # reading 200 from Redis holds the loop for 30 ms
 
 
 class History(Protocol):
@@ -64,6 +64,10 @@ class PolicyService:
         force = self.policies
         return await self.isolation.run(jobs.checked, text, force.priced, force.roles)
 
+    async def close(self) -> None:
+        """Ends what is being read."""
+        await self.isolation.close()
+
     async def keep(self, policy: Policy) -> None:
         """Keeps a policy's text under its version, so that its promotions can be explained."""
         text = policy.text.encode()
@@ -96,7 +100,9 @@ class PolicyService:
             reached: whether whoever asks may know of a promotion.
 
         Raises:
-            InvalidRequest: names what is wrong with the policy.
+            InvalidRequest: names what is wrong with the policy, or it took too much memory
+                or time.
+            EngineBusy: others try policies.
         """
         if since > datetime.now(UTC):
             raise InvalidRequest("since is in the future; give a time before now")

@@ -98,6 +98,25 @@ async def test_a_crowd_is_turned_away_at_once() -> None:
     await isolation.run(os.getpid)
 
 
+async def test_closed_it_has_ended_what_ran_and_starts_nothing_more() -> None:
+    isolation = Isolation(processes=2)
+    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def ask() -> None:
+        async with isolation.process() as process:
+            started.set_result(await process.call(os.getpid))
+            await process.call(time.sleep, 600)
+
+    asking = asyncio.create_task(ask())
+    starting = asyncio.create_task(isolation.run(time.sleep, 600))
+    pid = await started
+    await isolation.close()
+    assert not alive(pid)
+    for each in asking, starting, asyncio.create_task(isolation.run(os.getpid)):
+        with pytest.raises(ServiceUnreachable, match="the orchestrator is stopping"):
+            await each
+
+
 async def test_one_that_cannot_run_is_no_fault_of_the_policy() -> None:
     with pytest.raises(ServiceUnreachable, match="ended with 3"):
         await Isolation().run(os._exit, 3)
