@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from underpaint.orchestrator.policy import check
-from underpaint.orchestrator.policy.cost import MAX_COST, pattern_cost
+from underpaint.orchestrator.policy.cost import MAX_COST, Costly, cost_of, pattern_cost
 from underpaint.orchestrator.policy.expressions import compile_condition
+from underpaint.orchestrator.policy.syntax import Node
 
 from tests.unit.orchestrator.policy.scenes import FILE
 
@@ -129,3 +130,8 @@ def test_repeats_multiply_the_cost_of_a_pattern(pattern: str, cost: int) -> None
 @pytest.mark.parametrize("pattern", [r"\pL", r"\PN{3}", r"\p{Greek}", r"[\pL]", r"[^a\p{Han}]"])
 def test_classes_of_unicode_are_never_cheap(pattern: str) -> None:
     assert pattern_cost(pattern) > MAX_COST
+
+
+def test_a_function_whose_cost_is_not_known_is_not_called() -> None:
+    with pytest.raises(Costly, match="calls format, which policies do not take"):
+        cost_of(Node(kind="call", name="format", parts=(Node(kind="constant", text="x"),)))

@@ -90,6 +90,18 @@ async def test_a_text_that_takes_too_long_is_not_taken_and_another_is(file: Path
     assert await slow.look(settled=True)
 
 
+async def test_a_text_that_cannot_be_read_now_is_no_bad_text(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    isolation = Isolation()
+    force = InForce(file, {"full"}, isolation=isolation)
+    await isolation.close()
+    change(file, OTHER)
+    assert not await force.look(settled=True)
+    assert not force.status.problems
+    assert "another look follows" in caplog.text
+
+
 async def test_told_to_it_looks_at_once(file: Path) -> None:
     force = InForce(file, {"full"})
     change(file, OTHER)

@@ -99,7 +99,7 @@ async def test_a_crowd_is_turned_away_at_once() -> None:
 
 
 async def test_closed_it_has_ended_what_ran_and_starts_nothing_more() -> None:
-    isolation = Isolation(processes=2)
+    isolation = Isolation(processes=2, call_s=600)
     started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def ask() -> None:
