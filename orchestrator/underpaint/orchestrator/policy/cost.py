@@ -166,7 +166,6 @@ def pattern_cost(pattern: str) -> int:
         if kind == "repeat":
             times = max(1, int(piece["most"] or piece["least"]))
             sums[-1] += last[-1] * (times - 1)
-            last[-1] *= times
             continue
         if kind == "open":
             sums.append(0)

@@ -80,8 +80,6 @@ class IsolatedProcess:
         log.warning("the process that read a policy ended with %d", code)
         if -code in _OUT_OF_MEMORY:
             return too_large()
-        if -code == signal.SIGALRM:
-            return too_slow(self._call_s)
         return ServiceUnreachable(
             f"the process that reads policies ended with {code}; its log is the orchestrator's"
         )
@@ -173,9 +171,6 @@ class Isolation:
             raise busy from None
         finally:
             self._waiting -= 1
-        if self._closed:
-            self._free.release()
-            raise _stopping()
 
 
 def _stopping() -> ServiceUnreachable:

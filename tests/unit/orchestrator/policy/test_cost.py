@@ -47,6 +47,7 @@ def told(condition: str) -> str:
         ("[user.roles]" + ".map(a, true ? a + a : a)" * 12 + "[0].size() > 0", STEPS),
         ("['x']" + ".map(a, string(bytes(a + a)))" * 24 + "[0].size() > 0", STEPS),
         ("user.roles.map(a, user.roles.map(b, user.roles)).size() > 0", STEPS),
+        ("[[[1]]]" + ".map(a, [a[0] + a[0]])" * 20 + "[0][0].size() > 0", STEPS),
         ("dyn([dyn([1, 1])])" + ".map(a, a + a)" * 18 + "[0].size() > 0", STEPS),
         # A pattern is compiled at each evaluation, within a loop at each turn.
         ("user.name.matches('(((a|b){10}){10}){10}')", STEPS),

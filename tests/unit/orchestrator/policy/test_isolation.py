@@ -58,6 +58,12 @@ async def test_a_call_that_takes_too_long_is_ended_and_the_next_answers() -> Non
     assert await isolation.run(os.getpid) != pid
 
 
+async def test_one_that_stands_still_is_ended_from_outside() -> None:
+    async with Isolation(call_s=1.0).process() as process:
+        with pytest.raises(InvalidRequest, match="too much time"):
+            await process.call(signal.raise_signal, signal.SIGSTOP)
+
+
 async def test_who_leaves_takes_the_process_along() -> None:
     isolation = Isolation(processes=1)
     started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -108,8 +114,9 @@ async def test_closed_it_has_ended_what_ran_and_starts_nothing_more() -> None:
             await process.call(time.sleep, 600)
 
     asking = asyncio.create_task(ask())
-    starting = asyncio.create_task(isolation.run(time.sleep, 600))
     pid = await started
+    starting = asyncio.create_task(isolation.run(time.sleep, 600))
+    await asyncio.sleep(0)
     await isolation.close()
     assert not alive(pid)
     for each in asking, starting, asyncio.create_task(isolation.run(os.getpid)):
@@ -132,7 +139,8 @@ async def test_what_is_printed_there_is_no_answer(capfd: pytest.CaptureFixture[s
 async def test_it_has_none_of_our_sockets() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.set_inheritable(True)
-        links = "[os.readlink(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd')[:-1]]"
+        paths = "[f'/proc/self/fd/{number}' for number in os.listdir('/proc/self/fd')]"
+        links = f"[os.readlink(path) for path in {paths} if os.path.islink(path)]"
         code = f"(lambda os: {links})(__import__('os'))"
         found = await Isolation().run(eval, code)
         ours = f"socket:[{os.fstat(server.fileno()).st_ino}]"
