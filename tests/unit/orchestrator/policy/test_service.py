@@ -88,7 +88,8 @@ async def test_one_that_may_not_be_read_any_more_shows_what_it_said(
 
 async def test_a_replay_that_takes_too_long_says_what_to_do(tmp_path: Path) -> None:
     service = await serving(rule(), tmp_path, Isolation(call_s=0.001))
+    since = datetime(2026, 1, 1, tzinfo=UTC)
     with pytest.raises(InvalidRequest, match=r"too much time .* use fewer rules"):
-        await service.replay(rule(), datetime(2026, 1, 1, tzinfo=UTC))
+        await service.replay(rule(), since, reached=lambda _: True)
     with pytest.raises(InvalidRequest, match=r"too much time .* use fewer rules"):
         await service.check(rule())
