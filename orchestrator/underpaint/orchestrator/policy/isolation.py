@@ -11,10 +11,11 @@ import asyncio
 import logging
 import pickle
 import signal
+import socket
+import subprocess
 import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final, TypeVar, TypeVarTuple
 
 from underpaint.contract.errors import EngineBusy, InvalidRequest, ServiceUnreachable
@@ -30,6 +31,7 @@ CALL_S: Final = 20.0  # one call; a policy as large as is taken needs 5
 PROCESSES: Final = 2
 WAITING: Final = 16
 WAIT_S: Final = 8.0
+_PART_BYTES: Final = 1024 * 1024
 # How a process ends that asks for more memory than there is: a library aborts, or walks
 # into what it did not get, or the system ends it.
 _OUT_OF_MEMORY: Final = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGKILL})
@@ -38,8 +40,12 @@ _OUT_OF_MEMORY: Final = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS
 class IsolatedProcess:
     """A process that answers calls."""
 
-    def __init__(self, process: Process, call_s: float) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], link: socket.socket, call_s: float
+    ) -> None:
+        """`link` leads to its standard input and output."""
         self._process = process
+        self._link = link
         self._call_s = call_s
 
     async def call(self, function: Callable[[*Arguments], T], *given: *Arguments) -> T:
@@ -57,7 +63,7 @@ class IsolatedProcess:
                 packed = await self._exchange(message)
         except TimeoutError:
             raise too_slow(self._call_s) from None
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (EOFError, ConnectionError):
             raise await self._ended() from None
         answer, error = await asyncio.to_thread(pickle.loads, packed)
         if isinstance(error, TooMuchMemory):
@@ -68,15 +74,21 @@ class IsolatedProcess:
         return result
 
     async def _exchange(self, message: bytes) -> bytes:
-        into, out = self._process.stdin, self._process.stdout
-        assert into is not None and out is not None  # noqa: PT018 -- both are pipes
-        into.write(len(message).to_bytes(HEADER_BYTES, "big") + message)
-        await into.drain()
-        header = await out.readexactly(HEADER_BYTES)
-        return await out.readexactly(int.from_bytes(header, "big"))
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(self._link, len(message).to_bytes(HEADER_BYTES, "big") + message)
+        return await self._receive(int.from_bytes(await self._receive(HEADER_BYTES), "big"))
+
+    async def _receive(self, size: int) -> bytes:
+        loop, received = asyncio.get_running_loop(), bytearray()
+        while len(received) < size:
+            part = await loop.sock_recv(self._link, min(size - len(received), _PART_BYTES))
+            if not part:
+                raise EOFError
+            received += part
+        return bytes(received)
 
     async def _ended(self) -> Exception:
-        code = await self._process.wait()
+        code = await asyncio.to_thread(self._process.wait)
         log.warning("the process that read a policy ended with %d", code)
         if -code in _OUT_OF_MEMORY:
             return too_large()
@@ -103,7 +115,7 @@ class Isolation:
         self._call_s = call_s
         self._wait_s = wait_s
         self._waiting = 0
-        self._running: set[Process] = set()
+        self._running: set[subprocess.Popen[bytes]] = set()
         self._closed = False
 
     @asynccontextmanager
@@ -116,28 +128,24 @@ class Isolation:
         """
         await self._turn()
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",  # nothing is imported from the folder it happens to run in
-                "-c",
-                f"from {isolated.__name__} import main; main()",
-                stdin=PIPE,
-                stdout=PIPE,
-                start_new_session=True,  # Ctrl-C in a terminal is for its parent
-            )
-            self._running.add(process)
-            try:
-                if self._closed:  # meanwhile
-                    _kill(process)
-                yield IsolatedProcess(process, self._call_s)
-            except InvalidRequest:
-                if self._closed:  # it was ended by us, not by what the policy takes
-                    raise _stopping() from None
-                raise
-            finally:
-                _kill(process)
-                await process.wait()
-                self._running.discard(process)
+            if self._closed:
+                raise _stopping()
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                process = _start(theirs)
+                self._running.add(process)
+                theirs.close()
+                ours.setblocking(False)
+                try:
+                    yield IsolatedProcess(process, ours, self._call_s)
+                except InvalidRequest:
+                    if self._closed:  # it was ended by us, not by what the policy takes
+                        raise _stopping() from None
+                    raise
+                finally:
+                    process.kill()
+                    await asyncio.to_thread(process.wait)  # much memory takes a while to free
+                    self._running.discard(process)
         finally:
             self._free.release()
 
@@ -150,8 +158,8 @@ class Isolation:
         """Ends every process, and returns when they have ended."""
         self._closed = True
         for process in self._running:
-            _kill(process)
-        for _ in range(self._processes):  # also one that is just being started
+            process.kill()
+        for _ in range(self._processes):
             await self._free.acquire()
         for _ in range(self._processes):
             self._free.release()
@@ -177,9 +185,16 @@ def _stopping() -> ServiceUnreachable:
     return ServiceUnreachable("the orchestrator is stopping; try again once it runs")
 
 
-def _kill(process: Process) -> None:
-    with suppress(ProcessLookupError):  # it has ended
-        process.kill()
+def _start(link: socket.socket) -> subprocess.Popen[bytes]:
+    # Not by asyncio: uvloop forks, and a fork runs what gRPC does before and after one.
+    # This is a vfork, which takes a millisecond.
+    program = f"from {isolated.__name__} import main; main()"
+    return subprocess.Popen(  # noqa: S603 -- our own arguments
+        [sys.executable, "-P", "-c", program],  # -P: nothing of the folder it happens to run in
+        stdin=link.fileno(),
+        stdout=link.fileno(),
+        start_new_session=True,  # Ctrl-C in a terminal is for its parent
+    )
 
 
 def too_slow(seconds: float) -> InvalidRequest:
