@@ -13,8 +13,9 @@ from underpaint.orchestrator.policy.service import PolicyService
 from underpaint.orchestrator.promotions.store import PromotionStore
 from underpaint.orchestrator.settings import POLICY, PRICES
 from underpaint.orchestrator.storage.memory.store import MemoryStore
+from underpaint.orchestrator.storage.redis.store import RedisStore
 
-from tests.integration.orchestrator.test_ledger import promote
+from tests.conformance.steps import promote
 from tests.watchdog import assert_loop_is_free
 
 PROMOTIONS = 600
@@ -45,8 +46,10 @@ def service_of(history: PromotionStore, tmp_path: Path) -> PolicyService:
 
 
 async def test_a_replay_of_a_large_policy_leaves_the_loop_to_others(
-    ledger: PromotionStore, tmp_path: Path
+    clean_redis: str, tmp_path: Path
 ) -> None:
+    ledger = RedisStore(clean_redis, lease_s=1)
+    await ledger.open()
     await ledger.set_budget("organisation:default", 10**9)
     for number in range(PROMOTIONS):
         await promote(ledger, f"promotion-{number}")
@@ -57,6 +60,7 @@ async def test_a_replay_of_a_large_policy_leaves_the_loop_to_others(
     assert {each.outcome: each.after for each in replay.lines if each.after} == {
         "routed": PROMOTIONS
     }
+    await ledger.close()
 
 
 async def test_a_check_of_a_large_policy_leaves_the_loop_to_others(tmp_path: Path) -> None:
