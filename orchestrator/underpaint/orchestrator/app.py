@@ -134,6 +134,7 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
                 side.cancel()
             await asyncio.gather(*sides, return_exceptions=True)
             await server.stop(_CALLS_END_S)
+            await policy_service.close()
             await dispatcher.stop(settings.grace_s)
     finally:
         await engine.close()

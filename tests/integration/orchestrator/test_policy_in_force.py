@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from underpaint.contract import wire
-from underpaint.contract.errors import InvalidRequest, PolicyRefused
-from underpaint.contract.policy import Explanation, PolicyStatus, Replay
+from underpaint.contract.errors import InvalidRequest, PolicyRefused, UnderpaintError
+from underpaint.contract.policy import Explanation, PolicyCheck, PolicyStatus, Replay
 from underpaint.contract.rim import translated
 from underpaint.contract.wire import policy
 from underpaint.orchestrator.app import run
@@ -41,6 +41,18 @@ HEALTHY = """rules:
   - {name: polish, route: full}
 """
 BAD = "rules:\n  - {name: no, when: draft.x > 5, refuse: dear}\n"
+# Twenty times a list is doubled: it took all memory there was.
+HOSTILE = f"""rules:
+  - name: no
+    when: "[[1, 1, 1]]{".map(a, a + a)" * 20}[0].size() > 0"
+    refuse: no
+  - {{name: p, route: full}}
+"""
+# Takes seconds to check: each rule is compared with all before it.
+LONG = "rules:\n" + "".join(
+    f"  - {{name: r{n}, when: request.width > {n} && request.height > {n}, refuse: no}}\n"
+    for n in range(199, 0, -1)
+)
 Reload = Callable[[str], None]
 
 
@@ -58,6 +70,11 @@ class Asker(Client):
                 pb.ReplayPolicyRequest(text=text, since=wire.time_to_wire(since)), timeout=20
             )
         return policy.replay_from_wire(answer)
+
+    async def check(self, text: str) -> PolicyCheck:
+        with translated("orchestrator"):
+            answer = await self.stub.CheckPolicy(pb.CheckPolicyRequest(text=text), timeout=20)
+        return policy.check_from_wire(answer)
 
     async def status(self) -> PolicyStatus:
         return policy.status_from_wire(await self.stub.GetPolicy(pb.GetPolicyRequest(), timeout=20))
@@ -202,3 +219,49 @@ async def test_a_replay_is_beside_what_happened(asker: tuple[Asker, Reload]) -> 
         await client.replay(BAD, since)
     with pytest.raises(InvalidRequest, match="future"):
         await client.replay(STRICT, datetime.now(UTC) + timedelta(days=1))
+
+
+async def test_a_policy_that_could_take_all_memory_is_refused_and_nothing_else_suffers(
+    asker: tuple[Asker, Reload],
+) -> None:
+    client, change = asker
+    await client.promote("promotion-1")
+    check = await client.check(HOSTILE)
+    assert [each.line for each in check.problems] == [3]
+    assert "steps, at most 20,000 are taken; use shorter lists" in check.problems[0].told
+    with pytest.raises(InvalidRequest, match=r"policy:3: rules\[0\].when: may take .* steps"):
+        await client.replay(HOSTILE, datetime.now(UTC) - timedelta(days=7))
+    change(HOSTILE)
+    status = await client.status_when(lambda status: bool(status.problems))
+    assert (status.text, status.problems[0].line) == (BEFORE, 3)
+    assert (await client.explain("promotion-1")).in_force
+    assert (await client.check(STRICT)).rules == 2
+
+
+async def test_an_orchestrator_that_stops_ends_what_reads_policies(
+    settings: Settings,
+) -> None:
+    stop = asyncio.Event()
+    running = asyncio.create_task(run(settings, stop))
+    client = Asker(settings.listen)
+    await client.wait_until_served(running)
+    before = children()
+    asking = asyncio.create_task(client.check(LONG))
+    async with asyncio.timeout(20):
+        while not (started := children() - before):
+            await client.status()
+    stop.set()
+    await running
+    assert not started & children()
+    with pytest.raises(UnderpaintError):
+        await asking
+    await client.close()
+
+
+def children() -> set[str]:
+    """Processes that this one started and that have not ended."""
+    return {
+        pid
+        for listed in Path("/proc/self/task").glob("*/children")
+        for pid in listed.read_text().split()
+    }

@@ -168,6 +168,21 @@ async def test_a_hangup_has_the_policy_read_again(
     assert "stays in force" in err
 
 
+async def test_checks_at_once_are_answered_beside_grpc_and_uvloop(
+    settings: Settings, start: Start
+) -> None:
+    process = start()
+    good = pb.CheckPolicyRequest(text="rules:\n  - {name: polish, route: full}\n")
+    async with calling(settings) as client:
+        await client.quote()
+        checks = [client.stub.CheckPolicy(good, timeout=60) for _ in range(12)]
+        assert [each.rules for each in await asyncio.gather(*checks)] == [1] * 12
+    process.terminate()
+    _, err = await asyncio.to_thread(process.communicate, None, 30)
+    assert process.returncode == 0
+    assert "fork" not in err  # gRPC would say so: a fork of it is no safe ground
+
+
 async def test_a_port_in_use_is_said_in_one_line(settings: Settings, start: Start) -> None:
     start()
     async with calling(settings):

@@ -2,8 +2,11 @@
 
 `facts` is what a condition may look at, `expressions` the language of conditions, `rules`
 the decision, `fit` how a promotion is made to fit a ceiling, `coverage` which rule can
-never decide, `reading` the YAML. All of it is pure: clock, balances and the health of
-engines are arguments.
+never decide, `cost` what a condition can cost at most, `reading` the YAML. All of this is
+pure: clock, balances and the health of engines are arguments.
+
+`service` answers those who ask about policies. What it does with a text that they send, or
+with one of former times, is in `jobs` and happens in a process of its own: `isolation`.
 """
 
 from underpaint.orchestrator.policy.in_force import InForce

@@ -13,14 +13,16 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from cel_expr_python import cel
 from underpaint.contract.money import format_usd
+from underpaint.orchestrator.policy.cost import Costly, cost_of
 from underpaint.orchestrator.policy.facts import FIELDS, Fact, Facts
+from underpaint.orchestrator.policy.syntax import tree
 
 MAX_LENGTH: Final = 2_000  # characters of one condition
 _TYPES: Final[Mapping[str, Any]] = {
@@ -91,15 +93,20 @@ class Condition:
 
     text: str
     fields: tuple[str, ...]  # it looks at, in their order of appearance
+    cost: int  # steps it takes at most
     _program: Any = field(repr=False, compare=False)
 
     def holds(self, scene: Scene) -> bool:
         """Raises Unjudged if there is no answer."""
         return scene.value(self._program)
 
+    def __reduce__(self) -> tuple[Callable[[str], Condition], tuple[str]]:
+        """Between processes only the text travels; it is compiled anew."""
+        return compile_condition, (self.text,)
+
 
 def compile_condition(text: str) -> Condition:
-    """A condition, its types checked.
+    """A condition, its types checked and its cost bounded.
 
     Raises:
         Misworded: with every problem found.
@@ -116,7 +123,11 @@ def compile_condition(text: str) -> Condition:
     if kind != cel.Type.BOOL:
         told = f"is {kind.name()}, not true or false; compare it with something"
         raise Misworded(((0, told),))
-    return Condition(text=text, fields=fields_of(text), _program=program)
+    try:
+        cost = cost_of(tree(program.serialize()))
+    except Costly as problem:
+        raise Misworded(((0, str(problem)),)) from None
+    return Condition(text=text, fields=fields_of(text), cost=cost, _program=program)
 
 
 def fields_of(text: str) -> tuple[str, ...]:

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from underpaint.contract.errors import InvalidRequest
-from underpaint.contract.policy import PolicyCheck, PolicyProblem, PolicyStatus
+from underpaint.contract.errors import InvalidRequest, Unavailable
+from underpaint.contract.policy import PolicyProblem, PolicyStatus
 from underpaint.orchestrator.documents import read_text
 from underpaint.orchestrator.notifier import notified
+from underpaint.orchestrator.policy.isolation import Isolation
 from underpaint.orchestrator.policy.reading import check, load
 from underpaint.orchestrator.policy.rules import Policy
 
@@ -26,7 +27,11 @@ class InForce:
     """One policy at a time. Whoever decides takes `current` once and goes on with that."""
 
     def __init__(
-        self, file: Path, priced: Collection[str], roles: Collection[str] | None = None
+        self,
+        file: Path,
+        priced: Collection[str],
+        roles: Collection[str] | None = None,
+        isolation: Isolation | None = None,
     ) -> None:
         """Reads the file for the first time.
 
@@ -34,13 +39,16 @@ class InForce:
             file: YAML.
             priced: names of the engines that have a price.
             roles: that some caller has; None if that is not known.
+            isolation: where a changed file is read; not shared with callers, whose policies
+                would keep it waiting.
 
         Raises:
             InvalidRequest: names every problem with its line.
         """
         self.file = file
-        self._priced = frozenset(priced)
-        self._roles = roles
+        self.priced = frozenset(priced)
+        self.roles = roles
+        self._isolation = isolation or Isolation(processes=1)
         self.current: Policy = load(file, priced, roles)
         self.since = datetime.now(UTC)
         self.problems: tuple[PolicyProblem, ...] = ()
@@ -57,13 +65,6 @@ class InForce:
             file=str(self.file),
             problems=self.problems,
         )
-
-    def check(self, text: str) -> PolicyCheck:
-        """What is wrong with a policy, by the prices and roles there are here."""
-        policy, problems = check(text, Path("policy"), self._priced, self._roles)
-        if policy is None:
-            return PolicyCheck(version="", rules=0, problems=problems)
-        return PolicyCheck(version=policy.version, rules=len(policy.rules))
 
     async def watch(
         self,
@@ -83,11 +84,10 @@ class InForce:
             await notified(reload, every_s)
             told = reload.is_set()
             reload.clear()
-            # In a thread: a large policy takes a while to check.
-            if await asyncio.to_thread(self.look, settled=told):
+            if await self.look(settled=told):
                 await keep(self.current)
 
-    def look(self, *, settled: bool) -> bool:
+    async def look(self, *, settled: bool) -> bool:
         """Takes what the file holds if it is new and sound; says whether it did.
 
         A new text is taken at its second look, so that one half written is not; a text with
@@ -97,7 +97,7 @@ class InForce:
             settled: whether it is known to be whole, so that one look is enough.
         """
         try:
-            text = read_text(self.file)
+            text = await asyncio.to_thread(read_text, self.file)
         except InvalidRequest as error:
             self._refuse("", (PolicyProblem(line=1, told=str(error)),))
             return False
@@ -105,7 +105,15 @@ class InForce:
         seen, self._seen = self._seen, digest
         if digest == self._judged or not (settled or digest == seen):
             return False
-        policy, problems = check(text, self.file, self._priced, self._roles)
+        try:
+            policy, problems = await self._isolation.run(
+                check, text, self.file, self.priced, self.roles
+            )
+        except InvalidRequest as error:
+            policy, problems = None, (PolicyProblem(line=1, told=str(error)),)
+        except Unavailable as error:
+            log.error("%s is not read: %s; another look follows", self.file, error)
+            return False
         if policy is None:
             self._refuse(digest, problems)
             return False

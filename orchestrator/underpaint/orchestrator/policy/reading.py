@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -14,6 +14,7 @@ from underpaint.contract.money import parse_usd
 from underpaint.contract.policy import PolicyProblem
 from underpaint.orchestrator.documents import Entry, parse, read_text
 from underpaint.orchestrator.names import ROLE
+from underpaint.orchestrator.policy.cost import MAX_POLICY_COST
 from underpaint.orchestrator.policy.coverage import dead_rules
 from underpaint.orchestrator.policy.expressions import Condition, Misworded, compile_condition
 from underpaint.orchestrator.policy.fit import Limits
@@ -31,6 +32,7 @@ T = TypeVar("T")
 
 MAX_RULES: Final = 200
 MAX_BYTES: Final = 256 * 1024
+TOO_LONG: Final = f"a policy may have {MAX_BYTES:,} bytes; use fewer or shorter rules"
 LONGEST_APPROVAL_S: Final = 30 * 86_400
 OUTCOMES: Final = ("route", "refuse", "require_approval", "downgrade")
 _SIZES: Final = frozenset({"num_inference_steps", "width", "height"})
@@ -102,7 +104,7 @@ class _Reader:
     def policy(self, text: str) -> Policy | None:
         """None if there is any problem."""
         if len(text.encode()) > MAX_BYTES:
-            self.tell(1, f"a policy may have {MAX_BYTES:,} bytes")
+            self.tell(1, TOO_LONG)
             return None
         fields = self._try(lambda: parse(text, self._file).fields(required=frozenset({"rules"})))
         entries = self._try(lambda: list(fields["rules"])) if fields else None
@@ -121,6 +123,7 @@ class _Reader:
             self._wrong(fields["rules"], "holds no rule")
         elif not self.problems and not any(rule.engine for rule in rules):
             self._wrong(fields["rules"], "route nothing: add a rule with `route: ENGINE`")
+        self._bound(rules)
         for rule, why in dead_rules(rules, self._priced) if self._priced is not None else ():
             self.tell(rule.line, f"rule {rule.name!r} can never decide: {why}")
         if self.problems:
@@ -154,6 +157,18 @@ class _Reader:
         if name is None or outcome is None or ("when" in fields and when is None):
             return None
         return Rule(name=name, line=line, when=when, outcome=outcome)
+
+    def _bound(self, rules: Sequence[Rule]) -> None:
+        """Notes the rule with which all conditions together may take too long."""
+        cost = 0
+        for rule in rules:
+            before, cost = cost, cost + (rule.when.cost if rule.when else 0)
+            if before <= MAX_POLICY_COST < cost:
+                self.tell(
+                    rule.line,
+                    f"up to rule {rule.name!r} the conditions may take {cost:,} steps together, at "
+                    f"most {MAX_POLICY_COST:,} are taken; use fewer rules, loops and patterns",
+                )
 
     def _condition(self, entry: Entry) -> Condition | None:
         if not entry.is_text:

@@ -127,16 +127,12 @@ def test_a_text_with_a_nul_in_it_is_not_taken_for_what_stands_before() -> None:
         ("quote.max_usd_micros / (request.width - 1024) > 1", "divide by zero"),
         ("budget.left_usd_micros > 5", "budget.left_usd_micros is not known"),
         ("user.roles[3] == 'lead'", "index=3"),
-        (
-            '"[1,2,3,4,5,6,7,8,9,10].all(a, [1,2,3,4,5,6,7,8,9,10].all(b, '
-            "[1,2,3,4,5,6,7,8,9,10].all(c, [1,2,3,4,5,6,7,8,9,10,11,12].all(d, "
-            'quote.max_usd_micros > 0))))"',
-            "iteration budget exceeded",
-        ),
+        ("user.roles.all(a, user.roles.all(b, a + b != ''))", "iteration budget exceeded"),
     ],
 )
 def test_a_condition_without_an_answer_refuses(when: str, told: str) -> None:
-    decision = decided(read(rule(when)), user_roles=["artist"])
+    roles = ["artist"] * (150 if "budget" in told else 1)  # more than anybody is taken to have
+    decision = decided(read(rule(when)), user_roles=roles)
     assert isinstance(decision.refusal, PolicyRefused)
     assert told in str(decision.refusal)
     assert decision.verdicts[0].decided
