@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.money import format_usd
@@ -14,7 +14,6 @@ from underpaint.contract.money import format_usd
 DIMENSIONS: Final = ("organisation", "team", "project", "user", "model", "day")
 
 Kind = Literal["reserve", "settle", "release", "expire", "overrun", "limit", "freeze", "thaw"]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 
 class Period(Enum):
@@ -74,7 +73,7 @@ class LedgerEntry:
     id: str
     number: int  # counts up by one: a gap is a loss
     at: datetime
-    kind: Kind
+    kind: str  # a Kind, or what a later version has besides
     promotion_id: str = ""
     scopes: tuple[str, ...] = ()
     day: str = ""  # that of the reservation, in UTC

@@ -18,6 +18,10 @@ class Privacy(Enum):
     STRUCTURE = "structure"  # the prompt and an edge map, not the picture
     FULL = "full"  # the picture, if its artist promotes it
 
+    @classmethod
+    def _missing_(cls, value: object) -> Privacy:
+        return cls.DEVICE  # what a later version calls otherwise may not be let out
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:

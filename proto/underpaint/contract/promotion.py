@@ -16,7 +16,7 @@ SCOPE_KINDS: Final = ("organisation", "team", "project", "user")
 
 
 class PromotionState(Enum):
-    """Where a promotion stands. The last three are final."""
+    """Where a promotion stands. SETTLED, RELEASED and EXPIRED are final."""
 
     WAITING = "waiting"  # for an approval; nothing is reserved
     RESERVED = "reserved"  # paid for up to the quote, waiting for an engine
@@ -24,6 +24,11 @@ class PromotionState(Enum):
     SETTLED = "settled"  # done and charged
     RELEASED = "released"  # failed, cancelled or denied; the money is back
     EXPIRED = "expired"  # never finished, or never approved; the money is back
+    UNKNOWN = "unknown"  # known to a later version only; it is left to that one
+
+    @classmethod
+    def _missing_(cls, value: object) -> PromotionState:
+        return cls.UNKNOWN
 
     @property
     def final(self) -> bool:
@@ -40,6 +45,10 @@ class Priority(Enum):
 
     INTERACTIVE = "interactive"  # somebody waits for it
     BATCH = "batch"  # every fifth turn while interactive work waits, and all others
+
+    @classmethod
+    def _missing_(cls, value: object) -> Priority:
+        return cls.INTERACTIVE  # what a later version calls otherwise is somebody's, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

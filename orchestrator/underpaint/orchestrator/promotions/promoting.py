@@ -94,7 +94,7 @@ class Promoting:
         if waiting.state is PromotionState.WAITING and open_quote:
             waiting = await self.store.promote(
                 promotion_id,
-                content_of(waiting.promotion),
+                open_quote.content,
                 waiting.promotion,
                 open_quote,
                 self.reservation_s,

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from underpaint.contract.accounting import (
-    KINDS,
     Budget,
-    Kind,
     LedgerEntry,
     Period,
     SpendLine,
@@ -22,7 +20,6 @@ PERIOD_TO_WIRE: Final[dict[Period, orchestrator_pb2.BudgetPeriod]] = {
     Period.CAMPAIGN: orchestrator_pb2.BUDGET_PERIOD_CAMPAIGN,
 }
 _PERIOD_FROM_WIRE: Final = {wire: own for own, wire in PERIOD_TO_WIRE.items()}
-_KIND_FROM_WIRE: Final[dict[str, Kind]] = {kind: kind for kind in KINDS}
 
 
 def period_from_wire(wire: orchestrator_pb2.BudgetPeriod) -> Period:
@@ -104,7 +101,7 @@ def entry_from_wire(wire: orchestrator_pb2.LedgerEntry) -> LedgerEntry:
         id=wire.id,
         number=wire.number,
         at=time_from_wire(wire.at),
-        kind=_KIND_FROM_WIRE[wire.kind],
+        kind=wire.kind,
         promotion_id=wire.promotion_id,
         scopes=tuple(wire.scopes),
         day=wire.day,

@@ -38,6 +38,7 @@ STATE_TO_WIRE: Final[dict[PromotionState, orchestrator_pb2.PromotionState]] = {
     PromotionState.SETTLED: orchestrator_pb2.PROMOTION_STATE_SETTLED,
     PromotionState.RELEASED: orchestrator_pb2.PROMOTION_STATE_RELEASED,
     PromotionState.EXPIRED: orchestrator_pb2.PROMOTION_STATE_EXPIRED,
+    PromotionState.UNKNOWN: orchestrator_pb2.PROMOTION_STATE_UNSPECIFIED,
 }
 PRIORITY_TO_WIRE: Final[dict[Priority, orchestrator_pb2.Priority]] = {
     Priority.INTERACTIVE: orchestrator_pb2.PRIORITY_INTERACTIVE,
@@ -223,7 +224,7 @@ def promotion_from_wire(wire: orchestrator_pb2.Promotion) -> Promotion:
     receipt = wire.receipt
     return Promotion(
         id=wire.id,
-        state=_STATE_FROM_WIRE[wire.state],
+        state=_STATE_FROM_WIRE.get(wire.state, PromotionState.UNKNOWN),
         promotion=promotion_request_from_wire(wire.promotion),
         quote=quote_from_wire(wire.quote),
         created_at=time_from_wire(wire.created_at),
@@ -267,7 +268,7 @@ def event_from_wire(wire: orchestrator_pb2.PromotionEvent) -> PromotionEvent:
     return PromotionEvent(
         id=wire.id,
         at=time_from_wire(wire.at),
-        state=_STATE_FROM_WIRE[wire.state],
+        state=_STATE_FROM_WIRE.get(wire.state, PromotionState.UNKNOWN),
         step=wire.step,
         steps=wire.steps,
         preview=wire.preview,

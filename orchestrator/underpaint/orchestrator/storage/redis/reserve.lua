@@ -8,6 +8,8 @@ local reservation, scopes, message, approver, priority, party = unpack(ARGV, 7, 
 local before = pairs_of(redis.call('HGETALL', promotion_key(id)))
 if before.content then
   if before.content ~= content then return {'conflict'} end
+  -- As it was stored: a later version may have stored more than this one knows.
+  request, quote, price = before.request, before.quote, before.price
   -- Only what waits goes on, and only if it is approved in time.
   if before.state ~= 'waiting' or approver == '' or tonumber(before.due) <= tonumber(now()) then
     return {'stored', stored(id)}
