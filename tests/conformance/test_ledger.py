@@ -26,7 +26,7 @@ async def busy(store: Store) -> None:
     """Two days of work with a limit of each kind; one promotion waits, one is reserved."""
     await store.set_budget(PROJECT, 10**6, period=Period.DAY)
     await store.set_budget("team:default/default", 10**6, from_day="2026-11-22")
-    await store.set_budget("user:default/default/default/default", 100, soft=True)
+    await store.set_budget("organisation:default", 100, soft=True)
     for number in range(4):
         await promote(store, f"promotion-{number}", 1_000, Account(project=f"p{number % 2}"))
     await store.turn(at("2026-11-22"))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from underpaint.contract.errors import PromotionConflict, PromotionNotFound, QuoteExpired
 from underpaint.contract.generation import Progress
-from underpaint.contract.promotion import Account, PromotionState
+from underpaint.contract.promotion import Account, Approval, PromotionState
 from underpaint.orchestrator.ledger.spend import by_scope
+from underpaint.orchestrator.promotions.approvals import Approvals
+from underpaint.orchestrator.promotions.archive import Archivist
 from underpaint.orchestrator.promotions.quoting import content_of
 from underpaint.orchestrator.promotions.store import WORK, LeaseLost
 
@@ -17,6 +20,7 @@ from tests.conformance.steps import NOON, balance, promote, take_one
 from tests.unit.orchestrator.samples import OUTCOME, open_quote, promotion_request
 
 ALL_SCOPES = Account().scopes
+LEAD = Approval(role="lead", within_s=3_600)
 
 
 async def moved(store: Store) -> list[tuple[str, int, int]]:
@@ -192,3 +196,62 @@ async def test_what_one_process_does_another_sees_and_hears_of(
     assert (await take_one(another)).promotion.id == "promotion-1"
     assert await funded.take("test", 9) == []
     await another.close()
+
+
+async def test_a_quote_is_for_one_promotion(funded: Store, approvals: Approvals) -> None:
+    request = promotion_request()
+    content = content_of(request)
+    await promote(funded, "promotion-1")
+    quote = await funded.find_quote("q-promotion-1")
+    assert quote
+    again = await funded.promote("promotion-1", content, request, quote, 60)
+    assert again == await funded.get("promotion-1")
+    with pytest.raises(QuoteExpired, match="was promoted already"):
+        await funded.promote("promotion-2", content, request, quote, 60)
+    with pytest.raises(QuoteExpired, match="was promoted already"):
+        await approvals.wait("promotion-2", content, request, quote, LEAD)
+    waits = open_quote(request, 1_000, "q-waits")
+    await funded.keep_quote(waits, 60)
+    await approvals.wait("promotion-3", content, request, waits, LEAD)
+    with pytest.raises(QuoteExpired, match="was promoted already"):
+        await funded.promote("promotion-4", content, request, waits, 60)
+    assert await balance(funded) == (1_000, 0)
+
+
+async def test_a_quote_is_kept_with_its_caller_and_its_party(store: Store) -> None:
+    quote = replace(open_quote(promotion_request(), 1), caller="acme/ann", party="acme/artists")
+    await store.keep_quote(quote, 60)
+    assert await store.find_quote(quote.quote.id) == quote
+
+
+async def pages_of(store: Store, organisation: str, size: int) -> list[str]:
+    ids: list[str] = []
+    token = ""
+    while True:
+        page = await store.page(size, token, organisation)
+        assert len(page.promotions) <= size
+        ids += [promotion.id for promotion in page.promotions]
+        token = page.next_token
+        if not token:
+            return ids
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 9])
+async def test_an_organisation_s_pages_hold_its_promotions_wherever_they_are_kept(
+    funded: Store, archivist: Archivist, size: int
+) -> None:
+    for number in range(3):
+        for organisation in ("acme", "acmes", "rival"):
+            await promote(funded, f"{organisation}/old-{number}", 1)
+            await funded.cancel(f"{organisation}/old-{number}")
+    await archivist.archive_all()
+    for number in range(2):
+        for organisation in ("rival", "acme"):
+            await promote(funded, f"{organisation}/new-{number}", 1)
+    assert await pages_of(funded, "acme", size) == [
+        *("acme/new-1", "acme/new-0"),
+        *("acme/old-2", "acme/old-1", "acme/old-0"),
+    ]
+    assert await pages_of(funded, "acmes", size) == [f"acmes/old-{n}" for n in (2, 1, 0)]
+    assert await pages_of(funded, "nobody", size) == []
+    assert len(await pages_of(funded, "", size)) == 13

@@ -204,11 +204,13 @@ class RedisPromotions(RedisArchive):
         return found
 
     async def _before(self, last: int, token: str) -> int:
-        """The number at which a page goes on in the archive."""
-        if last or token:
-            return (last or int(token)) - 1
+        """The number at which a page goes on in the archive.
+
+        Others' promotions may lie between the last of an organisation and the archive.
+        """
         with connection.translated():
-            return int(await self._redis.get(self._key("archived")) or 0)
+            archived = int(await self._redis.get(self._key("archived")) or 0)
+        return min(archived, (last or int(token)) - 1) if last or token else archived
 
     async def _hash(self, kind: str, name: str) -> dict[bytes, bytes]:
         with connection.translated():
