@@ -52,7 +52,7 @@ def test_every_privacy_and_state_has_its_own_number() -> None:
     assert set(wire.PRIVACY_TO_WIRE) == set(Privacy)
     assert set(wire.PRIVACY_TO_WIRE.values()) == set(common_pb2.Privacy.values()) - {0}
     assert set(wire.STATE_TO_WIRE) == set(PromotionState)
-    assert set(wire.STATE_TO_WIRE.values()) == set(orchestrator_pb2.PromotionState.values()) - {0}
+    assert set(wire.STATE_TO_WIRE.values()) == set(orchestrator_pb2.PromotionState.values())
 
 
 def test_zeros_take_the_defaults_and_nothing_else_does() -> None:
