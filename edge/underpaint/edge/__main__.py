@@ -45,7 +45,9 @@ async def serve(settings: Settings) -> None:
     orchestrator = None
     if settings.orchestrator:
         own_token = read_token(settings.orchestrator_token_file)
-        orchestrator = Orchestrator(settings.orchestrator, own_token or token)
+        orchestrator = Orchestrator(
+            settings.orchestrator, own_token or token, tls_dir=settings.tls_dir
+        )
     courier = OutboxSender(store, orchestrator, settings.outbox_every_s)
     lane = DraftQueue(lambda: _load(settings), settings.waiting_limit)
     readiness = Readiness()
@@ -59,6 +61,8 @@ async def serve(settings: Settings) -> None:
         token=token,
         reflect=settings.reflection,
         readiness=readiness,
+        tls_dir=settings.tls_dir,
+        insecure=settings.insecure,
     )
     sending = asyncio.create_task(courier.run(), name="outbox: send")
     try:

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, NoReturn
 
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from underpaint.contract.addresses import ListenAddress, PeerAddressOrNone
 from underpaint.contract.errors import InvalidRequest
 
 BUNDLED: Final = Path(__file__).parent / "models" / "lite"
@@ -29,7 +30,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True
     )
 
-    listen: Annotated[str, Field(pattern=r"^\S+:\d{1,5}$")] = "127.0.0.1:50051"
+    listen: ListenAddress = "127.0.0.1:50051"
     model: Annotated[str, Field(min_length=1)] = str(BUNDLED)
     data_dir: Path = Path.home() / ".local" / "share" / "underpaint" / "edge"
     draft_limit: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
@@ -44,12 +45,14 @@ class Settings(BaseSettings):
         Field(validation_alias=AliasChoices(PREFIX + "TOKEN_FILE", "UNDERPAINT_TOKEN_FILE")),
     ] = None
     reflection: bool = False
+    tls_dir: Annotated[
+        Path | None,
+        Field(validation_alias=AliasChoices(PREFIX + "TLS_DIR", "UNDERPAINT_TLS_DIR")),
+    ] = None
+    insecure: bool = False
     orchestrator: Annotated[
-        str,
-        Field(
-            pattern=r"^(\S+:\d{1,5})?$",
-            validation_alias=AliasChoices(PREFIX + "ORCHESTRATOR", "UNDERPAINT_ORCHESTRATOR"),
-        ),
+        PeerAddressOrNone,
+        Field(validation_alias=AliasChoices(PREFIX + "ORCHESTRATOR", "UNDERPAINT_ORCHESTRATOR")),
     ] = ""
     orchestrator_token_file: Path | None = None
     outbox_every_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
@@ -66,9 +69,14 @@ _HELP: Final = {
     "device": "auto, cpu or cuda",
     "dtype": "auto, float32, bfloat16 or float16",
     "token_file": "file with the token that callers must bring",
+    "tls_dir": "ca.pem, cert.pem and key.pem: shown to callers and to the orchestrator, who must show theirs",
     "orchestrator": "host:port that the outbox is sent to; without one it is only kept",
     "orchestrator_token_file": "file with the token for it; --token-file's without one",
     "outbox_every_s": "seconds between tries to send the outbox",
+}
+_SWITCHES: Final = {
+    "reflection": "list the services to whoever asks",
+    "insecure": "listen where other machines can reach it without a token or without TLS",
 }
 
 
@@ -87,12 +95,13 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     for name, text in _HELP.items():
         flag = "--" + name.replace("_", "-")
         flags.add_argument(flag, dest=name, help=text, default=argparse.SUPPRESS)
-    flags.add_argument(
-        "--reflection",
-        action=argparse.BooleanOptionalAction,
-        default=argparse.SUPPRESS,
-        help="list the services to whoever asks",
-    )
+    for name, text in _SWITCHES.items():
+        flags.add_argument(
+            f"--{name}",
+            action=argparse.BooleanOptionalAction,
+            default=argparse.SUPPRESS,
+            help=text,
+        )
     try:
         return Settings(**vars(flags.parse_args(arguments)))
     except ValidationError as error:

@@ -13,7 +13,7 @@ import uvloop
 from pydantic import ValidationError
 from underpaint.contract.errors import InvalidRequest, LedgerUnavailable
 from underpaint.orchestrator.app import run
-from underpaint.orchestrator.settings import Settings
+from underpaint.orchestrator.settings import PREFIX, Settings
 
 WRONG_INPUT, OUT_OF_REACH = 2, 4
 
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         return uvloop.run(_until_signalled(settings))
     except ValidationError as error:
         first = error.errors()[0]
-        return _end(WRONG_INPUT, f"{_flag(str(first['loc'][0]))}: {first['msg'].lower()}")
+        return _end(WRONG_INPUT, f"{_named(first['loc'][0])}: {first['msg']}")
     except InvalidRequest as error:
         return _end(WRONG_INPUT, str(error))
     except LedgerUnavailable as error:
@@ -79,6 +79,11 @@ def _settings(arguments: list[str] | None) -> Settings:
 
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+def _named(place: int | str) -> str:
+    """The flag of what pydantic calls a field by its name, or by its variable's."""
+    return _flag(str(place).removeprefix(PREFIX).lower())
 
 
 def _metavar(annotation: Any) -> str:

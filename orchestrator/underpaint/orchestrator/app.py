@@ -8,7 +8,7 @@ from typing import Final
 
 from underpaint.contract.errors import LedgerUnavailable
 from underpaint.contract.money import format_usd
-from underpaint.contract.rim import read_token, start_server
+from underpaint.contract.rim import check_exposure, read_token, start_server
 from underpaint.orchestrator import callers, policy, pricing
 from underpaint.orchestrator.api.servicer import SERVICE, Servicer
 from underpaint.orchestrator.artifacts import Artifacts
@@ -53,6 +53,12 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
         read_token(settings.token_file),
         required=settings.callers_file is not None,
     )
+    check_exposure(
+        settings.listen,
+        token=known.refusal(None) is not None,
+        tls=settings.tls_dir is not None,
+        insecure=settings.insecure,
+    )
     policies = policy.InForce(settings.policy, prices.engines, known.roles)
     cloud_token = read_token(settings.cloud_token_file)
     budget = settings.default_budget_usd_micros
@@ -60,7 +66,7 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
     archive = Archive(artifacts)
     store = RedisStore(settings.redis_url, lease_s=settings.lease_s, archive=archive)
     approvals = RedisApprovals(store)
-    engine = CloudEngine(settings.cloud, cloud_token)
+    engine = CloudEngine(settings.cloud, cloud_token, tls_dir=settings.tls_dir)
     quoting = Quoting(
         store=store,
         prices=prices,
@@ -110,6 +116,8 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
             [SERVICE],
             admit=known.refusal,
             reflect=settings.reflection,
+            tls_dir=settings.tls_dir,
+            insecure=settings.insecure,
         )
         dispatcher.start()
         sides = [

@@ -6,30 +6,31 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from underpaint.contract.addresses import ListenAddress, PeerAddress
 from underpaint.contract.money import parse_usd
 
+PREFIX: Final = "UNDERPAINT_ORCHESTRATOR_"
 _HERE: Final = Path(str(resources.files(__package__)))
 PRICES: Final = _HERE / "pricing" / "prices.yaml"
 POLICY: Final = _HERE / "policy" / "policy.yaml"
-_ADDRESS: Final = r"^\S+:\d{1,5}$"
 
 
 class Settings(BaseSettings):
     """From UNDERPAINT_ORCHESTRATOR_* in the environment; flags of the same names win."""
 
     model_config = SettingsConfigDict(
-        env_prefix="UNDERPAINT_ORCHESTRATOR_", frozen=True, extra="forbid"
+        env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True
     )
 
-    listen: Annotated[str, Field(pattern=_ADDRESS, description="HOST:PORT to serve gRPC on")] = (
+    listen: Annotated[ListenAddress, Field(description="HOST:PORT to serve gRPC on")] = (
         "127.0.0.1:50061"
     )
     redis_url: Annotated[
         str, Field(description="Redis >= 7.2 or Valkey: redis://HOST:PORT/0 or unix:///PATH")
     ] = "redis://127.0.0.1:6379/0"
-    cloud: Annotated[str, Field(pattern=_ADDRESS, description="HOST:PORT of the CloudService")] = (
+    cloud: Annotated[PeerAddress, Field(description="HOST:PORT of the CloudService")] = (
         "127.0.0.1:9000"
     )
     data_dir: Annotated[Path, Field(description="where artifacts are kept, unless a URL says so")]
@@ -48,6 +49,18 @@ class Settings(BaseSettings):
     cloud_token_file: Annotated[
         Path | None, Field(description="file with the token to bring to the cloud")
     ] = None
+    tls_dir: Annotated[
+        Path | None,
+        Field(
+            validation_alias=AliasChoices(f"{PREFIX}TLS_DIR", "UNDERPAINT_TLS_DIR"),
+            description="ca.pem, cert.pem and key.pem: shown to callers and to the cloud, who "
+            "must show theirs",
+        ),
+    ] = None
+    insecure: Annotated[
+        bool,
+        Field(description="listen where other machines can reach it without tokens or without TLS"),
+    ] = False
     reflection: Annotated[bool, Field(description="let callers list the services")] = False
     default_budget_usd: Annotated[
         str, Field(description="dollars for organisation:default if no budget exists; 0 sets none")

@@ -6,6 +6,7 @@ error the server raised.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, cast
 
 import grpc
@@ -64,12 +65,17 @@ def to_status(error: UnderpaintError) -> grpc.Status:
     return rpc_status.to_status(status_pb2.Status(code=number, message=str(error), details=[info]))
 
 
-def from_rpc(error: grpc.aio.AioRpcError, service: str) -> UnderpaintError:
+def from_rpc(
+    error: grpc.aio.AioRpcError,
+    service: str,
+    explain: Callable[[str], str] = "{}; is it running?".format,
+) -> UnderpaintError:
     """The domain error a failed call stands for.
 
     Args:
         error: what grpc raised.
         service: who was called and where, for the message.
+        explain: what to say of a service out of reach, from what grpc says of it.
     """
     message = error.details() or error.code().name
     rich = rpc_status.from_call(cast(grpc.Call, error))
@@ -79,7 +85,7 @@ def from_rpc(error: grpc.aio.AioRpcError, service: str) -> UnderpaintError:
             return _BY_NAME[info.reason](message)
     kind = BARE.get(error.code(), errors.EngineFailed)
     if kind is errors.ServiceUnreachable:
-        return kind(f"{service} is out of reach ({message}); is it running?")
+        return kind(f"{service} is out of reach: {explain(message)}")
     if kind is errors.DeadlineExceeded:
         return kind(f"{service} did not answer in time; try again or allow it longer")
     return kind(f"{service}: {message}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
 from underpaint.contract import wire
@@ -11,7 +12,7 @@ from underpaint.contract.chunks import Assembly
 from underpaint.contract.errors import EngineFailed, InvalidRequest, ServiceUnreachable
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
 from underpaint.contract.pictures import Digest
-from underpaint.contract.rim import call_options, open_channel, translated
+from underpaint.contract.rim import Connection, call_options
 from underpaint.orchestrator.artifacts import MAX_BYTES
 from underpaint.v1 import cloud_pb2, cloud_pb2_grpc
 
@@ -54,15 +55,16 @@ class Engine(Protocol):
 class CloudEngine:
     """The engines behind one CloudService."""
 
-    def __init__(self, address: str, token: str = "") -> None:
-        self._address = address
+    def __init__(self, address: str, token: str = "", *, tls_dir: Path | None = None) -> None:
+        """Opens nothing yet. Raises InvalidRequest if address or certificates do not do."""
         self._token = token
-        self._channel = open_channel(address)
-        self._stub = cloud_pb2_grpc.CloudServiceStub(self._channel)
+        self._connection = Connection(
+            f"the cloud at {address}", address, cloud_pb2_grpc.CloudServiceStub, tls_dir=tls_dir
+        )
 
     async def close(self) -> None:
         """Closes the channel."""
-        await self._channel.close()
+        await self._connection.close()
 
     async def served(self) -> Collection[str]:
         """Names of the engines that are served there.
@@ -70,8 +72,8 @@ class CloudEngine:
         Raises:
             UnderpaintError: it is out of reach, or slow.
         """
-        with translated(f"the cloud at {self._address}"):
-            answer = await self._stub.ListEngines(
+        with self._connection.translated():
+            answer = await self._connection.stub.ListEngines(
                 cloud_pb2.ListEnginesRequest(), **call_options(_LIST, self._token, LIST_S)
             )
         return frozenset(each.name for each in answer.engines)
@@ -95,9 +97,9 @@ class CloudEngine:
         assembly: Assembly | None = None
         begun = False
         try:
-            with translated(f"the cloud at {self._address}"):
+            with self._connection.translated():
                 options = call_options(_GENERATE, self._token, timeout_s)
-                call = self._stub.Generate(request, **options)
+                call = self._connection.stub.Generate(request, **options)
                 try:
                     async for answer in call:
                         begun = True

@@ -1,8 +1,7 @@
-"""Both rims of gRPC: what every server does to a call, and what every client does.
+"""What every server does to a call, and where it may listen.
 
-A server turns domain errors into statuses, holds each call to its deadline, and asks
-for the token where one is set. A client gives each call a deadline and turns statuses
-back into domain errors.
+It turns domain errors into statuses, holds each call to its deadline, and asks for the
+token where one is set. Where other machines can reach it, it insists on tokens and TLS.
 """
 
 from __future__ import annotations
@@ -10,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from underpaint.contract.addresses import parse_address
 from underpaint.contract.deadlines import DEADLINES
 from underpaint.contract.errors import (
     DeadlineExceeded,
@@ -26,7 +26,8 @@ from underpaint.contract.errors import (
     Unauthenticated,
     UnderpaintError,
 )
-from underpaint.contract.status import from_rpc, to_status
+from underpaint.contract.status import to_status
+from underpaint.contract.tls import TlsDirectory
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +36,6 @@ Admit = Callable[[str | bytes | None], Unauthenticated | None]
 # More than any picture that may be sent; a caller who sends without end is cut off.
 _DRAINED: Final = 32  # messages
 _DRAIN_S: Final = 2.0
-_CHANNEL_OPTIONS: Final = (
-    ("grpc.enable_retries", 0),
-    ("grpc.keepalive_time_ms", 30_000),
-    # By default it grows to two minutes, during which a service that is back seems out of reach.
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-    # Otherwise a new channel inherits the backoff of another one to the same address.
-    ("grpc.use_local_subchannel_pool", 1),
-)
 
 
 class RimInterceptor(grpc.aio.ServerInterceptor):
@@ -63,7 +56,8 @@ class RimInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(details)
         if handler is None or details.method not in DEADLINES:
             return handler
-        refusal = self._refusal(details)
+        metadata = dict(details.invocation_metadata or ())
+        refusal = self.refusal_of(metadata.get("authorization"))
         cap = DEADLINES[details.method]
         if handler.response_streaming:
             inner_stream: Any = (
@@ -124,8 +118,9 @@ class RimInterceptor(grpc.aio.ServerInterceptor):
         )
         return make_unary(unary, handler.request_deserializer, handler.response_serializer)
 
-    def _refusal(self, details: grpc.HandlerCallDetails) -> Unauthenticated | None:
-        return self._admit(dict(details.invocation_metadata or ()).get("authorization"))
+    def refusal_of(self, authorization: str | bytes | None) -> Unauthenticated | None:
+        """Why a call that brings this is not let in; None if it is."""
+        return self._admit(authorization)
 
 
 class Readiness:
@@ -152,21 +147,29 @@ def check_token(expected: str, authorization: str | bytes | None) -> Unauthentic
     return Unauthenticated("the token is missing or wrong; set UNDERPAINT_TOKEN_FILE")
 
 
-def read_token(path: Path | None) -> str:
-    """The token in a file, or none.
+def check_exposure(address: str, *, token: bool, tls: bool, insecure: bool) -> None:
+    """Refuses to listen unprotected where other machines can reach it.
+
+    Args:
+        address: where it would listen.
+        token: whether callers must bring one.
+        tls: whether connections are encrypted and callers show certificates.
+        insecure: allows it all the same.
 
     Raises:
-        InvalidRequest: the file cannot be read or is empty.
+        InvalidRequest: names what is missing.
     """
-    if path is None:
-        return ""
-    try:
-        token = path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"the token file {path} cannot be read: {error}") from None
-    if not token:
-        raise InvalidRequest(f"the token file {path} is empty; write a long random word into it")
-    return token
+    if parse_address(address, listening=True).is_loopback or (token and tls):
+        return
+    missing = " and ".join(
+        what for what, there in (("tokens", token), ("TLS (--tls-dir)", tls)) if not there
+    )
+    if not insecure:
+        raise InvalidRequest(
+            f"{address} can be reached from other machines, and it has no {missing}; set that "
+            "up, listen on 127.0.0.1, or say --insecure if everyone on the network is trusted"
+        )
+    log.warning("%s can be reached from other machines without %s", address, missing)
 
 
 async def start_server(
@@ -178,6 +181,8 @@ async def start_server(
     reflect: bool = False,
     readiness: Readiness | None = None,
     admit: Admit | None = None,
+    tls_dir: Path | None = None,
+    insecure: bool = False,
 ) -> tuple[grpc.aio.Server, int]:
     """Starts a server with health (and, if asked, reflection); returns it and its port.
 
@@ -189,12 +194,22 @@ async def start_server(
         reflect: whether to list the services to whoever asks.
         readiness: sets the services to SERVING once they are.
         admit: says why a call's authorization does not do, in place of the one token.
+        tls_dir: its certificates; callers must then show one of the same authority.
+        insecure: allows an address that others can reach without a token or without TLS.
 
     Raises:
-        InvalidRequest: the address is taken or wrong.
+        InvalidRequest: the address is taken, wrong or unprotected, or the certificates are.
     """
+    rim = RimInterceptor(token, admit)
+    check_exposure(
+        address,
+        token=rim.refusal_of(None) is not None,
+        tls=tls_dir is not None,
+        insecure=insecure,
+    )
+    credentials = TlsDirectory(tls_dir).server_credentials() if tls_dir else None
     server = grpc.aio.server(
-        interceptors=[RimInterceptor(token, admit)],
+        interceptors=[rim],
         # Two servers on one port would share its calls silently.
         options=[("grpc.so_reuseport", 0)],
     )
@@ -207,7 +222,10 @@ async def start_server(
         names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
     try:
-        port = server.add_insecure_port(address)
+        if credentials:
+            port = server.add_secure_port(address, credentials)
+        else:
+            port = server.add_insecure_port(address)
     except RuntimeError:
         raise InvalidRequest(
             f"cannot listen on {address}: the port is in use or the host is not this machine's; "
@@ -215,35 +233,6 @@ async def start_server(
         ) from None
     await server.start()
     return server, port
-
-
-def open_channel(address: str) -> grpc.aio.Channel:
-    """A channel to one of our services; close it when done."""
-    return grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
-
-
-def call_options(method: str, token: str = "", timeout_s: float | None = None) -> dict[str, Any]:
-    """Keyword arguments of one call: its deadline (never above the RPC's own) and the token.
-
-    Args:
-        method: such as "/underpaint.v1.EdgeService/GetDraft".
-        token: sent as a bearer token if not empty.
-        timeout_s: seconds; None takes the RPC's own.
-    """
-    cap = DEADLINES[method]
-    options: dict[str, Any] = {"timeout": cap if timeout_s is None else min(timeout_s, cap)}
-    if token:
-        options["metadata"] = (("authorization", f"Bearer {token}"),)
-    return options
-
-
-@contextmanager
-def translated(service: str) -> Iterator[None]:
-    """Turns what grpc raises into domain errors; `service` says who was called and where."""
-    try:
-        yield
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc(error, service) from None
 
 
 def _remaining(context: grpc.aio.ServicerContext[Any, Any], cap: float) -> float:

@@ -1,0 +1,67 @@
+"""Whether a service answers, asked the way its callers will.
+
+`python -m underpaint.contract.health HOST:PORT` ends with 0 if it does, with 1 if it does
+not, and with 2 if it cannot be asked; for the health checks of containers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from underpaint.contract.errors import InvalidRequest, UnderpaintError
+from underpaint.contract.rim.client import Connection
+
+_TIMEOUT_S: Final = 2.0
+_TLS_DIR: Final = "UNDERPAINT_TLS_DIR"
+
+
+async def unhealthy(address: str, tls_dir: Path | None = None) -> str:
+    """Why a service is not SERVING; empty if it is. A cloud is, once a replica has answered.
+
+    Raises:
+        InvalidRequest: the address is not one, or the certificates cannot be used.
+    """
+    connection: Connection[Any] = Connection(
+        f"the service at {address}", address, _stub, tls_dir=tls_dir
+    )
+    try:
+        with connection.translated():
+            answer = await connection.stub.Check(
+                health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_S
+            )
+    except UnderpaintError as error:
+        return str(error)
+    finally:
+        await connection.close()
+    serving = answer.status == health_pb2.HealthCheckResponse.SERVING
+    return "" if serving else f"the service at {address} answers, and is not ready yet"
+
+
+def _stub(channel: grpc.aio.Channel) -> object:
+    return health_pb2_grpc.HealthStub(channel)
+
+
+def main(arguments: list[str]) -> int:
+    """Asks once and returns the exit code."""
+    if len(arguments) != 1:
+        print("write: python -m underpaint.contract.health HOST:PORT", file=sys.stderr)
+        return 2
+    directory = os.environ.get(_TLS_DIR)
+    try:
+        why = asyncio.run(unhealthy(arguments[0], Path(directory) if directory else None))
+    except InvalidRequest as error:
+        print(error, file=sys.stderr)
+        return 2
+    if why:
+        print(why, file=sys.stderr)
+    return 1 if why else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

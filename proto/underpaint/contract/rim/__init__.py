@@ -1,0 +1,31 @@
+"""Both rims of gRPC: what every server does to a call, and what every client does."""
+
+from underpaint.contract.rim.client import (
+    Connection,
+    call_options,
+    open_channel,
+    read_token,
+    translated,
+)
+from underpaint.contract.rim.server import (
+    Admit,
+    Readiness,
+    RimInterceptor,
+    check_exposure,
+    check_token,
+    start_server,
+)
+
+__all__ = [
+    "Admit",
+    "Connection",
+    "Readiness",
+    "RimInterceptor",
+    "call_options",
+    "check_exposure",
+    "check_token",
+    "open_channel",
+    "read_token",
+    "start_server",
+    "translated",
+]

@@ -1,0 +1,151 @@
+"""What every client does: a channel to one service, a deadline for each call, domain errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+import grpc
+from underpaint.contract import reach
+from underpaint.contract.addresses import parse_address
+from underpaint.contract.deadlines import DEADLINES
+from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.status import from_rpc
+from underpaint.contract.tls import Certificates, TlsDirectory, channel_credentials
+
+StubT = TypeVar("StubT")
+
+_CHANNEL_OPTIONS: Final = (
+    ("grpc.enable_retries", 0),
+    ("grpc.keepalive_time_ms", 30_000),
+    # By default it grows to two minutes, during which a service that is back seems out of reach.
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # Otherwise a new channel inherits the backoff of another one to the same address.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+class Connection(Generic[StubT]):
+    """The way to one service: its stub, and what becomes of its errors.
+
+    Opens nothing before the first call, in whose event loop it then is. When the certificates
+    have been exchanged, the next call goes over a new channel.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        address: str,
+        stub: Callable[[grpc.aio.Channel], StubT],
+        *,
+        tls_dir: Path | None = None,
+    ) -> None:
+        """Reads the certificates, if there is a directory of them.
+
+        Args:
+            label: who is called and where, for messages.
+            address: HOST:PORT.
+            stub: makes the stub of a channel.
+            tls_dir: `ca.pem`, by which the service is known, and this side's own certificate.
+
+        Raises:
+            InvalidRequest: the address is not one, or the certificates cannot be used.
+        """
+        self._label = label
+        self._address = parse_address(address)
+        self._make_stub = stub
+        self._tls = TlsDirectory(tls_dir) if tls_dir else None
+        self._used: Certificates | None = None
+        self._stub: StubT | None = None
+        # Calls may still run on those whose certificates are no longer the latest; without
+        # calls they hang up by themselves.
+        self._channels: list[grpc.aio.Channel] = []
+
+    @property
+    def stub(self) -> StubT:
+        """The stub, on an open channel."""
+        certificates = self._tls.current() if self._tls else None
+        if self._stub is None or certificates is not self._used:
+            channel = _channel(str(self._address), self._address.is_loopback, certificates)
+            self._channels.append(channel)
+            self._stub, self._used = self._make_stub(channel), certificates
+        return self._stub
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turns what grpc raises into domain errors that say what to do."""
+        try:
+            yield
+        except grpc.aio.AioRpcError as error:
+            directory = self._tls.directory if self._tls else None
+            raise from_rpc(
+                error, self._label, lambda said: reach.reason(said, self._address, directory)
+            ) from None
+
+    async def close(self) -> None:
+        """Ends the channel and what still runs on it."""
+        channels, self._channels, self._stub = self._channels, [], None
+        for channel in channels:
+            await channel.close()
+
+
+def open_channel(address: str, tls_dir: Path | None = None) -> grpc.aio.Channel:
+    """A channel to one of our services; close it when done.
+
+    Raises:
+        InvalidRequest: the address is not one, or the certificates cannot be used.
+    """
+    where = parse_address(address)
+    certificates = TlsDirectory(tls_dir).current() if tls_dir else None
+    return _channel(str(where), where.is_loopback, certificates)
+
+
+def _channel(target: str, is_loopback: bool, certificates: Certificates | None) -> grpc.aio.Channel:
+    # Nobody's proxy leads back to this machine, whatever the environment names.
+    options = (*_CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0 if is_loopback else 1))
+    if certificates is None:
+        return grpc.aio.insecure_channel(target, options=options)
+    return grpc.aio.secure_channel(target, channel_credentials(certificates), options=options)
+
+
+def call_options(method: str, token: str = "", timeout_s: float | None = None) -> dict[str, Any]:
+    """Keyword arguments of one call: its deadline (never above the RPC's own) and the token.
+
+    Args:
+        method: such as "/underpaint.v1.EdgeService/GetDraft".
+        token: sent as a bearer token if not empty.
+        timeout_s: seconds; None takes the RPC's own.
+    """
+    cap = DEADLINES[method]
+    options: dict[str, Any] = {"timeout": cap if timeout_s is None else min(timeout_s, cap)}
+    if token:
+        options["metadata"] = (("authorization", f"Bearer {token}"),)
+    return options
+
+
+def read_token(path: Path | None) -> str:
+    """The token in a file, or none.
+
+    Raises:
+        InvalidRequest: the file cannot be read or is empty.
+    """
+    if path is None:
+        return ""
+    try:
+        token = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"the token file {path} cannot be read: {error}") from None
+    if not token:
+        raise InvalidRequest(f"the token file {path} is empty; write a long random word into it")
+    return token
+
+
+@contextmanager
+def translated(service: str) -> Iterator[None]:
+    """Turns what grpc raises into domain errors; `service` says who was called and where."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc(error, service) from None
