@@ -19,9 +19,10 @@ from typing import Final, NoReturn
 from pydantic import ValidationError
 from underpaint.cloud.leftovers import Leftovers
 from underpaint.cloud.model import check_model
-from underpaint.cloud.settings import Settings
+from underpaint.cloud.settings import PREFIX, Settings
 from underpaint.contract.errors import InvalidRequest, UnderpaintError
-from underpaint.contract.rim import read_token
+from underpaint.contract.rim import check_exposure, read_token
+from underpaint.contract.tls import read_certificates
 
 # Ray's processes follow a killed cloud within some seconds; its port is free only then.
 _AFTERLIFE_S: Final = 15
@@ -60,7 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
-        flag = "--" + str(first["loc"][0]).replace("_", "-")
+        name = str(first["loc"][0]).removeprefix(PREFIX).lower()
+        flag = "--" + name.replace("_", "-")
         print(f"underpaint cloud: {flag}: {first['msg']}", file=sys.stderr)
         return 2
     stopping = threading.Event()
@@ -74,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         stopping.set()
 
     try:
-        read_token(settings.token_file)
+        _check_listener(settings, token=read_token(settings.token_file))
         check_model(settings.model)
         with _locked(settings.data_dir) as was_killed, ExitStack() as stack:
             _check_port(settings, patience_s=_AFTERLIFE_S if was_killed else 0)
@@ -107,14 +109,27 @@ def _tell(line: str) -> None:
     print(line, flush=True)
 
 
+def _check_listener(settings: Settings, *, token: str) -> None:
+    """Raises InvalidRequest if others could reach the engines unprotected."""
+    if settings.tls_dir:
+        read_certificates(settings.tls_dir)
+    # Serve's proxies on somebody's cluster listen on every interface.
+    address = f"0.0.0.0:{settings.address.port}" if settings.ray_address else settings.listen
+    check_exposure(
+        address, token=bool(token), tls=settings.tls_dir is not None, insecure=settings.insecure
+    )
+
+
 def _check_port(settings: Settings, patience_s: float) -> None:
     """Raises InvalidRequest if nothing can listen there, nor after a while."""
     if settings.ray_address:
         return  # the cluster's own machines listen
+    address = settings.address
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     deadline = time.monotonic() + patience_s
     while True:
         try:
-            with socket.create_server((settings.host, settings.port)):
+            with socket.create_server((address.host, address.port), family=family):
                 return
         except OSError as error:
             if time.monotonic() < deadline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
@@ -13,23 +14,25 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Final
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from underpaint.cloud import processes
-from underpaint.cloud.binding import HOST_VARIABLE
+from underpaint.cloud.binding import HOST_VARIABLE, TLS_VARIABLE
 from underpaint.cloud.leftovers import Leftovers
 from underpaint.cloud.settings import Settings
 from underpaint.contract.deadlines import DEADLINES
 from underpaint.contract.errors import EngineFailed, InvalidModel
+from underpaint.contract.health import unhealthy
+from underpaint.contract.reach import SPEAKS_NO_TLS
 
 _OBJECT_STORE_BYTES: Final = 200 * 2**20  # pictures of a megabyte or two pass through
 _LOAD_S: Final = 1_800  # a hub model of several gigabytes may have to be fetched
 _POLL_S: Final = 0.1
 
+_CALLBACK: Final = "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"
+_BIND: Final = "underpaint.cloud.binding.bind_to_host"
 # Read by Ray's processes as they start.
 _ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "underpaint.cloud.binding.bind_to_host",
+    _CALLBACK: _BIND,
     # On a busy machine the proxy takes longer than the 10 s after which it would be replaced.
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
@@ -79,7 +82,10 @@ class Cluster:
 
     def _start_ray(self) -> None:
         os.environ.update(_ENVIRONMENT)
-        os.environ[HOST_VARIABLE] = self._settings.host
+        os.environ[HOST_VARIABLE] = self._settings.address.host
+        os.environ.pop(TLS_VARIABLE, None)
+        if self._settings.tls_dir:
+            os.environ[TLS_VARIABLE] = str(self._settings.tls_dir.resolve())
         warnings.simplefilter("ignore", FutureWarning)
         if self._own:
             self._prepare_folder()
@@ -147,7 +153,7 @@ class Cluster:
             # Serve has no way to do without HTTP: a free port on this machine only.
             http_options={"host": "127.0.0.1", "port": _free_port()},
             grpc_options={
-                "port": self._settings.port,
+                "port": self._settings.address.port,
                 "grpc_servicer_functions": list(SERVICER_FUNCTIONS),
                 "request_timeout_s": DEADLINES["/underpaint.v1.CloudService/Generate"],
                 "enable_reflection": self._settings.reflection,
@@ -180,9 +186,16 @@ class Cluster:
         deadline = time.monotonic() + _LOAD_S
         while True:
             status = serve.status().applications[NAME]
-            if status.status == "RUNNING" and self._is_serving():
-                self._entrust()
-                return
+            if status.status == "RUNNING":
+                why = self._unhealthy()
+                if not why:
+                    self._entrust()
+                    return
+                if SPEAKS_NO_TLS in why:
+                    raise EngineFailed(
+                        f"{why}; Serve's proxies take it from where Ray was started: set "
+                        f"{TLS_VARIABLE} and {_CALLBACK}={_BIND} there"
+                    )
             if status.status in ("DEPLOY_FAILED", "UNHEALTHY"):
                 raise _failure(status)
             if time.monotonic() > deadline:
@@ -191,15 +204,9 @@ class Cluster:
                 raise EngineFailed(f"Ray's {self.dead()} ended; see {settings.temporary}")
             time.sleep(_POLL_S)
 
-    def _is_serving(self) -> bool:
+    def _unhealthy(self) -> str:
         """Asks as any client would, through the ingress."""
-        with grpc.insecure_channel(self._settings.listen) as channel:
-            health: Any = health_pb2_grpc.HealthStub(channel)  # untyped
-            try:
-                answer = health.Check(health_pb2.HealthCheckRequest(), timeout=5)
-            except grpc.RpcError:
-                return False
-            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+        return asyncio.run(unhealthy(self._settings.listen, self._settings.tls_dir, own=True))
 
     def _stop(self) -> None:
         import ray

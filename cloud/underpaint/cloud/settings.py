@@ -7,9 +7,11 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from underpaint.contract.addresses import Address, PeerAddress, parse_address
 
+PREFIX: Final = "UNDERPAINT_CLOUD_"
 BUNDLED: Final = Path(__file__).parent / "models" / "full"
 
 
@@ -20,9 +22,9 @@ def _threads() -> int:
 class Settings(BaseSettings):
     """Flags win over UNDERPAINT_CLOUD_* variables, which win over these defaults."""
 
-    model_config = SettingsConfigDict(env_prefix="UNDERPAINT_CLOUD_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True)
 
-    listen: str = Field("127.0.0.1:50071", description="HOST:PORT of Serve's gRPC ingress")
+    listen: PeerAddress = Field("127.0.0.1:50071", description="HOST:PORT of Serve's gRPC ingress")
     model: str = Field(str(BUNDLED), description="diffusers directory, or hub id OWNER/NAME")
     upscaler: Literal["auto", "none"] = Field("auto", description="learned, or plain Lanczos")
     replicas: Annotated[int, Field(ge=1, le=64)] = Field(1, description="engines side by side")
@@ -38,25 +40,21 @@ class Settings(BaseSettings):
         description="holds the lock that keeps two clouds apart",
     )
     token_file: Path | None = Field(None, description="file with the token every call must bring")
+    tls_dir: Path | None = Field(
+        None,
+        validation_alias=AliasChoices(f"{PREFIX}TLS_DIR", "UNDERPAINT_TLS_DIR"),
+        description="ca.pem, cert.pem, key.pem; callers must have such, too",
+    )
+    insecure: bool = Field(
+        False,
+        description="listen where other machines can reach it without a token or without TLS",
+    )
     reflection: bool = Field(False, description="list the services to whoever asks")
 
-    @field_validator("listen")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        host, separator, port = value.rpartition(":")
-        if not separator or not host or not port.isdigit() or not 1 <= int(port) <= 65535:
-            raise ValueError("use HOST:PORT, such as 127.0.0.1:50071")
-        return value
-
     @property
-    def host(self) -> str:
-        """The interface to listen on."""
-        return self.listen.rpartition(":")[0]
-
-    @property
-    def port(self) -> int:
-        """The port to listen on."""
-        return int(self.listen.rpartition(":")[2])
+    def address(self) -> Address:
+        """Where to listen."""
+        return parse_address(self.listen)
 
     @property
     def temporary(self) -> Path:

@@ -69,7 +69,7 @@ _HELP: Final = {
     "device": "auto, cpu or cuda",
     "dtype": "auto, float32, bfloat16 or float16",
     "token_file": "file with the token that callers must bring",
-    "tls_dir": "ca.pem, cert.pem and key.pem: shown to callers and to the orchestrator, who must show theirs",
+    "tls_dir": "ca.pem, cert.pem, key.pem; callers and the orchestrator must have such, too",
     "orchestrator": "host:port that the outbox is sent to; without one it is only kept",
     "orchestrator_token_file": "file with the token for it; --token-file's without one",
     "outbox_every_s": "seconds between tries to send the outbox",

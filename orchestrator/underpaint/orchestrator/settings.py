@@ -53,8 +53,7 @@ class Settings(BaseSettings):
         Path | None,
         Field(
             validation_alias=AliasChoices(f"{PREFIX}TLS_DIR", "UNDERPAINT_TLS_DIR"),
-            description="ca.pem, cert.pem and key.pem: shown to callers and to the cloud, who "
-            "must show theirs",
+            description="ca.pem, cert.pem, key.pem; callers and the cloud must have such, too",
         ),
     ] = None
     insecure: Annotated[

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from underpaint.contract.addresses import parse_address
 from underpaint.contract.errors import InvalidRequest, UnderpaintError
 from underpaint.contract.rim.client import Connection
 
@@ -21,14 +22,19 @@ _TIMEOUT_S: Final = 2.0
 _TLS_DIR: Final = "UNDERPAINT_TLS_DIR"
 
 
-async def unhealthy(address: str, tls_dir: Path | None = None) -> str:
+async def unhealthy(address: str, tls_dir: Path | None = None, *, own: bool = False) -> str:
     """Why a service is not SERVING; empty if it is. A cloud is, once a replica has answered.
+
+    Args:
+        address: HOST:PORT; of every interface (0.0.0.0), if it is this process's own.
+        tls_dir: certificates, if it is called by TLS.
+        own: it serves by the same certificates, which need not name this address.
 
     Raises:
         InvalidRequest: the address is not one, or the certificates cannot be used.
     """
     connection: Connection[Any] = Connection(
-        f"the service at {address}", address, _stub, tls_dir=tls_dir
+        f"the service at {address}", address, _stub, tls_dir=tls_dir, own=own
     )
     try:
         with connection.translated():
@@ -54,7 +60,9 @@ def main(arguments: list[str]) -> int:
         return 2
     directory = os.environ.get(_TLS_DIR)
     try:
-        why = asyncio.run(unhealthy(arguments[0], Path(directory) if directory else None))
+        own = parse_address(arguments[0]).is_loopback
+        tls_dir = Path(directory) if directory else None
+        why = asyncio.run(unhealthy(arguments[0], tls_dir, own=own))
     except InvalidRequest as error:
         print(error, file=sys.stderr)
         return 2

@@ -9,6 +9,7 @@ from underpaint.contract.addresses import Address
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.tls import read_certificates
 
+SPEAKS_NO_TLS: Final = "it speaks no TLS"
 # What gRPC says when a connection was never made; later ones merely break off.
 _NEVER_CONNECTED: Final = "failed to connect to all addresses"
 _TLS_SAID: Final = (
@@ -26,7 +27,7 @@ _TLS_SAID: Final = (
         "its certificate does not name {host}; make it one that does with "
         "`underpaint certs issue --host {host}`",
     ),
-    ("WRONG_VERSION_NUMBER", "it speaks no TLS; start it with --tls-dir, or leave yours out"),
+    ("WRONG_VERSION_NUMBER", f"{SPEAKS_NO_TLS}; start it with --tls-dir, or leave yours out"),
 )
 _CLOSED: Final = ("Socket closed", "Connection reset", "Broken pipe")
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import grpc
 from underpaint.contract import reach
-from underpaint.contract.addresses import parse_address
+from underpaint.contract.addresses import Address, parse_address
 from underpaint.contract.deadlines import DEADLINES
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.status import from_rpc
@@ -41,6 +41,7 @@ class Connection(Generic[StubT]):
         stub: Callable[[grpc.aio.Channel], StubT],
         *,
         tls_dir: Path | None = None,
+        own: bool = False,
     ) -> None:
         """Reads the certificates, if there is a directory of them.
 
@@ -49,6 +50,7 @@ class Connection(Generic[StubT]):
             address: HOST:PORT.
             stub: makes the stub of a channel.
             tls_dir: `ca.pem`, by which the service is known, and this side's own certificate.
+            own: the service shows this very certificate, whatever its address is called.
 
         Raises:
             InvalidRequest: the address is not one, or the certificates cannot be used.
@@ -56,6 +58,7 @@ class Connection(Generic[StubT]):
         self._label = label
         self._address = parse_address(address)
         self._make_stub = stub
+        self._own = own
         self._tls = TlsDirectory(tls_dir) if tls_dir else None
         self._used: Certificates | None = None
         self._stub: StubT | None = None
@@ -68,7 +71,7 @@ class Connection(Generic[StubT]):
         """The stub, on an open channel."""
         certificates = self._tls.current() if self._tls else None
         if self._stub is None or certificates is not self._used:
-            channel = _channel(str(self._address), self._address.is_loopback, certificates)
+            channel = _channel(self._address, certificates, own=self._own)
             self._channels.append(channel)
             self._stub, self._used = self._make_stub(channel), certificates
         return self._stub
@@ -99,14 +102,20 @@ def open_channel(address: str, tls_dir: Path | None = None) -> grpc.aio.Channel:
     """
     where = parse_address(address)
     certificates = TlsDirectory(tls_dir).current() if tls_dir else None
-    return _channel(str(where), where.is_loopback, certificates)
+    return _channel(where, certificates)
 
 
-def _channel(target: str, is_loopback: bool, certificates: Certificates | None) -> grpc.aio.Channel:
+def _channel(
+    address: Address, certificates: Certificates | None, *, own: bool = False
+) -> grpc.aio.Channel:
     # Nobody's proxy leads back to this machine, whatever the environment names.
-    options = (*_CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0 if is_loopback else 1))
+    proxies = 0 if address.is_loopback else 1
+    options: list[tuple[str, Any]] = [*_CHANNEL_OPTIONS, ("grpc.enable_http_proxy", proxies)]
+    target = str(address)
     if certificates is None:
         return grpc.aio.insecure_channel(target, options=options)
+    if own and certificates.hosts:
+        options.append(("grpc.ssl_target_name_override", certificates.hosts[0]))
     return grpc.aio.secure_channel(target, channel_credentials(certificates), options=options)
 
 
