@@ -18,6 +18,7 @@ from underpaint.contract.errors import (
     UnderpaintError,
 )
 from underpaint.contract.rim import (
+    Connection,
     Readiness,
     call_options,
     open_channel,
@@ -275,3 +276,34 @@ async def test_a_refusal_reaches_a_caller_who_is_still_sending() -> None:
     finally:
         await channel.close()
         await server.stop(0)
+
+
+PROXIES = ("grpc_proxy", "https_proxy", "http_proxy", "all_proxy")
+
+
+@pytest.mark.parametrize("name", PROXIES)
+async def test_loopback_is_reached_whatever_proxy_is_set(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:1")  # nobody listens there
+    for silent in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(silent, raising=False)
+    async with served(ScriptedServicer()) as (_, stub):
+        assert await call(stub, UNARY) == 1
+
+
+async def test_a_proxy_on_the_way_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://ana:secret@127.0.0.1:1")
+    connection: Connection[Any] = Connection(
+        "the edge at 192.0.2.7:50051", "192.0.2.7:50051", edge_pb2_grpc.EdgeServiceStub
+    )
+    with pytest.raises(ServiceUnreachable) as raised, connection.translated():
+        await connection.stub.GetNode(edge_pb2.GetNodeRequest(), timeout=20)
+    assert str(raised.value) == (
+        "the edge at 192.0.2.7:50051 is out of reach: nothing listens there, and it was called "
+        "through the proxy http://127.0.0.1:1 that http_proxy names; add 192.0.2.7 to no_proxy "
+        "to call it directly"
+    )
+    await connection.close()

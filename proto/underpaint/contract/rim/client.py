@@ -108,8 +108,8 @@ def open_channel(address: str, tls_dir: Path | None = None) -> grpc.aio.Channel:
 def _channel(
     address: Address, certificates: Certificates | None, *, own: bool = False
 ) -> grpc.aio.Channel:
-    # Nobody's proxy leads back to this machine, whatever the environment names.
-    proxies = 0 if address.is_loopback else 1
+    # No proxy leads back to this machine, whatever the environment names.
+    proxies = 0 if own or address.is_loopback else 1
     options: list[tuple[str, Any]] = [*_CHANNEL_OPTIONS, ("grpc.enable_http_proxy", proxies)]
     target = str(address)
     if certificates is None:
