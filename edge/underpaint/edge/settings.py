@@ -107,4 +107,6 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).removeprefix(PREFIX).lower().replace("_", "-")
-        raise InvalidRequest(f"--{name} {first['input']!r}: {first['msg']}") from None
+        # What is said of an address repeats it.
+        given = "" if first["type"] == "address" else f" {first['input']!r}"
+        raise InvalidRequest(f"--{name}{given}: {first['msg']}") from None

@@ -86,6 +86,8 @@ def bad_input(case: str, sd: Path, folder: Path) -> list[str]:
     if case == "empty token file":
         (folder / "token").write_text(" \n")
         return ["--token-file", str(folder / "token")]
+    if case == "open to all":
+        return ["--listen", "0.0.0.0:0"]
     if case == "unknown flag":
         return ["--colour", "red"]
     shutil.copytree(sd, copy)
@@ -110,6 +112,7 @@ def bad_input(case: str, sd: Path, folder: Path) -> list[str]:
         ("pickle", "can run code"),
         ("index that is no JSON", "model_index.json"),
         ("empty token file", "is empty"),
+        ("open to all", "no tokens and no TLS"),
         ("unknown flag", "--colour"),
     ],
 )

@@ -33,8 +33,8 @@ def halved(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--listen", "nowhere"], "--listen: Value error, use HOST:PORT"),
-        (["--listen", "127.0.0.1:70000"], "use HOST:PORT"),
+        (["--listen", "nowhere"], "--listen: 'nowhere' has no port; write HOST:PORT"),
+        (["--listen", "127.0.0.1:70000"], "no port from 1 to 65535"),
         (["--threads", "0"], "--threads: "),
         (["--replicas", "many"], "--replicas: "),
         (["--upscaler", "magic"], "--upscaler: "),
@@ -42,7 +42,11 @@ def halved(folder: Path) -> Path:
         (["--token-file", "/nowhere/token"], "token file /nowhere/token cannot be read"),
         (["--model", "/nowhere/model"], "there is no model directory /nowhere/model"),
         (["--model", "not a hub id"], "there is no model directory not a hub id"),
-        (["--listen", "192.0.2.77:50071"], "cannot listen on 192.0.2.77:50071"),
+        (["--listen", "192.0.2.77:50071"], "it has no tokens and no TLS (--tls-dir)"),
+        (["--listen", "192.0.2.77:50071", "--insecure"], "cannot listen on 192.0.2.77:50071"),
+        (["--listen", "[2001:db8::7]:50071", "--insecure"], "cannot listen on [2001:db8::7]:50071"),
+        (["--ray-address", "192.0.2.77:6379"], "0.0.0.0:50071 can be reached from other machines"),
+        (["--tls-dir", "/nowhere"], "the TLS directory /nowhere: ca.pem cannot be read"),
     ],
 )
 def test_bad_flags_get_one_line_and_exit_code_2(

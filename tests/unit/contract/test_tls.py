@@ -286,10 +286,10 @@ def test_a_key_that_others_may_read_is_refused(
 @pytest.mark.parametrize(
     ("address", "token", "tls", "missing"),
     [
-        ("0.0.0.0:0", False, False, "no tokens and TLS (--tls-dir)"),
+        ("0.0.0.0:0", False, False, "no tokens and no TLS (--tls-dir)"),
         ("0.0.0.0:0", True, False, "no TLS (--tls-dir)"),
         ("0.0.0.0:0", False, True, "no tokens"),
-        ("[::]:0", False, False, "no tokens and TLS"),
+        ("[::]:0", False, False, "no tokens and no TLS"),
         ("0.0.0.0:0", True, True, ""),
         ("127.0.0.1:0", False, False, ""),
         ("localhost:0", False, False, ""),
@@ -322,7 +322,7 @@ async def test_only_loopback_or_tokens_and_tls(
     assert missing in str(refused.value)
     assert "--insecure" in str(refused.value)
     await start(insecure=True)
-    assert "can be reached from other machines without" in caplog.text
+    assert "can be reached from other machines and has no" in caplog.text
 
 
 async def test_a_service_asks_after_itself_by_whatever_address(tmp_path: Path) -> None:

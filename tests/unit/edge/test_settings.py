@@ -38,6 +38,14 @@ def test_the_outbox_is_sent_where_the_client_would_promote(
     assert read_settings(["--orchestrator", "other:1"]).orchestrator == "other:1"
 
 
+@pytest.mark.parametrize("name", ["UNDERPAINT_EDGE_TLS_DIR", "UNDERPAINT_TLS_DIR"])
+def test_the_tls_directory_has_the_name_all_services_share_too(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "/run/tls")
+    assert read_settings([]).tls_dir == Path("/run/tls")
+
+
 def test_settings_cannot_be_changed_later() -> None:
     settings = read_settings([])
     with pytest.raises(ValidationError):
@@ -50,7 +58,7 @@ def test_settings_cannot_be_changed_later() -> None:
         (["--draft-limit", "0"], "--draft-limit"),
         (["--draft-limit", "many"], "--draft-limit"),
         (["--store-mib", "-1"], "--store-mib"),
-        (["--listen", "50051"], "--listen"),
+        (["--listen", "50051"], "--listen: '50051' has no port"),
         (["--device", "tpu"], "--device"),
         (["--orchestrator", "studio"], "--orchestrator"),
         (["--outbox-every-s", "0"], "--outbox-every-s"),

@@ -10,7 +10,10 @@ from underpaint.orchestrator.settings import Settings
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [
-        (("--listen", "nowhere"), 2, "--listen: "),
+        (("--listen", "nowhere"), 2, "--listen: 'nowhere' has no port; write HOST:PORT"),
+        (("--listen", "0.0.0.0:50061"), 2, "it has no tokens and no TLS (--tls-dir); set that up"),
+        (("--cloud", "http://cloud:50071"), 2, "--cloud: 'http://cloud:50071' is a URL; write c"),
+        (("--tls-dir", "/nowhere"), 2, "the TLS directory /nowhere: ca.pem cannot be read"),
         (("--concurrency", "many"), 2, "--concurrency: "),
         (("--lease-s", "0"), 2, "--lease-s: "),
         (("--redis-url", "foo"), 2, "'foo' is no Redis URL"),

@@ -161,7 +161,7 @@ def check_exposure(address: str, *, token: bool, tls: bool, insecure: bool) -> N
     """
     if parse_address(address, listening=True).is_loopback or (token and tls):
         return
-    missing = " and ".join(
+    missing = " and no ".join(
         what for what, there in (("tokens", token), ("TLS (--tls-dir)", tls)) if not there
     )
     if not insecure:
@@ -169,7 +169,7 @@ def check_exposure(address: str, *, token: bool, tls: bool, insecure: bool) -> N
             f"{address} can be reached from other machines, and it has no {missing}; set that "
             "up, listen on 127.0.0.1, or say --insecure if everyone on the network is trusted"
         )
-    log.warning("%s can be reached from other machines without %s", address, missing)
+    log.warning("%s can be reached from other machines and has no %s", address, missing)
 
 
 async def start_server(
