@@ -13,6 +13,7 @@ import stat
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -172,7 +173,9 @@ def _try_handshake(directory: Path, ca: bytes) -> tuple[tuple[str, ...], datetim
         raise InvalidRequest(_why(directory, error)) from None
     named: tuple[tuple[str, str], ...] = peer.get("subjectAltName", ())
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(peer["notAfter"]), UTC)
-    return tuple(value for _, value in named), ends
+    # OpenSSL writes ::1 as 0:0:0:0:0:0:0:1.
+    hosts = (str(ip_address(value)) if kind == "IP Address" else value for kind, value in named)
+    return tuple(hosts), ends
 
 
 def _meet(server: ssl.SSLContext, client: ssl.SSLContext) -> dict[str, Any]:

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Annotated, Any, Concatenate, Final, ParamSpec, TextIO, get_type_hints
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from underpaint.cli import exits
 from underpaint.cli.output.json import document
 from underpaint.contract.errors import InvalidRequest, UnderpaintError
 from underpaint.sdk.client import AsyncUnderpaint
-from underpaint.sdk.settings import Settings
+from underpaint.sdk.settings import Settings, read_settings
 
 P = ParamSpec("P")
 
@@ -41,6 +40,10 @@ COMMON: Final[dict[str, Any]] = {
     "token_file": Annotated[
         Path | None,
         typer.Option(help="A file with the token.", rich_help_panel=_PANEL),
+    ],
+    "tls_dir": Annotated[
+        Path | None,
+        typer.Option(help="ca.pem, cert.pem, key.pem: to call by TLS.", rich_help_panel=_PANEL),
     ],
     "as_json": Annotated[
         bool,
@@ -151,10 +154,9 @@ def _run(
 ) -> int:
     """Runs a command to its exit code; whatever goes wrong becomes one line."""
     try:
-        settings = Settings(**{key: value for key, value in given.items() if value is not None})
-    except ValidationError as error:
-        name = ".".join(map(str, error.errors()[0]["loc"]))
-        return _tell(InvalidRequest(f"UNDERPAINT_{name.upper()} is wrong"), as_json=as_json)
+        settings = read_settings(**{key: v for key, v in given.items() if v is not None})
+    except InvalidRequest as error:
+        return _tell(error, as_json=as_json)
     context = CommandContext(settings, as_json=as_json)
 
     async def work() -> object:

@@ -11,6 +11,7 @@ from underpaint.cli.commands import (
     approvals,
     budget,
     callers,
+    certs,
     dead_letters,
     demo,
     doctor,
@@ -47,6 +48,8 @@ callers_app = typer.Typer(help="Give tokens and roles, and take them away.", no_
 outbox_app = typer.Typer(
     help="Promotions that wait on this node for the orchestrator.", no_args_is_help=True
 )
+
+certs_app = typer.Typer(help="Make certificates for TLS between tiers.", no_args_is_help=True)
 
 add_command(app, "up", up.up)
 add_command(app, "doctor", doctor.doctor)
@@ -89,6 +92,10 @@ add_command(policy_app, "show", policy.policy_show)
 add_command(policy_app, "check", policy.policy_check)
 add_command(policy_app, "explain", policy.policy_explain)
 add_command(policy_app, "replay", policy.policy_replay)
+app.add_typer(certs_app, name="certs")
+add_command(certs_app, "init", certs.certs_init)
+add_command(certs_app, "issue", certs.certs_issue)
+add_command(certs_app, "show", certs.certs_show)
 add_command(app, "demo", demo.demo)
 
 

@@ -10,22 +10,26 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from underpaint.contract.addresses import proxies
 from underpaint.contract.checkpoints import check_directory
-from underpaint.contract.errors import InvalidModel
+from underpaint.contract.errors import InvalidModel, InvalidRequest
+from underpaint.contract.health import unhealthy
+from underpaint.contract.tls import read_certificates
 from underpaint.local import extras, stack
 from underpaint.local.bundled import model_directory
 from underpaint.local.findings import Finding, Verdict
-from underpaint.local.probes import grpc_serves
 from underpaint.sdk.discovery import read_running
 from underpaint.sdk.settings import Settings
 
 _GIB: Final = 2**30
 _RUN_S: Final = 120.0
+_CERTIFICATE_DAYS: Final = 14  # fewer are a reason to make new ones
 
 
 def python(_: Settings) -> Iterator[Finding]:
@@ -174,6 +178,37 @@ def ports(settings: Settings) -> Iterator[Finding]:
         )
 
 
+def proxy(_: Settings) -> Iterator[Finding]:
+    """What the environment puts between this machine and services elsewhere."""
+    for each in proxies():
+        yield Finding(
+            what=f"{each.variable}",
+            verdict=Verdict.WARN,
+            seen=f"{each.url}; never taken to services on this machine",
+            advice="if services elsewhere are out of reach, name their hosts in no_proxy",
+        )
+
+
+def certificates(settings: Settings) -> Iterator[Finding]:
+    """Those of the TLS directory, if there is one."""
+    if settings.tls_dir is None:
+        return
+    try:
+        found = read_certificates(settings.tls_dir)
+    except InvalidRequest as error:
+        yield Finding(
+            what="certificates", verdict=Verdict.FAIL, seen=str(error), advice="see --tls-dir"
+        )
+        return
+    days = (found.ends - datetime.now(UTC)).days
+    yield Finding(
+        what="certificates",
+        verdict=Verdict.OK if days >= _CERTIFICATE_DAYS else Verdict.WARN,
+        seen=f"{settings.tls_dir} names {', '.join(found.hosts)}, for {days} more days",
+        advice="make new ones with `underpaint certs issue`; no service need be restarted",
+    )
+
+
 async def services(settings: Settings) -> list[Finding]:
     """Those named in the environment, else those of the running `up`."""
     state = read_running(settings.data_dir)
@@ -184,12 +219,12 @@ async def services(settings: Settings) -> list[Finding]:
     for name, address in addresses.items():
         if name == "state":
             continue
-        serves = await grpc_serves(address)
+        why = await unhealthy(address, settings.tls_dir)
         found.append(
             Finding(
                 what=f"service {name}",
-                verdict=Verdict.OK if serves else Verdict.FAIL,
-                seen=f"{'answers' if serves else 'does not answer'} at {address}",
+                verdict=Verdict.FAIL if why else Verdict.OK,
+                seen=why or f"answers at {address}",
                 advice="start it, or correct its address",
             )
         )
@@ -211,6 +246,8 @@ CHECKS: Final[tuple[Callable[[Settings], Iterator[Finding]], ...]] = (
     memory,
     disk,
     ports,
+    proxy,
+    certificates,
 )
 
 

@@ -24,7 +24,7 @@ class ChildSpec:
     name: str
     command: tuple[str, ...]
     address: str  # host:port, or the path of a unix socket
-    probe: Callable[[], Awaitable[bool]]
+    probe: Callable[[], Awaitable[str]]  # why it is not healthy yet; empty once it is
     after: tuple[str, ...] = ()  # children that must be healthy first
     environ: Mapping[str, str] = field(default_factory=dict)
     grace_s: float = 10.0  # from SIGTERM to SIGKILL

@@ -17,9 +17,11 @@ from typing import Final
 
 from underpaint.contract.checkpoints import check_directory
 from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.health import unhealthy
+from underpaint.contract.tls import read_certificates
 from underpaint.local import extras
 from underpaint.local.child import ChildSpec
-from underpaint.local.probes import grpc_serves, redis_answers
+from underpaint.local.probes import redis_silent
 
 HOST: Final = "127.0.0.1"
 EDGE_PORT: Final = 50051
@@ -45,6 +47,7 @@ class StackOptions:
     policy: Path | None = None
     callers_file: Path | None = None
     budget_usd: str = ""
+    tls_dir: Path | None = None
 
 
 def plan(options: StackOptions) -> list[ChildSpec]:
@@ -58,6 +61,9 @@ def plan(options: StackOptions) -> list[ChildSpec]:
         if Path(model).is_absolute() or (Path(model).is_dir() and model):
             check_directory(Path(model))
     data = options.data_dir.resolve()
+    if options.tls_dir:
+        read_certificates(options.tls_dir)
+    why_unhealthy = partial(unhealthy, tls_dir=options.tls_dir, own=True)
     ports = {"--edge-port": options.edge_port}
     if options.cloud:
         ports |= {
@@ -79,10 +85,11 @@ def plan(options: StackOptions) -> list[ChildSpec]:
                 "--data-dir": data / "edge",
                 "--model": options.lite,
                 "--orchestrator": orchestrator,
+                "--tls-dir": options.tls_dir,
             },
         ),
         address=edge,
-        probe=partial(grpc_serves, edge),
+        probe=partial(why_unhealthy, edge),
         after=("orchestrator",) if options.cloud else (),
     )
     if not options.cloud:
@@ -98,6 +105,7 @@ def plan(options: StackOptions) -> list[ChildSpec]:
                 "--listen": orchestrator,
                 "--redis-url": options.redis_url or f"unix://{state}",
                 "--cloud": cloud,
+                "--tls-dir": options.tls_dir,
                 "--data-dir": data / "orchestrator",
                 "--prices": options.prices,
                 "--policy": options.policy,
@@ -106,7 +114,7 @@ def plan(options: StackOptions) -> list[ChildSpec]:
             },
         ),
         address=orchestrator,
-        probe=partial(grpc_serves, orchestrator),
+        probe=partial(why_unhealthy, orchestrator),
         after=() if options.redis_url else ("state",),
         grace_s=15.0,
     )
@@ -115,10 +123,15 @@ def plan(options: StackOptions) -> list[ChildSpec]:
         command=_module(
             "cloud",
             "underpaint.cloud",
-            {"--listen": cloud, "--data-dir": data / "cloud", "--model": options.full},
+            {
+                "--listen": cloud,
+                "--data-dir": data / "cloud",
+                "--model": options.full,
+                "--tls-dir": options.tls_dir,
+            },
         ),
         address=cloud,
-        probe=partial(grpc_serves, cloud),
+        probe=partial(why_unhealthy, cloud),
         grace_s=20.0,
     )
     if options.redis_url:
@@ -131,7 +144,7 @@ def plan(options: StackOptions) -> list[ChildSpec]:
             {"--data-dir": data / "state", "--socket": state},
         ),
         address=str(state),
-        probe=partial(redis_answers, state),
+        probe=partial(redis_silent, state),
         grace_s=15.0,
     )
     return [state_spec, orchestrator_spec, cloud_spec, edge_spec]

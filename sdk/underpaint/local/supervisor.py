@@ -19,6 +19,8 @@ from underpaint.local.child import Child, ChildSpec
 _PROBE_EVERY_S: Final = 0.1
 # A first start may have to fetch a model.
 _START_LIMIT_S: Final = 900.0
+# Whoever waits hears this often why.
+_TELL_EVERY_S: Final = 15.0
 # A child that lived shorter has crashed quickly.
 _QUICK_S: Final = 30.0
 _MAX_QUICK_CRASHES: Final = 5
@@ -73,6 +75,8 @@ class Supervisor:
         data_dir: Path,
         *,
         changed: Callable[[Status], None] = lambda status: None,
+        slow: Callable[[str], None] = lambda why: None,
+        tell_every_s: float = _TELL_EVERY_S,
     ) -> None:
         """Starts nothing yet.
 
@@ -80,6 +84,8 @@ class Supervisor:
             specs: in the order to start; they are stopped in the reverse order.
             data_dir: logs go to its `logs`; its lock must be held.
             changed: called whenever a child enters a phase.
+            slow: called now and then, with one line, while a child is not healthy yet.
+            tell_every_s: how often that is, in seconds.
         """
         logs = data_dir / "logs"
         logs.mkdir(parents=True, exist_ok=True)
@@ -88,6 +94,8 @@ class Supervisor:
         self.children = {spec.name: Child(spec, logs=logs, mark=self.mark) for spec in specs}
         self.statuses = {s.name: Status(name=s.name, address=s.address) for s in specs}
         self._changed = changed
+        self._slow = slow
+        self._tell_every_s = tell_every_s
         self._healthy = {spec.name: asyncio.Event() for spec in specs}
         self._tending: list[asyncio.Task[None]] = []
         self.total_seconds = 0.0
@@ -171,11 +179,21 @@ class Supervisor:
     async def _becomes_healthy(self, child: Child) -> bool:
         """Asks until it answers; False if it ends first, or is ended for taking too long."""
         ending = asyncio.create_task(child.wait())
+        begun = time.monotonic()
+        told = begun
         try:
             async with asyncio.timeout(_START_LIMIT_S):
                 while not ending.done():
-                    if await child.spec.probe() and not ending.done():
+                    why = await child.spec.probe()
+                    if not why and not ending.done():
                         return True
+                    now = time.monotonic()
+                    if why and now - told >= self._tell_every_s:
+                        told = now
+                        self._slow(
+                            f"{child.spec.name} is still starting after {now - begun:.0f} s: "
+                            f"{why}; its log is {child.log}"
+                        )
                     await asyncio.wait([ending], timeout=_PROBE_EVERY_S)
         except TimeoutError:
             child.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final, Self
 
 from underpaint.contract.rim import read_token
@@ -11,7 +12,7 @@ from underpaint.sdk.ledger import Ledger
 from underpaint.sdk.peer import Peer
 from underpaint.sdk.policy import Policy
 from underpaint.sdk.promotions import Promotions
-from underpaint.sdk.settings import Settings
+from underpaint.sdk.settings import Settings, read_settings
 from underpaint.v1.edge_pb2_grpc import EdgeServiceStub
 from underpaint.v1.orchestrator_pb2_grpc import OrchestratorServiceStub
 
@@ -35,6 +36,7 @@ class AsyncUnderpaint(Drafts, Promotions, Policy, Ledger):
         token: str = "",
         timeout_s: float | None = None,
         pauses_s: tuple[float, ...] = PAUSES_S,
+        tls_dir: Path | None = None,
     ) -> None:
         """Opens nothing yet.
 
@@ -44,9 +46,18 @@ class AsyncUnderpaint(Drafts, Promotions, Policy, Ledger):
             token: sent as a bearer token if not empty.
             timeout_s: seconds each call may take; None takes the RPC's own.
             pauses_s: seconds waited before each new try of what may be retried.
+            tls_dir: ca.pem, cert.pem and key.pem, if the services are called by TLS.
+
+        Raises:
+            InvalidRequest: an address is not one, or the certificates cannot be used.
         """
         self._edge = Peer(
-            "underpaint.v1.EdgeService", edge, EdgeServiceStub, token=token, timeout_s=timeout_s
+            "underpaint.v1.EdgeService",
+            edge,
+            EdgeServiceStub,
+            token=token,
+            timeout_s=timeout_s,
+            tls_dir=tls_dir,
         )
         self._orchestrator = Peer(
             "underpaint.v1.OrchestratorService",
@@ -54,6 +65,7 @@ class AsyncUnderpaint(Drafts, Promotions, Policy, Ledger):
             OrchestratorServiceStub,
             token=token,
             timeout_s=timeout_s,
+            tls_dir=tls_dir,
         )
         self._pauses_s = pauses_s
 
@@ -63,12 +75,12 @@ class AsyncUnderpaint(Drafts, Promotions, Policy, Ledger):
 
         Raises:
             ServiceUnreachable: no address is set and nothing is running.
-            InvalidRequest: the token file cannot be read.
+            InvalidRequest: a setting, the token file or the certificates cannot be used.
         """
-        settings = settings or Settings()
+        settings = settings or read_settings()
         token = read_token(settings.token_file)
         edge, orchestrator = find_addresses(settings)
-        return cls(edge=edge, orchestrator=orchestrator, token=token)
+        return cls(edge=edge, orchestrator=orchestrator, token=token, tls_dir=settings.tls_dir)
 
     async def __aenter__(self) -> Self:
         return self

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import grpc
 from underpaint.contract.chunks import Assembly
 from underpaint.contract.errors import EngineFailed, InvalidRequest, ServiceUnreachable
 from underpaint.contract.pictures import Digest
-from underpaint.contract.rim import call_options, open_channel, translated
+from underpaint.contract.rim import Connection, call_options
 
 StubT = TypeVar("StubT")
 AnswerT = TypeVar("AnswerT")
@@ -27,15 +28,20 @@ class Peer(Generic[StubT]):
         *,
         token: str = "",
         timeout_s: float | None = None,
+        tls_dir: Path | None = None,
     ) -> None:
-        """`service` is a full name such as "underpaint.v1.EdgeService"."""
+        """`service` is a full name such as "underpaint.v1.EdgeService".
+
+        Raises:
+            InvalidRequest: the address is not one, or the certificates cannot be used.
+        """
         self.address = address
         self._service = service
-        self._make_stub = stub
         self._token = token
         self._timeout_s = timeout_s
-        self._channel: grpc.aio.Channel | None = None
-        self._stub: StubT | None = None
+        self._connection = (
+            Connection(self.label, address, stub, tls_dir=tls_dir) if address else None
+        )
 
     @property
     def label(self) -> str:
@@ -46,17 +52,12 @@ class Peer(Generic[StubT]):
     @property
     def stub(self) -> StubT:
         """The stub, on an open channel."""
-        if not self.address:
-            raise ServiceUnreachable(f"no address of {self.label} is set; give one")
-        if self._stub is None:
-            self._channel = open_channel(self.address)
-            self._stub = self._make_stub(self._channel)
-        return self._stub
+        return self._reached.stub
 
     @contextmanager
     def call(self, rpc: str) -> Iterator[dict[str, Any]]:
         """Keyword arguments for one call of the stub, whose errors become domain errors."""
-        with translated(self.label):
+        with self._reached.translated():
             yield call_options(f"/{self._service}/{rpc}", self._token, self._timeout_s)
 
     def arrival(self, digest: Digest, limit: int) -> Arrival:
@@ -65,9 +66,14 @@ class Peer(Generic[StubT]):
 
     async def close(self) -> None:
         """Ends the channel and what still runs on it."""
-        if self._channel is not None:
-            await self._channel.close()
-            self._channel = self._stub = None
+        if self._connection is not None:
+            await self._connection.close()
+
+    @property
+    def _reached(self) -> Connection[StubT]:
+        if self._connection is None:
+            raise ServiceUnreachable(f"no address of {self.label} is set; give one")
+        return self._connection
 
 
 class Arrival:

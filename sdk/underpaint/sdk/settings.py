@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from underpaint.contract.addresses import PeerAddressOrNone
+from underpaint.contract.errors import InvalidRequest
 
 
 def default_data_dir() -> Path:
@@ -20,11 +24,28 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="UNDERPAINT_", frozen=True, extra="ignore")
 
     # host:port; empty means that of the running `underpaint up`.
-    edge: str = ""
-    orchestrator: str = ""
+    edge: PeerAddressOrNone = ""
+    orchestrator: PeerAddressOrNone = ""
     # A file, so that the token stays out of process lists.
     token_file: Path | None = None
+    # ca.pem, cert.pem and key.pem; without them services are called without TLS.
+    tls_dir: Path | None = None
     # Where `underpaint up` keeps everything.
     data_dir: Path = default_data_dir()
     # Show where an unforeseen error came from.
     debug: bool = False
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings from the environment, under those that are given.
+
+    Raises:
+        InvalidRequest: a value that does not fit; names it in one line.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        flag = f"--{name.replace('_', '-')} (UNDERPAINT_{name.upper()})"
+        raise InvalidRequest(f"{flag}: {first['msg']}") from None

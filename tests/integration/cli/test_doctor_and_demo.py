@@ -28,7 +28,7 @@ def test_doctor_finds_a_service_that_answers_and_one_that_does_not(cli: Cli) -> 
 
     ill = cli("doctor", "--edge", "127.0.0.1:1")
     assert ill.code == 1
-    assert "does not answer at 127.0.0.1:1" in ill.out
+    assert "127.0.0.1:1 is out of reach: nothing listens there; is it running?" in ill.out
     assert "1 must be fixed" in ill.out
 
 

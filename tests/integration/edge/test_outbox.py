@@ -31,6 +31,7 @@ from underpaint.edge.orchestrator import Orchestrator
 from underpaint.edge.outbox_sender import OutboxSender
 from underpaint.edge.servicer import SERVICE, EdgeServicer
 from underpaint.edge.store import DraftStore
+from underpaint.local import authority
 from underpaint.sdk.client import AsyncUnderpaint
 from underpaint.sdk.requests import PolishRequest
 from underpaint.v1 import edge_pb2_grpc, orchestrator_pb2_grpc
@@ -49,11 +50,14 @@ def own_draft(id_: str = "aaaaaaaaaaaa", privacy: Privacy = Privacy.FULL) -> Dra
     return replace(make_draft(picture(1), id_=id_), privacy=privacy, digest=Digest.of(picture(1)))
 
 
-async def serve(stub: StubOrchestrator, address: str) -> grpc.aio.Server:
+async def serve(
+    stub: StubOrchestrator, address: str, tls_dir: Path | None = None
+) -> grpc.aio.Server:
     server, _ = await start_server(
         address,
         lambda s: orchestrator_pb2_grpc.add_OrchestratorServiceServicer_to_server(stub, s),
         ["underpaint.v1.OrchestratorService"],
+        tls_dir=tls_dir,
     )
     return server
 
@@ -76,12 +80,14 @@ class Node:
 
 
 @asynccontextmanager
-async def running(folder: Path, orchestrator: str) -> AsyncIterator[Node]:
+async def running(
+    folder: Path, orchestrator: str, tls_dir: Path | None = None
+) -> AsyncIterator[Node]:
     """A node with one draft; its courier runs only where a test says so."""
     store = DraftStore(folder, draft_limit=9, bytes_limit=2**30)
     if not len(store):
         store.add(own_draft(), picture(1))
-    peer = Orchestrator(orchestrator) if orchestrator else None
+    peer = Orchestrator(orchestrator, tls_dir=tls_dir) if orchestrator else None
     courier = OutboxSender(store, peer, every_s=0.05)
     lane: Any = DraftQueue(lambda: pytest.fail("no drafts are made here"))
     server, port = await start_server(
@@ -117,6 +123,22 @@ async def stub(cloud: tuple[StubOrchestrator, str]) -> StubOrchestrator:
 async def node(cloud: tuple[StubOrchestrator, str], tmp_path: Path) -> AsyncIterator[Node]:
     async with running(tmp_path, cloud[1]) as own:
         yield own
+
+
+async def test_the_outbox_is_sent_by_tls(tmp_path: Path) -> None:
+    tls_dir, address, stub = tmp_path / "tls", f"127.0.0.1:{free_port()}", StubOrchestrator()
+    authority.init(tls_dir, [], days=10)
+    server = await serve(stub, address, tls_dir)
+    async with running(tmp_path / "plain", address) as node:
+        kept = await node.keep()
+        await node.client.send_outbox()
+        assert "if it asks for TLS, give --tls-dir" in (await node.one()).reason
+        assert kept.state is OutboxState.HELD
+    async with running(tmp_path / "tls-node", address, tls_dir) as node:
+        await node.keep()
+        sent, left = await node.client.send_outbox()
+        assert (len(sent), left) == (1, [])
+    await server.stop(None)
 
 
 async def test_cut_off_it_waits_says_so_and_is_sent_once_after_the_cut_heals(

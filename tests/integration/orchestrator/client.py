@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -24,10 +25,10 @@ def request(**changes: Any) -> pb.PromotionRequest:
 
 
 class Client:
-    def __init__(self, address: str, token: str = "") -> None:
+    def __init__(self, address: str, token: str = "", tls_dir: Path | None = None) -> None:
         self.address = address
         self.metadata = (("authorization", f"Bearer {token}"),) if token else None
-        self.channel = open_channel(address)
+        self.channel = open_channel(address, tls_dir)
         self.stub = orchestrator_pb2_grpc.OrchestratorServiceStub(self.channel)
 
     async def close(self) -> None:

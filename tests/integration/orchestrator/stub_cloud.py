@@ -6,6 +6,7 @@ import asyncio
 import functools
 import io
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -24,7 +25,8 @@ PREVIEW = b"\xff\xd8\xff preview"
 class StubCloud(cloud_pb2_grpc.CloudServiceServicer):
     """Each call takes the next step of `script`; without one it succeeds."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls_dir: Path | None = None) -> None:
+        self.tls_dir = tls_dir
         self.served = ["full"]
         self.script: list[UnderpaintError | str] = []
         self.calls: list[cloud_pb2.GenerateRequest] = []
@@ -40,6 +42,7 @@ class StubCloud(cloud_pb2_grpc.CloudServiceServicer):
             self.address or "127.0.0.1:0",
             lambda server: cloud_pb2_grpc.add_CloudServiceServicer_to_server(self, server),
             ["underpaint.v1.CloudService"],
+            tls_dir=self.tls_dir,
         )
         self.address = f"127.0.0.1:{port}"
 

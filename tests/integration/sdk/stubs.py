@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from underpaint.contract.rim import start_server
@@ -28,7 +29,7 @@ class Stubs:
 
 
 @contextmanager
-def serving(token: str = "") -> Iterator[Stubs]:
+def serving(token: str = "", tls_dir: Path | None = None) -> Iterator[Stubs]:
     """Both stubs on free ports, on a thread with its own event loop."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -41,6 +42,7 @@ def serving(token: str = "") -> Iterator[Stubs]:
             lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(edge, s),
             ["underpaint.v1.EdgeService"],
             token=token,
+            tls_dir=tls_dir,
         )
         two, port = await start_server(
             "127.0.0.1:0",
@@ -49,6 +51,7 @@ def serving(token: str = "") -> Iterator[Stubs]:
             ),
             ["underpaint.v1.OrchestratorService"],
             token=token,
+            tls_dir=tls_dir,
         )
         addresses = f"127.0.0.1:{edge_port}", f"127.0.0.1:{port}"
         return Stubs(edge, orchestrator, *addresses), [one, two]

@@ -17,7 +17,7 @@ from underpaint.contract.health import unhealthy
 from underpaint.contract.reach import reason
 from underpaint.contract.rim import Connection, call_options, start_server
 from underpaint.contract.tls import CERT, KEY, read_certificates
-from underpaint.sdk import authority
+from underpaint.local import authority
 from underpaint.v1 import edge_pb2, edge_pb2_grpc
 
 SERVICE = "underpaint.v1.EdgeService"

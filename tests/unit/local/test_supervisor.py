@@ -26,8 +26,9 @@ def script(
     """A child that is healthy once it has said "up" to its log."""
     log = folder / "logs" / f"{name}.log"
 
-    async def probe() -> bool:
-        return log.exists() and log.read_text().rpartition("--- started")[2].count("up\n") > 0
+    async def probe() -> str:
+        said = log.read_text().rpartition("--- started")[2] if log.exists() else ""
+        return "" if "up\n" in said else "it has not said up"
 
     return ChildSpec(
         name=name,
@@ -178,3 +179,12 @@ async def test_the_log_of_a_child_is_kept_over_starts(tmp_path: Path) -> None:
             await running.started()
 
     assert (tmp_path / "logs" / "one.log").read_text().count("--- started at") == 2
+
+
+async def test_whoever_waits_for_a_slow_child_hears_why(tmp_path: Path) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    spec = script(tmp_path, "one", "import time; time.sleep(600)")
+    async with Supervisor([spec], tmp_path, slow=heard.put_nowait, tell_every_s=0.0):
+        why = await asyncio.wait_for(heard.get(), PATIENCE_S)
+    assert why.startswith("one is still starting after 0 s: it has not said up; its log is ")
+    assert why.endswith(str(tmp_path / "logs" / "one.log"))

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from underpaint.contract.errors import InvalidRequest, ServiceUnreachable
-from underpaint.local import extras, stack
+from underpaint.local import authority, extras, stack
 from underpaint.local.lock import take_lock
 from underpaint.local.stack import StackOptions, plan
+from underpaint.sdk.client import AsyncUnderpaint
 from underpaint.sdk.discovery import STATE, Running, find_addresses, read_running
 from underpaint.sdk.settings import Settings
 
@@ -66,6 +67,24 @@ def test_the_plan_starts_state_first_and_gives_each_its_own_port(tmp_path: Path)
     assert f"unix://{specs[0].address}" in specs[1].command
 
 
+def test_every_tier_of_the_plan_takes_the_same_certificates(tmp_path: Path) -> None:
+    authority.init(tmp_path / "tls", [], days=10)
+    _, *tiers = plan(options(tmp_path, tls_dir=tmp_path / "tls"))
+    assert len(tiers) == 3
+    for spec in tiers:
+        assert spec.command[spec.command.index("--tls-dir") + 1] == str(tmp_path / "tls")
+    with pytest.raises(InvalidRequest, match="certs init"):
+        plan(options(tmp_path, tls_dir=tmp_path / "none"))
+
+
+def test_a_setting_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNDERPAINT_EDGE", "127.0.0.1")
+    with pytest.raises(InvalidRequest, match=r"UNDERPAINT_EDGE\): '127.0.0.1' has no port"):
+        AsyncUnderpaint.from_settings()
+    with pytest.raises(InvalidRequest, match="is a URL; write edge:1"):
+        AsyncUnderpaint(edge="http://edge:1")
+
+
 def test_the_plan_leaves_out_what_is_elsewhere(tmp_path: Path) -> None:
     own_redis = plan(options(tmp_path, redis_url="redis://db:6379/0"))
     assert [spec.name for spec in own_redis] == ["orchestrator", "cloud", "edge"]
@@ -119,4 +138,5 @@ def test_each_extra_lists_its_own_packages() -> None:
     assert "ray" in {p.name for p in extras.packages("cloud")}
     assert "ray" not in {p.name for p in extras.packages("edge")}
     assert "torch" not in {p.name for p in extras.packages("orchestrator")}
-    assert {p.name for p in extras.packages("sdk")} == {"rich", "typer"}
+    assert {"rich", "typer"} <= {p.name for p in extras.packages("sdk")}
+    assert not {"ray", "torch"} & {p.name for p in extras.packages("sdk")}

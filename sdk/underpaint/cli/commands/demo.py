@@ -102,10 +102,14 @@ async def _start(context: CommandContext, started: AsyncExitStack, times: Times)
     # Kept, so that a second demo starts in seconds; apart from what is drawn in earnest.
     given = "data_dir" in settings.model_fields_set
     data_dir = settings.data_dir if given else settings.data_dir / "demo"
-    options = StackOptions(data_dir=data_dir, edge_port=0, orchestrator_port=0, cloud_port=0)
+    options = StackOptions(
+        data_dir=data_dir, edge_port=0, orchestrator_port=0, cloud_port=0, tls_dir=settings.tls_dir
+    )
     _, state = await started.enter_async_context(running(context, options))
     context.client = AsyncUnderpaint(
-        edge=state.addresses["edge"], orchestrator=state.addresses["orchestrator"]
+        edge=state.addresses["edge"],
+        orchestrator=state.addresses["orchestrator"],
+        tls_dir=settings.tls_dir,
     )
     times.start = time.monotonic() - begun
     seconds = ", ".join(f"{name} {value:.1f} s" for name, value in state.seconds.items())

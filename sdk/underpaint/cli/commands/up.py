@@ -73,6 +73,7 @@ async def up(
         policy=policy,
         callers_file=callers_file,
         budget_usd=budget,
+        tls_dir=context.settings.tls_dir,
     )
     with _signals_cancel():
         try:
@@ -103,7 +104,9 @@ async def running(
     lock = take_lock(options.data_dir)
     try:
         view = _View(context)
-        supervisor = Supervisor(stack.plan(options), options.data_dir, changed=view.changed)
+        supervisor = Supervisor(
+            stack.plan(options), options.data_dir, changed=view.changed, slow=view.slow
+        )
         view.statuses = list(supervisor.statuses.values())
 
         def write() -> Running:
@@ -162,6 +165,10 @@ class _View:
         if status.phase is Phase.HEALTHY and not status.restarts:
             line += f" after {status.start_seconds:.1f} s at {status.address}"
         self._stage.print(line, soft_wrap=True, style="" if status.restarts else "dim")
+
+    def slow(self, why: str) -> None:
+        """A child takes its time."""
+        self._stage.print(why, soft_wrap=True, markup=False, style="yellow")
 
     def _render(self) -> RenderableType:
         table = Table(box=None, pad_edge=False, show_header=False)
