@@ -23,7 +23,8 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 50071
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s \
-    CMD ["python", "-c", "import grpc; from grpc_health.v1 import health_pb2, health_pb2_grpc as g; assert g.HealthStub(grpc.insecure_channel('127.0.0.1:50071')).Check(health_pb2.HealthCheckRequest(), timeout=4).status == 1"]
+    CMD ["python", "-m", "underpaint.contract.health", "127.0.0.1:50071"]
 STOPSIGNAL SIGTERM
+# It starts with a token and UNDERPAINT_TLS_DIR, or with --insecure: it listens on every interface.
 ENTRYPOINT ["python", "-m", "underpaint.cloud"]
 CMD ["--listen", "0.0.0.0:50071", "--data-dir", "/data"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from underpaint.local import authority
 
 from tests.unit.cloud.tiny import save_flow
 
@@ -25,9 +27,14 @@ class Cloud:
     folder: Path
     model: Path
     lines: list[str]
+    tls_dir: Path | None = None
 
 
-def start_cloud(folder: Path, model: Path, token: str = "") -> Cloud:
+# Somebody's proxy, at which nobody answers: nothing on this machine may be called through it.
+PROXIES = dict.fromkeys(("http_proxy", "https_proxy", "grpc_proxy"), "http://127.0.0.1:1")
+
+
+def start_cloud(folder: Path, model: Path, token: str = "", tls_dir: Path | None = None) -> Cloud:
     """Starts one and waits until it says that it listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -37,7 +44,9 @@ def start_cloud(folder: Path, model: Path, token: str = "") -> Cloud:
     if token:
         (folder.parent / "token").write_text(token)
         command += ["--token-file", str(folder.parent / "token")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    if tls_dir:
+        command += ["--tls-dir", str(tls_dir)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | PROXIES)
     lines: list[str] = []
     impatient = threading.Timer(START_S, process.kill)
     impatient.start()
@@ -49,14 +58,16 @@ def start_cloud(folder: Path, model: Path, token: str = "") -> Cloud:
     impatient.cancel()
     assert lines, "it said nothing"
     assert lines[-1] == f"underpaint cloud listening on {address}", lines
-    return Cloud(process, address, token, folder, model, lines)
+    return Cloud(process, address, token, folder, model, lines, tls_dir)
 
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """One for all tests; those after the one that ends it start their own."""
+    """One for all tests, called by TLS; those after the one that ends it start their own."""
     root = tmp_path_factory.mktemp("cloud")
-    running = start_cloud(root / "data", save_flow(root / "tiny"), token="sesame")
+    authority.init(root / "tls", [], days=10)
+    model = save_flow(root / "tiny")
+    running = start_cloud(root / "data", model, token="sesame", tls_dir=root / "tls")
     try:
         yield running
     finally:

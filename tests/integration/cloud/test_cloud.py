@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -24,9 +25,11 @@ from underpaint.contract.errors import (
     Unauthenticated,
     UnderpaintError,
 )
+from underpaint.contract.health import unhealthy
 from underpaint.contract.pictures import Digest, decode, encode_png
 from underpaint.contract.rim import call_options, open_channel, translated
 from underpaint.contract.wire import digest_to_wire
+from underpaint.local import authority
 from underpaint.v1 import cloud_pb2, cloud_pb2_grpc, common_pb2
 
 from tests.integration.cloud.conftest import Cloud, start_cloud
@@ -38,7 +41,7 @@ DRAFT = encode_png(Image.linear_gradient("L"))
 
 @pytest.fixture
 async def stub(cloud: Cloud) -> AsyncIterator[Any]:
-    async with open_channel(cloud.address) as channel:
+    async with open_channel(cloud.address, cloud.tls_dir) as channel:
         yield cloud_pb2_grpc.CloudServiceStub(channel)
 
 
@@ -124,6 +127,34 @@ async def test_without_the_token_nothing_is_done(stub: Any, token: str) -> None:
         await stub.ListEngines(cloud_pb2.ListEnginesRequest(), **call_options(LIST, token))
 
 
+async def test_its_certificates_are_asked_for_checked_and_exchanged(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    assert cloud.tls_dir is not None
+    assert "if it asks for TLS, give --tls-dir" in await unhealthy(cloud.address)
+    stranger = tmp_path / "stranger"
+    authority.init(stranger, [], days=10)
+    assert "not from an authority in" in await unhealthy(cloud.address, stranger)
+    fingerprint = await shown(cloud)
+    authority.issue(cloud.tls_dir, cloud.tls_dir, [], days=20)
+    assert await shown(cloud) != fingerprint
+    assert await unhealthy(cloud.address, cloud.tls_dir) == ""
+
+
+async def shown(cloud: Cloud) -> bytes:
+    """The certificate that it shows to a caller of its house."""
+    context = ssl.create_default_context(cafile=str(cloud.tls_dir / "ca.pem"))
+    context.load_cert_chain(cloud.tls_dir / "cert.pem", cloud.tls_dir / "key.pem")
+    context.set_alpn_protocols(["h2"])
+    host, port = cloud.address.split(":")
+    _, writer = await asyncio.open_connection(host, int(port), ssl=context)
+    shown: ssl.SSLObject = writer.get_extra_info("ssl_object")
+    certificate = shown.getpeercert(binary_form=True)
+    writer.close()
+    assert certificate
+    return certificate
+
+
 async def test_the_engine_is_described(stub: Any) -> None:
     answer = await stub.ListEngines(cloud_pb2.ListEnginesRequest(), **call_options(LIST, "sesame"))
     (engine,) = answer.engines
@@ -135,7 +166,7 @@ async def test_a_standard_health_check_is_answered_while_the_engine_works(
 ) -> None:
     long = stub.Generate(asked(num_inference_steps=150), **call_options(GENERATE, "sesame"))
     await long.read()
-    async with open_channel(cloud.address) as channel:
+    async with open_channel(cloud.address, cloud.tls_dir) as channel:
         answer = await health_pb2_grpc.HealthStub(channel).Check(
             health_pb2.HealthCheckRequest(), timeout=30
         )
