@@ -29,7 +29,7 @@ _PARTS: Final = (
     ("JSON of records", ("pydantic/", "records.py")),
     ("protobuf and wire", ("contract/wire", "google/protobuf")),
     ("policy and prices", ("orchestrator/policy", "orchestrator/pricing")),
-    ("gRPC", ("grpc/", "contract/rim.py", "orchestrator/api/", "asyncio/events.py")),
+    ("gRPC", ("grpc/", "contract/rim/", "orchestrator/api/", "asyncio/events.py")),
 )
 
 
