@@ -18,6 +18,10 @@ from underpaint.local.leftovers import find
 from underpaint.sdk.discovery import STATE
 
 COMMAND = (sys.executable, "-c", "from underpaint.cli.main import main; main()")
+# Somebody's proxy, at which nobody answers: nothing on this machine may be called through it.
+PROXIES = dict.fromkeys(
+    ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy"), "http://127.0.0.1:1"
+)
 FREE_PORTS = ("--edge-port", "0", "--orchestrator-port", "0", "--cloud-port", "0")
 PATIENCE_S = 240.0
 
@@ -43,7 +47,7 @@ def run_cli(*arguments: object, data_dir: Path) -> Ended:
         text=True,
         timeout=PATIENCE_S,
         check=False,
-        env=environ,
+        env=environ | PROXIES,
         cwd=data_dir.parent,
     )
     assert "Traceback" not in done.stderr + done.stdout, done.stderr
@@ -77,7 +81,7 @@ class Stack:
                 stdout=subprocess.PIPE,
                 stderr=err,
                 text=True,
-                env=environ,
+                env=environ | PROXIES,
             )
         assert self.process.stdout is not None
         said = ""

@@ -89,6 +89,17 @@ def test_a_port_in_use_is_told_before_anything_starts(
     assert f"cannot listen on {address}: Address already in use" in capsys.readouterr().err
 
 
+def test_a_port_of_ipv6_in_use_is_told_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+        address = f"[::1]:{taken.getsockname()[1]}"
+        model = str(whole(tmp_path / "model"))
+        flags = ["--model", model, "--listen", address, "--data-dir", str(tmp_path / "data")]
+        assert cloud.main(flags) == 2
+    assert f"cannot listen on {address}: Address already in use" in capsys.readouterr().err
+
+
 def test_two_clouds_do_not_share_a_data_directory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
