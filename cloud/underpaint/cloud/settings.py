@@ -22,7 +22,9 @@ def _threads() -> int:
 class Settings(BaseSettings):
     """Flags win over UNDERPAINT_CLOUD_* variables, which win over these defaults."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, populate_by_name=True
+    )
 
     listen: PeerAddress = Field("127.0.0.1:50071", description="HOST:PORT of Serve's gRPC ingress")
     model: str = Field(str(BUNDLED), description="diffusers directory, or hub id OWNER/NAME")

@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     """One edge node. Each field is a flag (`--data-dir`) and a variable (`..._DATA_DIR`)."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
     )
 
     listen: ListenAddress = "127.0.0.1:50051"

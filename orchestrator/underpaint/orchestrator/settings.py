@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     """From UNDERPAINT_ORCHESTRATOR_* in the environment; flags of the same names win."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
     )
 
     listen: Annotated[ListenAddress, Field(description="HOST:PORT to serve gRPC on")] = (

@@ -20,7 +20,7 @@ _PROBE_EVERY_S: Final = 0.1
 # A first start may have to fetch a model.
 _START_LIMIT_S: Final = 900.0
 # Whoever waits hears this often why.
-_TELL_EVERY_S: Final = 15.0
+_TELL_EVERY_S: Final = 30.0
 # A child that lived shorter has crashed quickly.
 _QUICK_S: Final = 30.0
 _MAX_QUICK_CRASHES: Final = 5

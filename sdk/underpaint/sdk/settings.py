@@ -21,7 +21,9 @@ def default_data_dir() -> Path:
 class Settings(BaseSettings):
     """What a client reads from its surroundings; every name is prefixed UNDERPAINT_."""
 
-    model_config = SettingsConfigDict(env_prefix="UNDERPAINT_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="UNDERPAINT_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     # host:port; empty means that of the running `underpaint up`.
     edge: PeerAddressOrNone = ""

@@ -44,6 +44,8 @@ def test_the_tls_directory_has_the_name_all_services_share_too(
 ) -> None:
     monkeypatch.setenv(name, "/run/tls")
     assert read_settings([]).tls_dir == Path("/run/tls")
+    monkeypatch.setenv(name, "")
+    assert read_settings([]).tls_dir is None
 
 
 def test_settings_cannot_be_changed_later() -> None:

@@ -81,6 +81,9 @@ def test_a_setting_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("UNDERPAINT_EDGE", "127.0.0.1")
     with pytest.raises(InvalidRequest, match=r"UNDERPAINT_EDGE\): '127.0.0.1' has no port"):
         AsyncUnderpaint.from_settings()
+    monkeypatch.setenv("UNDERPAINT_EDGE", "")
+    monkeypatch.setenv("UNDERPAINT_TLS_DIR", "")
+    assert (Settings().edge, Settings().tls_dir) == ("", None)
     with pytest.raises(InvalidRequest, match="is a URL; write edge:1"):
         AsyncUnderpaint(edge="http://edge:1")
 
