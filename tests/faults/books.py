@@ -13,6 +13,7 @@ from underpaint.contract.accounting import Budget, LedgerEntry, Period
 from underpaint.contract.promotion import PromotionState
 from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.ledger.audit import Auditor
+from underpaint.orchestrator.names import bare
 from underpaint.orchestrator.promotions.archive import Archive
 from underpaint.orchestrator.storage.redis.store import RedisStore
 
@@ -68,9 +69,11 @@ async def audit(url: str, data_dir: Path, acknowledged: Collection[str]) -> Verd
         entries = [entry async for batch in bookkeeper.read("") for entry in batch]
         verdict.breaches += _breaches(entries, await ledger.budgets())
         history = defaultdict(list)
+        stored = {}  # ids as they are kept, below their organisation: there is only one
         for entry in entries:
             if entry.kind in ("reserve", *ENDINGS):
-                history[entry.promotion_id].append(entry)
+                history[bare(entry.promotion_id)].append(entry)
+                stored[bare(entry.promotion_id)] = entry.promotion_id
         for promotion_id in sorted(set(acknowledged) | history.keys()):
             kinds = [entry.kind for entry in history[promotion_id]]
             ended = [kind for kind in kinds if kind in ENDINGS]
@@ -79,7 +82,7 @@ async def audit(url: str, data_dir: Path, acknowledged: Collection[str]) -> Verd
                 continue
             if kinds.count("reserve") != 1 or len(ended) != 1:
                 verdict.twice.append(f"{promotion_id}: {kinds}")
-            promotion = await ledger.get(promotion_id)
+            promotion = await ledger.get(stored[promotion_id])
             verdict.ended[promotion.state.value] += 1
             if (promotion.state is PromotionState.SETTLED) != (ended == ["settle"]):
                 verdict.mismatches.append(f"{promotion_id} is {promotion.state}, entries: {kinds}")
