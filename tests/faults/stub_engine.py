@@ -71,7 +71,7 @@ class Orders:
 
     def write(self, what: str, promotion_id: str) -> None:
         with self.diary.open("a") as diary:
-            diary.write(f"{what} {promotion_id}\n")
+            diary.write(f"{what} {promotion_id.rpartition('/')[2]}\n")
 
     def text(self, path: Path) -> str:
         return path.read_text().strip() if path.exists() else ""

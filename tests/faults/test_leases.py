@@ -62,11 +62,11 @@ async def test_15_a_worker_that_wakes_after_its_lease_is_refused(house: House) -
     first.process.stall()
     await house.start()
     assert await house.ended("promotion-1") == b"settled"
-    settled = house.store.hgetall(f"{ROOT}:promotion:promotion-1")
+    settled = house.store.hgetall(f"{ROOT}:promotion:default/promotion-1")
     recording.let_go()
     first.process.wake()
     await until(lambda: "or has ended" in first.process.said, "the first is refused")
-    assert house.store.hgetall(f"{ROOT}:promotion:promotion-1") == settled
+    assert house.store.hgetall(f"{ROOT}:promotion:default/promotion-1") == settled
     promotion = await first.client.get("promotion-1")
     assert promotion.receipt
     assert promotion.artifact
@@ -98,7 +98,7 @@ async def test_17_delivered_five_times_it_is_charged_once(house: House) -> None:
     workers = [await house.start("--max-attempts", "9") for _ in range(2)]
     await house.promote(workers[0], "promotion-1")
     await house.began("promotion-1")
-    keys = (f"{ROOT}:work", f"{ROOT}:promotion:promotion-1")
+    keys = (f"{ROOT}:work", f"{ROOT}:promotion:default/promotion-1")
     for delivery in range(2, 6):
 
         def delivered(delivery: int = delivery) -> bool:

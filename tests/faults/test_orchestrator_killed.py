@@ -11,6 +11,7 @@ import pytest
 from redis import Redis
 from underpaint.contract.errors import UnderpaintError
 from underpaint.contract.pictures import Digest
+from underpaint.orchestrator.names import bare
 from underpaint.orchestrator.storage.redis.embedded import configuration, find_server
 
 from tests.faults.books import check_the_books
@@ -131,16 +132,16 @@ async def test_06_a_redelivery_after_settling_changes_nothing(house: House) -> N
     await sprung(trap.sprung)
     assert await house.ended("promotion-1") == b"settled"
     first.kill()
-    settled = house.store.hgetall(f"{ROOT}:promotion:promotion-1")
+    settled = house.store.hgetall(f"{ROOT}:promotion:default/promotion-1")
     entries = house.store.xrange(f"{ROOT}:ledger")
     assert house.store.xlen(f"{ROOT}:work") == 0
-    house.store.xadd(f"{ROOT}:work", {"promotion": "promotion-1"})
-    house.store.xadd(f"{ROOT}:work", {"promotion": "promotion-1"})
+    house.store.xadd(f"{ROOT}:work", {"promotion": "default/promotion-1"})
+    house.store.xadd(f"{ROOT}:work", {"promotion": "default/promotion-1"})
     second = await house.start()
     await until(lambda: house.store.xlen(f"{ROOT}:work") == 0, "the redelivered are dropped")
     await house.promote(second, "promotion-2")
     assert await house.ended("promotion-2") == b"settled"
-    assert house.store.hgetall(f"{ROOT}:promotion:promotion-1") == settled
+    assert house.store.hgetall(f"{ROOT}:promotion:default/promotion-1") == settled
     assert house.store.xrange(f"{ROOT}:ledger")[: len(entries)] == entries
     assert house.orders.wrote("began", "promotion-1") == 1
     await check_the_books(house)
@@ -166,4 +167,4 @@ async def _promised(house: House, folder: Path, size: int) -> set[str]:
     server.kill()
     assert reserved == work == records
     assert held == QUOTED * len(reserved)
-    return {promotion_id.decode() for promotion_id in reserved}
+    return {bare(promotion_id.decode()) for promotion_id in reserved}

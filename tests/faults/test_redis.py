@@ -106,7 +106,7 @@ async def test_09_a_retry_after_a_lost_reply_returns_what_is_stored(house: House
     orchestrator = await house.start("--lease-s", "60", redis=wire)
     door = await house.between(orchestrator.client.address)
     outside = house.client(door.address)
-    quote = await outside.quote(small())
+    quote, second, third = [await outside.quote(small()) for _ in range(3)]
 
     from_redis = wire.lose_reply(script("reserve"))
     promoting = asyncio.create_task(outside.promote("promotion-1", small(), quote_id=quote.id))
@@ -119,20 +119,20 @@ async def test_09_a_retry_after_a_lost_reply_returns_what_is_stored(house: House
     assert stored.quote == quote
 
     to_client = door.lose_reply(b"promotion-2")
-    promoting = asyncio.create_task(outside.promote("promotion-2", small(), quote_id=quote.id))
+    promoting = asyncio.create_task(outside.promote("promotion-2", small(), quote_id=second.id))
     await until(lambda: house.field("promotion-2", "state"), "the second is reserved")
     to_client.reset()
     with pytest.raises(UnderpaintError):
         await promoting
-    assert (await outside.promote("promotion-2", small(), quote_id=quote.id)).quote == quote
+    assert (await outside.promote("promotion-2", small(), quote_id=second.id)).quote == second
     house.acknowledged.add("promotion-2")
     await house.ended("promotion-2")
 
     another = await house.start("--concurrency", "0")
     overtaken = wire.hold(script("reserve"))
-    promoting = asyncio.create_task(outside.promote("promotion-3", small(), quote_id=quote.id))
+    promoting = asyncio.create_task(outside.promote("promotion-3", small(), quote_id=third.id))
     await sprung(overtaken.sprung)
-    first = await house.promote(another, "promotion-3", quote_id=quote.id)
+    first = await house.promote(another, "promotion-3", quote_id=third.id)
     overtaken.let_go()
     assert (await promoting).created_at == first.created_at
     await house.ended("promotion-3")

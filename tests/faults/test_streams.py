@@ -76,7 +76,7 @@ async def test_22_what_happens_while_it_is_looked_for_is_no_gap(house: House) ->
     watcher = await house.start("--concurrency", "0", redis=wire)
     await house.promote(worker, "promotion-1")
     await house.began("promotion-1")
-    key = f"{ROOT}:promotion:promotion-1"
+    key = f"{ROOT}:promotion:default/promotion-1"
     state = wire.hold(f"HGETALL\r\n${len(key)}\r\n{key}\r\n".encode())
     watching = asyncio.create_task(watcher.client.events("promotion-1"))
     await sprung(state.sprung)
