@@ -59,6 +59,9 @@ class Store(PromotionStore, Protocol):
     async def lose(self, number: int) -> None:
         """Removes an entry."""
 
+    async def forget(self, day: str) -> None:
+        """Forgets that a day is closed."""
+
 
 class Capability(StrEnum):
     """What not every store can do."""

@@ -28,7 +28,7 @@ from underpaint.orchestrator.promotions.store import Lease, LeaseLost, Overcharg
 
 from tests.conformance.implementations import NEVER_LAPSES_S, Implementation, Place, Store
 from tests.conformance.model import Limit, Model, Promoted
-from tests.conformance.steps import promote
+from tests.conformance.steps import promote, whole
 from tests.unit.orchestrator.samples import OUTCOME
 
 T = TypeVar("T")
@@ -249,7 +249,10 @@ class LedgerMachine(RuleBasedStateMachine):
     # The ledger
 
     def checkpoint(self, data: st.DataObject) -> None:
+        before = self.wait(whole(self.store)).closed
         assert self.wait(self.auditor.checkpoint()).mismatches == ()
+        if self.wait(whole(self.store)).closed != before:
+            self.did("closed days")
         assert len(self.wait(self.store.entries("", 9))) == 1
         self.did("checkpoint")
         self.checkpointed_at = sum(self.mine.values())
@@ -280,7 +283,7 @@ class LedgerMachine(RuleBasedStateMachine):
         type(self).steps += 1
         found = self.wait(self.auditor.verify())
         assert found.mismatches == ()
-        kept = self.wait(self.store.balances())
+        kept = self.wait(whole(self.store))
         for (scope, window), amounts in kept.amounts.items():
             assert min(amounts) >= 0
             if window == CAMPAIGN:

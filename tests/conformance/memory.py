@@ -24,3 +24,6 @@ class ClockedMemory(MemoryStore):
 
     async def lose(self, number: int) -> None:
         self._entries = [each for each in self._entries if each.number != number]
+
+    async def forget(self, day: str) -> None:
+        del self._closed_days[day]

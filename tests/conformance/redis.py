@@ -79,3 +79,6 @@ class ClockedRedis(RedisStore):
         for entry in await self.entries("", 1_000):
             if entry.number == number:
                 await self._redis.xdel(self._key("ledger"), entry.id)
+
+    async def forget(self, day: str) -> None:
+        await self._redis.hdel(self._key("closed"), day)

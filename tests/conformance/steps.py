@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from underpaint.contract.accounting import LedgerEntry
 from underpaint.contract.promotion import Account, Promotion
-from underpaint.orchestrator.ledger.replay import LedgerReplay, differences
-from underpaint.orchestrator.ledger.store import EVER
+from underpaint.orchestrator.ledger.replay import LedgerReplay
+from underpaint.orchestrator.ledger.store import EVER, Balances
 from underpaint.orchestrator.promotions.quoting import content_of
 from underpaint.orchestrator.promotions.store import Lease, PromotionStore
 
@@ -49,13 +50,27 @@ async def settle_next(store: PromotionStore, charged: int) -> None:
     await store.settle(lease, charged, 9 * charged)
 
 
+async def whole(store: PromotionStore) -> Balances:
+    """All balances of a store that stands still; what was charged on closed days, too."""
+    found = Balances()
+    async for part in store.parts():
+        found = replace(
+            part,
+            amounts={**found.amounts, **part.amounts},
+            campaigns={**found.campaigns, **part.campaigns},
+            open={**found.open, **part.open},
+            closed=found.closed if part.closed is None else part.closed,
+        )
+    return replace(found, spend=await store.spend(""))
+
+
 async def balance(store: PromotionStore, scope: str = PROJECT) -> tuple[int, int]:
     """Reserved and spent; checked against the replay of all entries, as everything else."""
     replay = LedgerReplay()
     for entry in await store.entries("", 100_000):
         replay.add(entry)
-    kept = await store.balances()
-    assert [*replay.problems, *differences(replay.balances(kept.campaigns), kept)] == []
+    kept = await whole(store)
+    assert [*replay.problems, *(line for line, _ in replay.differences(kept))] == []
     return kept.amounts.get((scope, EVER), (0, 0))
 
 

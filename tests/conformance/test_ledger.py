@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from underpaint.contract.accounting import LedgerEntry, Period
@@ -12,10 +14,10 @@ from underpaint.contract.errors import InvalidRequest, LedgerFrozen
 from underpaint.contract.promotion import Account, PromotionState
 from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.ledger.audit import Auditor
-from underpaint.orchestrator.ledger.store import CAMPAIGN, EVER
+from underpaint.orchestrator.ledger.store import CAMPAIGN, EVER, Balances
 
 from tests.conformance.implementations import Capability, Store
-from tests.conformance.steps import PROJECT, at, kinds, promote, settle_next
+from tests.conformance.steps import PROJECT, at, kinds, promote, settle_next, whole
 
 
 async def read(auditor: Auditor, since_day: str = "") -> list[LedgerEntry]:
@@ -90,12 +92,12 @@ async def test_thaw_can_rebuild_the_balances_from_the_entries(
     store: Store, auditor: Auditor
 ) -> None:
     await busy(store)
-    before = await store.balances()
+    before = await whole(store)
     await store.damage("team:default/default", EVER, reserved=-40)
     await store.damage("user:stranger", "2026-11-21", reserved=3)
     assert len((await auditor.verify()).mismatches) == 2
     await auditor.thaw("a test did it", rebuild=True)
-    after = await store.balances()
+    after = await whole(store)
     assert {k: v for k, v in after.amounts.items() if any(v)} == {
         k: v for k, v in before.amounts.items() if any(v)
     }
@@ -196,7 +198,80 @@ async def test_many_auditors_under_load_agree(store: Store, tmp_path: Path) -> N
     assert (await keepers[0].checkpoint()).mismatches == ()
     entries = await read(keepers[1])
     assert kinds(entries).count("settle") == 50
-    assert (await store.balances()).amounts[PROJECT, EVER] == (0, 2_000)
+    assert (await whole(store)).amounts[PROJECT, EVER] == (0, 2_000)
+
+
+class Interrupted:
+    """A store that something happens to after the first part of its balances was read."""
+
+    def __init__(self, store: Store, happens: Callable[[], Awaitable[object]]) -> None:
+        self._store = store
+        self._happens = happens
+        self.times = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def parts(self) -> AsyncGenerator[Balances]:
+        self.times += 1
+        first = self.times == 1
+        async for part in self._store.parts():
+            yield part
+            if first:
+                first = False
+                await self._happens()
+
+
+async def test_an_audit_begins_again_when_another_checkpoint_was_kept_meanwhile(
+    store: Store, auditor: Auditor, artifacts: Artifacts
+) -> None:
+    """The entries that it lacks are trimmed, and days that it compares are closed."""
+    await busy(store)
+    await auditor.checkpoint()
+    await store.turn(at("2026-11-23"))
+    await promote(store, "promotion-8", 50)
+
+    async def happens() -> None:
+        for number in range(3):
+            await promote(store, f"promotion-9-{number}", 10)
+        assert (await auditor.checkpoint()).mismatches == ()
+
+    interrupted: Any = Interrupted(store, happens)
+    found = await Auditor(store=interrupted, artifacts=artifacts).verify()
+    assert (found.mismatches, found.frozen) == ((), "")
+    assert interrupted.times == 2
+
+
+async def test_money_that_moves_during_an_audit_is_no_mismatch(
+    store: Store, auditor: Auditor, artifacts: Artifacts
+) -> None:
+    await busy(store)
+
+    async def happens() -> None:
+        await promote(store, "promotion-9", 50)
+        await settle_next(store, 50)
+        await store.set_budget("team:default/default", 10**6, from_day="2026-11-21")
+
+    interrupted: Any = Interrupted(store, happens)
+    found = await Auditor(store=interrupted, artifacts=artifacts).verify()
+    assert (found.mismatches, interrupted.times) == ((), 1)
+    assert found.number == (await store.entries("", 999))[-1].number
+    await auditor.checkpoint()
+
+
+async def test_reading_goes_on_where_it_was_when_entries_are_trimmed_meanwhile(
+    store: Store, auditor: Auditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("underpaint.orchestrator.ledger.audit.AT_ONCE", 4)
+    await busy(store)
+    numbers: list[int] = []
+    async for batch in auditor.read(""):
+        numbers += [entry.number for entry in batch]
+        if len(numbers) < 9:
+            await store.set_budget(PROJECT, 10**6 + len(numbers))
+        await auditor.checkpoint()
+    assert numbers == list(range(1, numbers[-1] + 1))
+    assert numbers[-1] == (await store.entries("", 9))[-1].number
 
 
 @pytest.mark.needs(Capability.STOPS_AT_AN_IMBALANCE)

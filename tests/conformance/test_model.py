@@ -59,6 +59,7 @@ def test_a_store_does_what_the_model_says(
         "overcharge",
         "stale",
         "checkpoint",
+        "closed days",
         "archived",
     ):
         assert machine.seen[what] >= 3, what

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -25,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
         logging.basicConfig(
             level=settings.log_level, format="%(levelname).1s %(name)s: %(message)s"
         )
+        # Looking through all that was imported, again and again, would hold up every call.
+        gc.freeze()
         return uvloop.run(_until_signalled(settings))
     except ValidationError as error:
         first = error.errors()[0]

@@ -80,7 +80,12 @@ class Settings(BaseSettings):
         float, Field(ge=1, le=30 * 86_400, description="seconds until unfinished work expires")
     ] = 86_400.0
     concurrency: Annotated[
-        int, Field(ge=0, le=1_000, description="promotions at work at once; 0 only takes orders")
+        int,
+        Field(
+            ge=0,
+            le=1_000,
+            description="promotions at work at once at each engine; 0 only takes orders",
+        ),
     ] = 4
     grace_s: Annotated[
         float, Field(ge=0, le=600, description="seconds running work may take when stopped")

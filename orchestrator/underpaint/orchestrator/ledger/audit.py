@@ -1,22 +1,22 @@
-"""Keeps the books honest: adds up the entries, compares, checkpoints, trims, tells them all.
+"""Keeps the ledger honest: adds up the entries, compares, checkpoints, trims, tells them all.
 
-A checkpoint is an artifact: the replay up to an entry, the entries since the checkpoint before
-as an artifact of their own, and the name of the checkpoint before. So the chain of them is
-the whole ledger, and only what is in it is ever trimmed from Redis. Any number of
-orchestrators may do this side by side: a checkpoint takes the place of the one it was made
-from, or is not kept.
+Money moves meanwhile, and neither Redis nor this process is to stand still for it. So the
+balances are compared in parts: each is read at one moment, and compared with what the entries
+up to that very moment add up to. The chain of checkpoints is the whole ledger, and only what
+is in it is ever trimmed from the store. Any number of orchestrators may do this side by side:
+a checkpoint takes the place of the one it was made from, or is not kept.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Final
 
-from pydantic import TypeAdapter
 from underpaint.contract.accounting import LedgerEntry, Verification
 from underpaint.contract.errors import (
     InvalidRequest,
@@ -24,35 +24,82 @@ from underpaint.contract.errors import (
     LedgerUnavailable,
     UnderpaintError,
 )
-from underpaint.contract.pictures import Digest
 from underpaint.orchestrator.artifacts import Artifacts
-from underpaint.orchestrator.ledger.replay import LedgerReplay, cell_of, differences
-from underpaint.orchestrator.ledger.store import Balances, Checkpoint, LedgerStore, order
+from underpaint.orchestrator.ledger.checkpoints import AT_ONCE, Checkpoints, dump
+from underpaint.orchestrator.ledger.closed import ClosedDays
+from underpaint.orchestrator.ledger.replay import LedgerReplay
+from underpaint.orchestrator.ledger.store import (
+    CAMPAIGN,
+    EVER,
+    Balances,
+    Campaign,
+    Cell,
+    Checkpoint,
+    Closing,
+    LedgerStore,
+    Names,
+    order,
+)
+from underpaint.orchestrator.ledger.sums import DaysSpend, cell_name
 
 log = logging.getLogger(__name__)
 
-AT_ONCE: Final = 1_000  # entries read in one go
 TRIES: Final = 10  # at a moving ledger, before one says so
 MOST_TOLD: Final = 20  # mismatches in one answer
-_ENTRIES: Final = TypeAdapter(list[LedgerEntry])
+MOST_FOUND: Final = 100
+MENDED_AT_ONCE: Final = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Audit:
-    """A replay up to the last entry, beside the balances at that very moment."""
+    """A replay that follows the entries, and what was compared with it so far."""
 
     checkpoint: Checkpoint | None
     replay: LedgerReplay
-    kept: Balances
-    fresh: list[LedgerEntry]  # since the checkpoint
-
-    @property
-    def due(self) -> Balances:
-        return self.replay.balances(self.kept.campaigns)
+    fresh: list[bytes] = field(default_factory=list)  # the entries since the checkpoint
+    entries: int = 0  # how many these are
+    amounts: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    spend: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    reservations: set[str] = field(default_factory=set)
+    campaigns: set[Campaign] = field(default_factory=set)
+    number: int = 0
+    today: str = ""
+    over: str = ""
+    found: dict[str, None] = field(default_factory=dict)  # lines, each once
+    wrong: list[tuple[str, str]] = field(default_factory=list)  # amounts
+    wrong_cells: list[Cell] = field(default_factory=list)
 
     @property
     def mismatches(self) -> list[str]:
-        return [*self.replay.problems, *differences(self.due, self.kept)]
+        return [*self.replay.problems, *self.found]
+
+    def add(self, entries: list[LedgerEntry]) -> None:
+        for entry in entries:
+            self.replay.add(entry)
+        self.fresh.append(dump(entries))
+        self.entries += len(entries)
+
+    def compare(self, part: Balances) -> None:
+        for line, names in self.replay.differences(part):
+            self.wrong += names.amounts
+            self.wrong_cells += names.spend
+            if len(self.found) < MOST_FOUND:
+                self.found[line] = None
+        for scope, window in part.amounts:
+            self.amounts[window].add(scope)
+        for day, scopes, model in (each.cell for each in part.spend):
+            self.spend[day].add(cell_name(scopes, model))
+        self.reservations.update(name for name, held in part.open.items() if held)
+        self.campaigns.update((scope, *days) for scope, days in part.campaigns.items())
+        self.number, self.today, self.over = part.number, part.today, part.over
+
+    def check(self, number: int) -> None:
+        """Raises LedgerFrozen if the entries up to a number are not whole."""
+        problems = list(self.replay.problems)
+        if self.replay.number != number:
+            problems.append(f"entries {self.replay.number + 1} to {number} are missing")
+        if problems:
+            raise LedgerFrozen(f"nothing can be rebuilt from these entries: {problems[0]}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,21 +120,18 @@ class Auditor:
         return await self._verdict(await self._audit())
 
     async def checkpoint(self) -> Verification:
-        """Verifies, and if all is well keeps what was added up and trims the entries in it."""
+        """Verifies, and if all is well keeps what was added up and trims the entries in it.
+
+        Days that are over, and on which nothing is open, are closed.
+        """
         audit = await self._audit()
         verdict = await self._verdict(audit)
-        if verdict.mismatches or not audit.fresh:
+        if verdict.mismatches or not audit.entries:
             return verdict
+        closing = await self._close(audit)
         before = audit.checkpoint
-        entries = await self._put(_ENTRIES.dump_json(audit.fresh))
-        document = {
-            "before": before.sha256 if before else "",
-            "entries": entries,
-            "fold": audit.replay.dump(),
-        }
-        sha256 = await self._put(json.dumps(document, separators=(",", ":")).encode())
-        kept = Checkpoint(entry=audit.replay.entry, number=audit.replay.number, sha256=sha256)
-        if await self.store.keep_checkpoint(kept, before):
+        kept = await Checkpoints(self.artifacts).put(audit.replay, audit.fresh, before)
+        if await self.store.keep_checkpoint(kept, before, closing):
             await self.store.trim()
             log.info("checkpoint of the ledger at entry %d", kept.number)
         return verdict
@@ -142,103 +186,110 @@ class Auditor:
         if frozen:
             log.critical("ALARM: spending is frozen: %s", frozen)
         return Verification(
-            entries=len(audit.fresh),
-            number=audit.kept.number,
+            entries=audit.entries,
+            number=audit.number,
             checkpoint_number=audit.checkpoint.number if audit.checkpoint else 0,
-            balances=len(audit.kept.amounts),
-            reservations=len(audit.kept.open),
+            balances=sum(map(len, audit.amounts.values())),
+            reservations=len(audit.replay.open),
             mismatches=tuple(mismatches[:MOST_TOLD]),
             frozen=frozen,
         )
 
     async def _audit(self) -> _Audit:
-        """Folds up to the last entry; starts again when another checkpoint was kept meanwhile."""
+        """Compares everything; starts again when another checkpoint was kept meanwhile."""
         for _ in range(TRIES):
             checkpoint = await self.store.checkpoint()
-            replay = (
-                LedgerReplay() if checkpoint is None else (await self._kept(checkpoint.sha256))[0]
-            )
-            fresh: list[LedgerEntry] = []
-            await self._catch_up(replay, fresh, until=None)  # most of it, before the clock stops
-            kept = await self.store.balances()
-            await self._catch_up(replay, fresh, until=kept.entry)
-            audit = _Audit(checkpoint=checkpoint, replay=replay, kept=kept, fresh=fresh)
-            if not audit.mismatches or await self.store.checkpoint() == checkpoint:
-                return audit
+            replay = await Checkpoints(self.artifacts).replay(checkpoint)
+            audit = _Audit(checkpoint=checkpoint, replay=replay)
+            await self._catch_up(audit, until=None)
+            async with aclosing(self._parts(audit)) as parts:
+                async for part in parts:
+                    await self._catch_up(audit, until=part.entry)
+                    await self._learn(audit, part)
+                    audit.compare(part)
+                    if audit.mismatches and await self.store.checkpoint() != checkpoint:
+                        break
+                    await asyncio.sleep(0)  # whatever the store does, others have their turn
+                else:
+                    return audit
         raise LedgerUnavailable("the ledger was checkpointed all the time; try again")
 
-    async def _catch_up(
-        self, replay: LedgerReplay, fresh: list[LedgerEntry], until: str | None
-    ) -> None:
-        while until is None or order(replay.entry) < order(until):
-            batch = await self.store.entries(replay.entry, AT_ONCE)
-            for entry in batch:
-                if until is not None and order(entry.id) > order(until):
-                    return
-                replay.add(entry)
-                fresh.append(entry)
-            if not batch or (until is None and len(batch) < AT_ONCE):
+    async def _parts(self, audit: _Audit) -> AsyncGenerator[Balances]:
+        """All balances there are, and then those that there must be besides."""
+        async with aclosing(self.store.parts()) as parts:
+            async for part in parts:
+                yield part
+        for names in audit.replay.unseen(audit.amounts, audit.spend, audit.reservations):
+            yield await self.store.look(names)
+
+    async def _catch_up(self, audit: _Audit, until: str | None) -> None:
+        """Adds up to an entry, or as far as there are any."""
+        while until is None or order(audit.replay.entry) < order(until):
+            batch = list(await self.store.entries(audit.replay.entry, AT_ONCE))
+            full = len(batch) == AT_ONCE
+            if until is not None and batch and order(batch[-1].id) > order(until):
+                batch, full = [each for each in batch if order(each.id) <= order(until)], False
+            if batch:
+                audit.add(batch)
+                await asyncio.sleep(0)
+            if not full:
                 return
 
+    async def _learn(self, audit: _Audit, part: Balances) -> None:
+        """Adds up what campaigns spent on closed days, if a checkpoint did not yet."""
+        replay = audit.replay
+        unknown = replay.unknown(part.campaigns)
+        if unknown:
+            replay.campaigns |= await ClosedDays(self.artifacts).spent(replay.closed, unknown)
+
+    async def _close(self, audit: _Audit) -> Closing:
+        """Leaves days out of the replay that a checkpoint can close."""
+        replay = audit.replay
+        closed = ClosedDays(self.artifacts)
+        days = {
+            day: await closed.put(replay.spend.get(day, DaysSpend()))
+            for day in replay.closable(audit.over)
+        }
+        over = max((day for day in replay.days if day < audit.today), default="")
+        months = await asyncio.to_thread(replay.close, days, audit.over, audit.campaigns)
+        return Closing(days=days, months=months, over=over)
+
     async def _rebuild(self) -> None:
+        audit = await self._audit()
+        audit.check(audit.number)
+        # The balance of a campaign is told with that of its scope.
+        amounts = [(scope, EVER if window == CAMPAIGN else window) for scope, window in audit.wrong]
+        for at in range(0, len(amounts), MENDED_AT_ONCE):
+            await self._mend(audit, Names(amounts=amounts[at : at + MENDED_AT_ONCE]))
+        for at in range(0, len(audit.wrong_cells), MENDED_AT_ONCE):
+            await self._mend(audit, Names(spend=audit.wrong_cells[at : at + MENDED_AT_ONCE]))
+
+    async def _mend(self, audit: _Audit, names: Names) -> None:
+        """Sets balances to what the entries add up to, which must not move meanwhile."""
         for _ in range(TRIES):
-            audit = await self._audit()
-            if audit.replay.problems:
-                raise LedgerFrozen(
-                    f"nothing can be rebuilt from these entries: {audit.replay.problems[0]}"
-                )
-            none = dict.fromkeys(audit.kept.amounts, (0, 0))
-            due = audit.due
-            theirs = {cell_of(cell): cell for cell in due.spend}
-            stray = [
-                replace(cell, promotions=0, charged_usd_micros=0, cloud_only_usd_micros=0)
-                for cell in audit.kept.spend
-                if cell_of(cell) not in theirs
-            ]
-            if await self.store.rebuild(
-                replace(due, amounts=none | dict(due.amounts), spend=[*due.spend, *stray])
-            ):
+            kept = await self.store.look(names)
+            await self._catch_up(audit, until=kept.entry)
+            await self._learn(audit, kept)
+            audit.check(kept.number)
+            if await self.store.rebuild(audit.replay.due(kept)):
                 return
         raise LedgerUnavailable("the ledger was in use all the time; try again")
 
     async def _all(self) -> AsyncIterator[list[LedgerEntry]]:
-        """Every entry in order: from Redis, or where it has them no more, from checkpoints."""
+        """Every entry in order: from the store, or where it has them no more, from checkpoints."""
         number, after = 0, ""
         while True:
-            live = await self.store.entries(after, AT_ONCE)
-            if live and live[0].number == number + 1:
-                batches = [list(live)]
-            else:  # trimmed, perhaps a moment ago
-                batches = await self._archived(number) or [list(live)]
-            for batch in batches:
-                if not batch:
-                    return
-                yield batch
-                number, after = batch[-1].number, batch[-1].id
-
-    async def _archived(self, number: int) -> list[list[LedgerEntry]]:
-        """The entries after a number that checkpoints hold, in order."""
-        checkpoint = await self.store.checkpoint()
-        found: list[list[LedgerEntry]] = []
-        name = checkpoint.sha256 if checkpoint and checkpoint.number > number else ""
-        while name:
-            replay, entries, name = await self._kept(name)
-            if replay.number <= number:
-                break
-            data, _ = await self.artifacts.get(entries)
-            found.append([each for each in _ENTRIES.validate_json(data) if each.number > number])
-        return found[::-1]
-
-    async def _kept(self, sha256: str) -> tuple[LedgerReplay, str, str]:
-        """A checkpoint's replay, the name of its entries, and of the checkpoint before."""
-        try:
-            data, _ = await self.artifacts.get(sha256)
-        except UnderpaintError as error:
-            raise LedgerUnavailable(f"a checkpoint cannot be read: {error}") from None
-        document: dict[str, Any] = json.loads(data)
-        return LedgerReplay.of(document["fold"]), document["entries"], document["before"]
-
-    async def _put(self, data: bytes) -> str:
-        digest = Digest.of(data, "application/json")
-        await self.artifacts.put(data, digest)
-        return digest.sha256
+            live = list(await self.store.entries(after, AT_ONCE))
+            if not live or live[0].number != number + 1:  # trimmed, perhaps a moment ago
+                before = number
+                checkpoint = await self.store.checkpoint()
+                if checkpoint and checkpoint.number > number:
+                    async for batch in Checkpoints(self.artifacts).entries(checkpoint, number):
+                        yield batch
+                        number, after = batch[-1].number, batch[-1].id
+                if number > before:
+                    continue
+            if not live:
+                return
+            yield live
+            number, after = live[-1].number, live[-1].id

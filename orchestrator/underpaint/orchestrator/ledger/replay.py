@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from underpaint.contract.accounting import LedgerEntry
 from underpaint.contract.money import format_usd
-from underpaint.contract.promotion import Account
 from underpaint.orchestrator.ledger.store import (
     CAMPAIGN,
     EVER,
     Amounts,
     Balances,
+    Campaign,
+    Names,
     Reservation,
-    SpendCell,
     covers,
     windows,
 )
+from underpaint.orchestrator.ledger.sums import (
+    DaysSpend,
+    Sums,
+    Window,
+    cell_name,
+    cell_of,
+    spend_cell,
+)
 
 MOST_PROBLEMS: Final = 100  # the rest would say no more
+AT_ONCE: Final = 200  # balances named in one go
+DAYS_AT_ONCE: Final = 100  # closed by one checkpoint
 
-_Cell = tuple[str, tuple[str, ...], str]  # day, scopes, model
+_line: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(slots=True)
@@ -31,9 +45,13 @@ class LedgerReplay:
 
     entry: str = ""
     number: int = 0
-    amounts: dict[tuple[str, str], Amounts] = field(default_factory=dict)  # by scope and day
-    cells: dict[_Cell, tuple[int, int, int]] = field(default_factory=dict)
+    # By window, but for campaigns and for days and months that are closed.
+    amounts: dict[str, Window] = field(default_factory=lambda: defaultdict(Window))
+    spend: dict[str, DaysSpend] = field(default_factory=lambda: defaultdict(DaysSpend))
     open: dict[str, Reservation] = field(default_factory=dict)
+    days: set[str] = field(default_factory=set)  # that something was reserved on; not closed
+    closed: dict[str, str] = field(default_factory=dict)  # days, and artifacts with their spend
+    campaigns: dict[Campaign, int] = field(default_factory=dict)  # spent on closed days
     problems: list[str] = field(default_factory=list)
 
     def add(self, entry: LedgerEntry) -> None:
@@ -49,12 +67,14 @@ class LedgerReplay:
             )
         elif entry.kind in ("settle", "release", "expire"):
             self._resolve(entry)
-        for scope in entry.scopes if entry.reserved_usd_micros or entry.spent_usd_micros else ():
-            reserved, spent = self.amounts.get((scope, entry.day), (0, 0))
-            self.amounts[scope, entry.day] = (
-                reserved + entry.reserved_usd_micros,
-                spent + entry.spent_usd_micros,
-            )
+        elif not entry.reserved_usd_micros and not entry.spent_usd_micros:
+            return
+        if entry.day in self.closed:
+            self._wrong(f"entry {entry.number} is of {entry.day}, which is closed")
+        self.days.add(entry.day)
+        for window in windows(entry.day):
+            for scope in entry.scopes:
+                self.amounts[window].add(scope, entry.reserved_usd_micros, entry.spent_usd_micros)
 
     def _resolve(self, entry: LedgerEntry) -> None:
         held = self.open.pop(entry.promotion_id, None)
@@ -69,111 +89,210 @@ class LedgerReplay:
         elif not 0 <= entry.spent_usd_micros <= held.usd_micros:
             self._wrong(f"{entry.promotion_id}: charged other than 0 to what was reserved")
         if entry.kind == "settle":
-            cell = (entry.day, entry.scopes, entry.model)
-            promotions, charged, cloud_only = self.cells.get(cell, (0, 0, 0))
-            self.cells[cell] = (
-                promotions + 1,
-                charged + entry.spent_usd_micros,
-                cloud_only + entry.cloud_only_usd_micros,
-            )
+            name = cell_name(entry.scopes, entry.model)
+            sums = (1, entry.spent_usd_micros, entry.cloud_only_usd_micros)
+            self.spend[entry.day].add(name, sums)
 
-    def balances(self, campaigns: Mapping[str, tuple[str, str]]) -> Balances:
-        """What the balances must be, given the days of each scope's campaign."""
-        amounts: dict[tuple[str, str], Amounts] = {}
+    def differences(self, kept: Balances) -> Iterator[tuple[str, Names]]:
+        """A line for each of some balances that is not what the entries add up to, and its name.
 
-        def add(scope: str, window: str, more: Amounts) -> None:
-            reserved, spent = amounts.get((scope, window), (0, 0))
-            amounts[scope, window] = (reserved + more[0], spent + more[1])
+        The entries must have been added up to the one that was the last at that moment.
+        """
+        if self.number != kept.number:
+            yield f"entries {self.number + 1} to {kept.number} are missing", Names()
+        due = self.due(kept)
+        for (scope, window), amounts in kept.amounts.items():
+            right = due.amounts[scope, window]
+            if right != amounts:
+                line = (
+                    f"{scope} {_in_words(window)}: the entries add up to {_amounts(right)}, "
+                    f"the balance is {_amounts(amounts)}"
+                )
+                yield line, Names(amounts=((scope, window),))
+        for ours, theirs in zip(due.spend, kept.spend, strict=True):
+            if ours != theirs:
+                day, scopes, model = ours.cell
+                line = f"spend of {' '.join(scopes)} on {day} by {model} differs"
+                yield line, Names(spend=(ours.cell,))
+        for promotion_id, record in kept.open.items():
+            entries = self.open.get(promotion_id)
+            if entries != record:
+                said = f"the entries hold {_held(entries)} for it, its record {_held(record)}"
+                yield f"promotion {promotion_id}: {said}", Names()
+        if kept.closed is not None and kept.closed != self.closed:
+            days = sorted({day for day, _ in kept.closed.items() ^ self.closed.items()})
+            yield f"days that are closed differ: {', '.join(days[:3])}", Names()
 
-        for (scope, day), more in self.amounts.items():
-            for window in windows(day):
-                add(scope, window, more)
-            if scope in campaigns and covers(*campaigns[scope], day):
-                add(scope, CAMPAIGN, more)
+    def due(self, kept: Balances) -> Balances:
+        """What some balances must be."""
         return Balances(
             entry=self.entry,
             number=self.number,
-            amounts=amounts,
-            campaigns=campaigns,
-            spend=tuple(_spend_cell(cell, sums) for cell, sums in self.cells.items()),
-            open=dict(self.open),
+            amounts={
+                (scope, window): self._in_campaign(scope, *kept.campaigns[scope])
+                if window == CAMPAIGN
+                else self._in_window(scope, window)
+                for scope, window in kept.amounts
+            },
+            campaigns=kept.campaigns,
+            spend=[
+                spend_cell(cell, self._in_cell(*cell))
+                for cell in (each.cell for each in kept.spend)
+            ],
         )
 
-    def dump(self) -> dict[str, object]:
-        """All of it for JSON, in one order."""
-        return {
-            "entry": self.entry,
-            "number": self.number,
-            "amounts": [[*key, *value] for key, value in sorted(self.amounts.items())],
-            "cells": [[*key, *value] for key, value in sorted(self.cells.items())],
-            "open": [
-                [promotion_id, held.day, held.scopes, held.usd_micros]
-                for promotion_id, held in sorted(self.open.items())
-            ],
+    def unknown(self, campaigns: Mapping[str, tuple[str, str]]) -> list[Campaign]:
+        """Campaigns with closed days whose spend on those is not known."""
+        if not self.closed:
+            return []
+        first_closed, last_closed = min(self.closed), max(self.closed)
+        return [
+            (scope, first, last)
+            for scope, (first, last) in campaigns.items()
+            if first <= last_closed
+            and (not last or first_closed <= last)
+            and (scope, first, last) not in self.campaigns
+        ]
+
+    def unseen(
+        self,
+        amounts: Mapping[str, Set[str]],
+        spend: Mapping[str, Set[str]],
+        reservations: Set[str],
+    ) -> Iterator[Names]:
+        """What there must be besides some balances, a bounded number at a time.
+
+        Args:
+            amounts: scopes that were seen, by window.
+            spend: names of cells that were seen, by day.
+            reservations: ids that were seen.
+        """
+        for window, kept in list(self.amounts.items()):
+            seen = amounts.get(window, frozenset())
+            scopes = (each for each in list(kept.reserved) if each not in seen)
+            left = ((scope, window) for scope in scopes if any(kept.of(scope)))
+            while some := list(islice(left, AT_ONCE)):
+                yield Names(amounts=some)
+        for day, cells in list(self.spend.items()):
+            seen = spend.get(day, frozenset())
+            other = (cell_of(day, each) for each in list(cells.promotions) if each not in seen)
+            while more := list(islice(other, AT_ONCE)):
+                yield Names(spend=more)
+        held = (each for each in list(self.open) if each not in reservations)
+        while ids := list(islice(held, AT_ONCE)):
+            yield Names(open=ids)
+
+    def closable(self, over: str) -> list[str]:
+        """Days up to one that is over on which nothing is open, the oldest first."""
+        held = {reservation.day for reservation in self.open.values()}
+        return sorted(day for day in self.days if day <= over and day not in held)[:DAYS_AT_ONCE]
+
+    def close(
+        self, days: Mapping[str, str], over: str, campaigns: Collection[Campaign]
+    ) -> list[str]:
+        """Leaves out days, given with the artifacts that have them; says which months follow.
+
+        Args:
+            days: that are closable.
+            over: the last day that is over.
+            campaigns: that there are now; what was spent on closed days is kept for these.
+        """
+        self.campaigns = {
+            campaign: self.campaigns.get(campaign, 0)
+            + sum(
+                self._in_window(campaign[0], day)[1] for day in days if covers(*campaign[1:], day)
+            )
+            for campaign in campaigns
         }
+        self.closed |= days
+        self.days -= days.keys()
+        left = {day[:7] for day in self.days}
+        months = [
+            window
+            for window in self.amounts
+            if len(window) == len("2026-11") and window < over[:7] and window not in left
+        ]
+        for window in (*days, *months):
+            self.amounts.pop(window, None)
+            self.spend.pop(window, None)
+        return months
+
+    def dump(self) -> bytes:
+        """All of it, in lines of JSON."""
+        out = io.BytesIO()
+
+        def tell(*what: object) -> None:
+            out.write(_line(what).encode() + b"\n")
+
+        tell("replay", self.entry, self.number, self.closed, sorted(self.days))
+        for window, amounts in self.amounts.items():
+            for scope in amounts.reserved:
+                tell("amounts", window, scope, *amounts.of(scope))
+        for day, cells in self.spend.items():
+            for name in cells.promotions:
+                tell("spend", day, name, *cells.of(name))
+        for promotion_id, held in self.open.items():
+            tell("open", promotion_id, held.day, held.scopes, held.usd_micros)
+        for campaign, spent in self.campaigns.items():
+            tell("campaign", *campaign, spent)
+        return out.getvalue()
 
     @classmethod
-    def of(cls, kept: dict[str, Any]) -> LedgerReplay:
-        """From what `dump` gave, by way of JSON."""
-        return cls(
+    def read(cls, data: bytes) -> LedgerReplay:
+        """From what `dump` gave."""
+        replay = cls()
+        for line in io.BytesIO(data):
+            kind, *what = json.loads(line)
+            if kind == "replay":
+                replay.entry, replay.number, replay.closed, days = what
+                replay.days = set(days)
+            elif kind == "amounts":
+                replay.amounts[what[0]].add(*what[1:])
+            elif kind == "spend":
+                replay.spend[what[0]].add(what[1], (what[2], what[3], what[4]))
+            elif kind == "open":
+                replay.open[what[0]] = Reservation(
+                    day=what[1], scopes=tuple(what[2]), usd_micros=what[3]
+                )
+            else:
+                replay.campaigns[what[0], what[1], what[2]] = what[3]
+        return replay
+
+    @classmethod
+    def of_days(cls, kept: dict[str, Any]) -> LedgerReplay:
+        """From a checkpoint of the time when no day was ever closed."""
+        replay = cls(
             entry=kept["entry"],
             number=kept["number"],
-            amounts={(scope, day): (held, spent) for scope, day, held, spent in kept["amounts"]},
-            cells={
-                (day, tuple(scopes), model): (promotions, charged, cloud_only)
-                for day, scopes, model, promotions, charged, cloud_only in kept["cells"]
-            },
             open={
                 promotion_id: Reservation(day=day, scopes=tuple(scopes), usd_micros=usd_micros)
                 for promotion_id, day, scopes, usd_micros in kept["open"]
             },
         )
+        for scope, day, reserved, spent in kept["amounts"]:
+            replay.days.add(day)
+            for window in windows(day):
+                replay.amounts[window].add(scope, reserved, spent)
+        for day, scopes, model, *sums in kept["cells"]:
+            replay.spend[day].add(cell_name(scopes, model), (sums[0], sums[1], sums[2]))
+        return replay
+
+    def _in_window(self, scope: str, window: str) -> Amounts:
+        kept = self.amounts.get(window)
+        return kept.of(scope) if kept else (0, 0)
+
+    def _in_cell(self, day: str, scopes: Sequence[str], model: str) -> Sums:
+        kept = self.spend.get(day)
+        return kept.of(cell_name(scopes, model)) if kept else (0, 0, 0)
+
+    def _in_campaign(self, scope: str, first: str, last: str) -> Amounts:
+        on_it = [self._in_window(scope, day) for day in self.days if covers(first, last, day)]
+        before = self.campaigns.get((scope, first, last), 0)
+        return sum(each[0] for each in on_it), before + sum(each[1] for each in on_it)
 
     def _wrong(self, problem: str) -> None:
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(problem)
-
-
-def differences(due: Balances, kept: Balances) -> list[str]:
-    """One line for each balance that is not what the entries add up to."""
-    found = []
-    if due.number != kept.number:
-        found.append(f"entries {due.number + 1} to {kept.number} are missing")
-    for scope, window in sorted(due.amounts.keys() | kept.amounts.keys()):
-        right = due.amounts.get((scope, window), (0, 0))
-        wrong = kept.amounts.get((scope, window), (0, 0))
-        if right != wrong:
-            found.append(
-                f"{scope} {_in_words(window)}: the entries add up to {_amounts(right)}, "
-                f"the balance is {_amounts(wrong)}"
-            )
-    ours, theirs = ({cell_of(each): each for each in side.spend} for side in (due, kept))
-    for cell in sorted(ours.keys() | theirs.keys()):
-        if ours.get(cell) != theirs.get(cell):
-            found.append(f"spend of {' '.join(cell[1])} on {cell[0]} by {cell[2]} differs")
-    for promotion_id in sorted(due.open.keys() | kept.open.keys()):
-        entries, record = due.open.get(promotion_id), kept.open.get(promotion_id)
-        if entries != record:
-            said = f"the entries hold {_held(entries)} for it, its record {_held(record)}"
-            found.append(f"promotion {promotion_id}: {said}")
-    return found
-
-
-def cell_of(cell: SpendCell) -> _Cell:
-    """What tells a cell from others: its day, scopes and model."""
-    return (cell.day, cell.account.scopes, cell.model)
-
-
-def _spend_cell(cell: _Cell, sums: tuple[int, int, int]) -> SpendCell:
-    day, scopes, model = cell
-    return SpendCell(
-        day=day,
-        account=Account.of(scopes),
-        model=model,
-        promotions=sums[0],
-        charged_usd_micros=sums[1],
-        cloud_only_usd_micros=sums[2],
-    )
 
 
 def _in_words(window: str) -> str:

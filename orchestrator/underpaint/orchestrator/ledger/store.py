@@ -3,11 +3,15 @@
 Every balance is kept four times over: for ever, for the month, for the day, and for a
 campaign with dates. All of them belong to the day on which money was reserved, by the
 ledger's clock in UTC; what was reserved before midnight settles before midnight.
+
+A day is closed by a checkpoint once nothing can be reserved on it any more and nothing that was
+is open: its balances and its spend leave the store, and the spend is an artifact from then on.
+So does the balance of a month of which every day is closed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -19,6 +23,8 @@ from underpaint.contract.promotion import Account
 EVER: Final = ""  # the window of all that was reserved
 CAMPAIGN: Final = "campaign"  # the window between a scope's campaign's days
 Amounts = tuple[int, int]  # reserved and spent, micro-dollars
+Cell = tuple[str, tuple[str, ...], str]  # day, scopes, model
+Campaign = tuple[str, str, str]  # scope, first and last day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,27 +47,54 @@ class SpendCell:
     charged_usd_micros: int
     cloud_only_usd_micros: int
 
+    @property
+    def cell(self) -> Cell:
+        """What tells it from others."""
+        return (self.day, self.account.scopes, self.model)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Some balances, by what they are of."""
+
+    amounts: Sequence[tuple[str, str]] = ()  # scope and window
+    spend: Sequence[Cell] = ()
+    open: Sequence[str] = ()  # promotion ids
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balances:
-    """Everything the entries must add up to, at one moment."""
+    """Some of what the entries must add up to, at one moment."""
 
     entry: str = ""  # id of the last entry, "" for none
     number: int = 0  # of the last entry
+    today: str = ""
+    over: str = ""  # no later than this day nothing can be reserved any more
     # By scope and window: EVER, CAMPAIGN, a month such as 2026-11 or a day such as 2026-11-21.
     amounts: Mapping[tuple[str, str], Amounts] = field(default_factory=dict)
     campaigns: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # first, last day
     spend: Sequence[SpendCell] = ()
-    open: Mapping[str, Reservation] = field(default_factory=dict)  # by promotion id
+    # By promotion id; None if nothing is held for it.
+    open: Mapping[str, Reservation | None] = field(default_factory=dict)
+    closed: Mapping[str, str] | None = None  # every closed day's artifact, if it is told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """Where in the entries a fold was kept, and the artifact that holds it."""
+    """Where in the entries a replay was kept, and the artifact that holds it."""
 
     entry: str
     number: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """What leaves the store with a checkpoint, because it is in there."""
+
+    days: Mapping[str, str] = field(default_factory=dict)  # and the artifacts with their spend
+    months: Sequence[str] = ()
+    over: str = ""  # on this day and before, nothing may be reserved from now on
 
 
 class LedgerStore(Protocol):
@@ -83,7 +116,7 @@ class LedgerStore(Protocol):
         """Lifts a limit, if there is one."""
 
     async def seed_budget(self, scope: str, limit_usd_micros: int) -> bool:
-        """Limits what a scope may ever spend, if no scope has a limit; says whether it did."""
+        """Limits what a scope may ever spend, if no limit was ever set; says whether it did."""
 
     async def budgets(self) -> Sequence[Budget]:
         """Every limit, by scope and period; those of days and months as they stand today."""
@@ -100,8 +133,14 @@ class LedgerStore(Protocol):
     async def entries(self, after: str, most: int) -> Sequence[LedgerEntry]:
         """Entries in order, after an entry's id; those before a checkpoint may be gone."""
 
-    async def balances(self) -> Balances:
-        """All balances at one moment."""
+    def parts(self) -> AsyncGenerator[Balances]:
+        """All balances, a bounded number at a time, each time those of one moment.
+
+        One that comes or goes meanwhile may be left out; one may be told twice.
+        """
+
+    async def look(self, names: Names) -> Balances:
+        """Some balances at one moment; nothing stands for one that is not there."""
 
     async def rebuild(self, balances: Balances) -> bool:
         """Sets amounts and spend, if the last entry is still `balances.entry`; says whether."""
@@ -118,8 +157,17 @@ class LedgerStore(Protocol):
     async def checkpoint(self) -> Checkpoint | None:
         """The latest checkpoint."""
 
-    async def keep_checkpoint(self, checkpoint: Checkpoint, before: Checkpoint | None) -> bool:
-        """Keeps a checkpoint in place of the one before; False if that was another meanwhile."""
+    async def keep_checkpoint(
+        self, checkpoint: Checkpoint, before: Checkpoint | None, closing: Closing
+    ) -> bool:
+        """Keeps a checkpoint in place of the one before, and closes days that are in it.
+
+        Args:
+            checkpoint: the new one.
+            before: the one it was made from; False is returned if that was another meanwhile.
+            closing: days no later than an earlier one's `over`, on which nothing is open, and
+                months of which no day is left.
+        """
 
     async def trim(self) -> None:
         """Forgets the entries before the checkpoint's; the checkpoint holds their sum."""

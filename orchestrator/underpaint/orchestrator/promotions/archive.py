@@ -1,16 +1,21 @@
 """Finished promotions leave Redis for the artifact store, and still answer from there.
 
-They go in the order in which they were made, so that a segment is a run of numbers and a
-promotion is found by its number alone. In Redis a tombstone stays for each: its id and its
-number, so that a replay of the id still answers with what became of it. A segment is an
-artifact, one line of JSON for each promotion. Any number of orchestrators may archive side
-by side: a segment must begin where the one before ended, or nothing is moved.
+They go in the order in which they were made, but one that is not finished stays where it is
+and holds up nobody. In Redis a tombstone stays for each: its id and its number, so that a
+replay of the id still answers with what became of it. A segment is an artifact, one line of
+JSON for each promotion, by number. It is where every number up to its last belongs that the
+segments before do not reach: what finishes later than its neighbours is added, by a new
+artifact in place of the old one. Any number of orchestrators may archive side by side: a
+segment must begin after the last one, or take the place of the one it was made from, or
+nothing is moved.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,6 +35,7 @@ from underpaint.orchestrator.artifacts import Artifacts
 log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 500  # promotions of a segment
+LOOKED_AT: Final = 100  # promotions at once: neither Redis nor this process is held up for long
 KEPT_SEGMENTS: Final = 8  # in memory, for pages and those who look twice
 EVERY_S: Final = 60.0
 
@@ -56,10 +62,10 @@ class Archived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A run of archived promotions."""
+    """Archived promotions: those with numbers up to its last that no segment before holds."""
 
-    first: int
-    last: int
+    first: int  # the lowest number in it
+    last: int  # the highest number that belongs to it
     sha256: str
 
 
@@ -69,11 +75,33 @@ _LINE: Final = TypeAdapter(Archived)
 class ArchiveStore(Protocol):
     """The part of a ledger that lets finished promotions go."""
 
-    async def finished(self, kept_s: float, most: int) -> Sequence[Archived]:
-        """The oldest promotions, up to the first that is not final or ended too lately."""
+    async def finished(
+        self, kept_s: float, most: int, after: int
+    ) -> tuple[Sequence[Archived], int]:
+        """Of the next promotions after a number those that are final for so many seconds.
 
-    async def archive(self, segment: Segment, promotion_ids: Sequence[str]) -> bool:
-        """Replaces promotions by tombstones; False if others were archived meanwhile."""
+        Args:
+            kept_s: seconds.
+            most: promotions to look at.
+            after: a number.
+
+        Returns:
+            What was found, in order, and the number to go on after; 0 if that was all.
+        """
+
+    async def segment(self, number: int) -> Segment | None:
+        """Where a number belongs; None if it is above those of all segments."""
+
+    async def archive(
+        self, segment: Segment, before: Segment | None, promotions: Sequence[Archived]
+    ) -> bool:
+        """Replaces promotions by tombstones; False if others were archived meanwhile.
+
+        Args:
+            segment: holds them.
+            before: that it takes the place of; None if it comes after all others.
+            promotions: that are new in it.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,27 +111,30 @@ class Archive:
     artifacts: Artifacts
     _kept: OrderedDict[str, list[bytes]] = field(default_factory=OrderedDict)
 
-    async def put(self, promotions: Sequence[Archived]) -> Segment:
+    async def put(self, promotions: Sequence[Archived], before: Segment | None = None) -> Segment:
         """Stores a segment for good.
 
+        Args:
+            promotions: by number.
+            before: one that they are added to.
+
         Raises:
+            LedgerUnavailable: the one before cannot be read.
             ServiceUnreachable: it cannot be written now.
         """
-        data = b"\n".join(_LINE.dump_json(each) for each in promotions)
+        lines = [_LINE.dump_json(each) for each in promotions]
+        if before:
+            lines = sorted([*await self._lines(before), *lines], key=_number)
+        data = b"\n".join(lines)
         digest = Digest.of(data, "application/jsonl")
         await self.artifacts.put(data, digest)
-        numbers = promotions[0].number, promotions[-1].number
-        return Segment(first=numbers[0], last=numbers[1], sha256=digest.sha256)
-
-    async def one(self, segment: Segment, number: int) -> Archived:
-        """One promotion. Raises LedgerUnavailable if its segment cannot be read."""
-        lines = await self._lines(segment)
-        return _LINE.validate_json(lines[number - segment.first])
+        last = before.last if before else promotions[-1].number
+        return Segment(first=_number(lines[0]), last=last, sha256=digest.sha256)
 
     async def newest_first(self, segment: Segment, number: int, most: int) -> list[Archived]:
         """Up to `most` promotions from a number down. Raises LedgerUnavailable."""
         lines = await self._lines(segment)
-        end = number - segment.first + 1
+        end = bisect_right(lines, number, key=_number)
         return [_LINE.validate_json(line) for line in lines[max(0, end - most) : end]][::-1]
 
     async def _lines(self, segment: Segment) -> list[bytes]:
@@ -122,6 +153,10 @@ class Archive:
         return self._kept[segment.sha256]
 
 
+def _number(line: bytes) -> int:
+    return int(json.loads(line)["number"])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archivist:
     """Moves what has been finished for long enough."""
@@ -136,16 +171,28 @@ class Archivist:
         Raises:
             LedgerUnavailable, ServiceUnreachable: later.
         """
-        count = 0
-        while due := await self.store.finished(self.kept_s, AT_ONCE):
-            # The segment first: a crash in between leaves one that nobody names.
-            segment = await self.archive.put(due)
-            if not await self.store.archive(segment, [each.promotion.id for each in due]):
-                break  # another orchestrator is at it
-            count += len(due)
-            if len(due) < AT_ONCE:
-                break
-        return count
+        count, after = 0, 0
+        due: list[Archived] = []
+        while True:
+            found, after = await self.store.finished(self.kept_s, LOOKED_AT, after)
+            due += found
+            while due and (len(due) >= AT_ONCE or not after):
+                moved = await self._archive(due)
+                if not moved:
+                    return count  # another orchestrator is at it
+                count += moved
+                del due[:moved]
+            if not after:
+                return count
+
+    async def _archive(self, due: Sequence[Archived]) -> int:
+        """Archives the first of what is due, those that belong together; says how many."""
+        before = await self.store.segment(due[0].number)
+        last = before.last if before else due[-1].number
+        together = [each for each in due[:AT_ONCE] if each.number <= last]
+        # The segment first: a crash in between leaves one that nobody names.
+        segment = await self.archive.put(together, before)
+        return len(together) if await self.store.archive(segment, before, together) else 0
 
     async def run(self) -> None:
         """Archives now and then, for ever."""

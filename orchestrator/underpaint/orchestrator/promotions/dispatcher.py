@@ -1,4 +1,4 @@
-"""Takes promotions from the queue, as many at once as allowed, and runs each."""
+"""Takes promotions from the queue, as many at once at each engine as allowed, and runs each."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import socket
+from collections import Counter
 from typing import Final
 
 from underpaint.contract.errors import LedgerUnavailable
@@ -26,6 +27,7 @@ class Dispatcher:
     """The working half of an orchestrator."""
 
     def __init__(self, worker: Worker, concurrency: int) -> None:
+        """Has at most `concurrency` promotions at work at once at each engine."""
         self._worker = worker
         self._store = worker.store
         self._concurrency = concurrency
@@ -61,11 +63,13 @@ class Dispatcher:
         with self._store.listen(WORK) as news:
             while True:
                 news.clear()
-                free = self._concurrency - len(self._running)
                 pause_s = self._resumes_at - asyncio.get_running_loop().time()
-                if free > 0 and pause_s <= 0:
+                if self._concurrency and pause_s <= 0:
+                    running = Counter(
+                        lease.promotion.quote.engine for lease in self._running.values()
+                    )
                     try:
-                        for lease in await self._store.take(self._name, free):
+                        for lease in await self._store.take(self._name, self._concurrency, running):
                             self._run(lease, news)
                     except LedgerUnavailable as error:
                         log.warning("no work is taken: %s", error)

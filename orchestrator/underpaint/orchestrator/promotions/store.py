@@ -8,10 +8,11 @@ released or expired.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from underpaint.contract.errors import (
@@ -41,6 +42,7 @@ BATCH_TURN: Final = 5
 UNFINISHED: Final = "it was not finished in its time"
 # The topic that rings when there is work to take; other topics are promotion ids.
 WORK = "work"
+NOTHING_RUNS: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class LeaseLost(Exception):
@@ -182,8 +184,13 @@ class PromotionStore(LedgerStore, ArchiveStore, Protocol):
 
     # Work under a lease. LeaseLost if the lease's fence is not the latest.
 
-    async def take(self, worker: str, most: int) -> Sequence[Lease]:
+    async def take(
+        self, worker: str, most: int, running: Mapping[str, int] = NOTHING_RUNS
+    ) -> Sequence[Lease]:
         """Leases of promotions whose lease has lapsed, and of those whose turn it is.
+
+        So many at each engine that with those which the worker has there already, by engine
+        in `running`, they are `most`: a slow engine keeps nobody from working at another.
 
         At each engine interactive ones go before batch ones, though every BATCH_TURN-th turn is
         batch's. Within a priority the parties take turns (`OpenQuote.party`), so that nobody waits
@@ -278,6 +285,27 @@ def again(reason: str, delay_s: float) -> str:
 def unfinished(trouble: str) -> str:
     """Why a promotion expired."""
     return UNFINISHED + (f"; last: {trouble}" if trouble else "")
+
+
+def newest_of(found: Mapping[int, Promotion], size: int, seen: int = 0) -> Page:
+    """A page of the newest of some promotions.
+
+    Args:
+        found: by number.
+        size: most in a page.
+        seen: all from this number up were looked at; 0 if there are no others at all.
+    """
+    numbers = [number for number in sorted(found, reverse=True) if number >= seen][:size]
+    last = numbers[-1] if len(numbers) == size else seen
+    return Page(
+        promotions=tuple(found[number] for number in numbers),
+        next_token=str(last) if last else "",
+    )
+
+
+def seen_to(size: int, *looks: Sequence[int]) -> int:
+    """The number down to which all looks have seen everything, each of up to `size` numbers."""
+    return max((min(look) for look in looks if len(look) == size), default=0)
 
 
 def not_found(promotion_id: str) -> PromotionNotFound:

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
 
 from underpaint.contract.accounting import Budget, Kind, LedgerEntry, Period
-from underpaint.contract.promotion import Account
+from underpaint.orchestrator.ledger.closed import ClosedDays
+from underpaint.orchestrator.ledger.replay import AT_ONCE
 from underpaint.orchestrator.ledger.store import (
     CAMPAIGN,
     EVER,
     Amounts,
     Balances,
     Checkpoint,
+    Closing,
+    Names,
     Reservation,
     SpendCell,
     covers,
     order,
     windows,
 )
+from underpaint.orchestrator.ledger.sums import spend_cell
+
+T = TypeVar("T")
 
 
 class MemoryLedger:
     """Limits, balances, entries, checkpoints and the freeze; gone with the process."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """Takes seconds since 1970 from `clock`."""
+    def __init__(self, clock: Callable[[], float], closed: ClosedDays) -> None:
+        """Takes seconds since 1970 from `clock`, and the spend of closed days from elsewhere."""
         self._clock = clock
+        self._closed = closed
+        self._closed_days: dict[str, str] = {}
+        self._over = ""
         self._limits: dict[tuple[str, Period], Budget] = {}
         self._amounts: dict[tuple[str, str], Amounts] = {}
         self._cells: dict[tuple[str, tuple[str, ...], str], tuple[int, int, int]] = {}
@@ -60,7 +68,12 @@ class MemoryLedger:
             from_day=from_day,
             until_day=until_day,
         )
-        self._limit(scope, period, budget, budget.terms)
+        campaign, spent = (scope, from_day, until_day), 0
+        closed: dict[str, str] = {}
+        while (from_day or until_day) and closed != self._closed_days:
+            closed = dict(self._closed_days)
+            spent = (await self._closed.spent(closed, [campaign]))[campaign]
+        self._limit(scope, period, budget, budget.terms, spent)
         return self._as_it_stands(budget)
 
     async def remove_budget(self, scope: str, period: Period) -> None:
@@ -68,8 +81,8 @@ class MemoryLedger:
         self._limit(scope, period, None, f"no limit for a {period.value}")
 
     async def seed_budget(self, scope: str, limit_usd_micros: int) -> bool:
-        """Limits what a scope may ever spend, if no scope has a limit yet."""
-        if self._limits:
+        """Limits what a scope may ever spend, if no limit was ever set."""
+        if self._entry_count:
             return False
         await self.set_budget(scope, limit_usd_micros)
         return True
@@ -94,33 +107,27 @@ class MemoryLedger:
 
     async def spend(self, since_day: str) -> Sequence[SpendCell]:
         """What was charged for work reserved on a day or later."""
-        return [
-            SpendCell(
-                day=day,
-                account=Account.of(scopes),
-                model=model,
-                promotions=promotions,
-                charged_usd_micros=charged,
-                cloud_only_usd_micros=cloud_only,
-            )
-            for (day, scopes, model), (promotions, charged, cloud_only) in self._cells.items()
-            if day >= since_day
-        ]
+        found = [spend_cell(*each) for each in self._cells.items() if each[0][0] >= since_day]
+        closed = {day: name for day, name in self._closed_days.items() if day >= since_day}
+        return [*await self._closed.spend(closed), *found]
 
     async def entries(self, after: str, most: int) -> Sequence[LedgerEntry]:
         """Entries in order."""
         return [each for each in self._entries if order(each.id) > order(after)][:most]
 
-    async def balances(self) -> Balances:
-        """All balances at one moment."""
-        return Balances(
-            entry=self._entries[-1].id if self._entries else "",
-            number=self._entry_count,
-            amounts=dict(self._amounts),
-            campaigns=self._campaigns(),
-            spend=await self.spend(""),
-            open=dict(self._open),
-        )
+    async def parts(self) -> AsyncGenerator[Balances]:
+        """All balances, those of a part at one moment."""
+        yield replace(self._told(Names()), closed=dict(self._closed_days))
+        for some in _some(self._amounts):
+            yield self._told(Names(amounts=some))
+        for cells in _some(self._cells):
+            yield self._told(Names(spend=cells))
+        for ids in _some(self._open):
+            yield self._told(Names(open=ids))
+
+    async def look(self, names: Names) -> Balances:
+        """Some balances at one moment."""
+        return self._told(names)
 
     async def rebuild(self, balances: Balances) -> bool:
         """Sets amounts and spend, if the last entry is still the same."""
@@ -156,11 +163,18 @@ class MemoryLedger:
         """The latest checkpoint."""
         return self._checkpoint
 
-    async def keep_checkpoint(self, checkpoint: Checkpoint, before: Checkpoint | None) -> bool:
-        """Keeps a checkpoint in place of the one before."""
+    async def keep_checkpoint(
+        self, checkpoint: Checkpoint, before: Checkpoint | None, closing: Closing
+    ) -> bool:
+        """Keeps a checkpoint in place of the one before, and closes days."""
         if self._checkpoint != before:
             return False
         self._checkpoint = checkpoint
+        self._over = max(self._over, closing.over)
+        self._closed_days |= closing.days
+        gone = {*closing.days, *closing.months}
+        self._amounts = {key: sums for key, sums in self._amounts.items() if key[1] not in gone}
+        self._cells = {cell: sums for cell, sums in self._cells.items() if cell[0] not in gone}
         return True
 
     async def trim(self) -> None:
@@ -168,6 +182,26 @@ class MemoryLedger:
         if self._checkpoint:
             oldest = order(self._checkpoint.entry)
             self._entries = [each for each in self._entries if order(each.id) >= oldest]
+
+    def _told(self, names: Names) -> Balances:
+        """Some balances as they are now; a campaign's with the one of its scope for ever."""
+        campaigns = self._campaigns()
+        dated = {scope for scope, window in names.amounts if window == EVER} & campaigns.keys()
+        keys = [*names.amounts, *((scope, CAMPAIGN) for scope in dated)]
+        return Balances(
+            entry=self._entries[-1].id if self._entries else "",
+            number=self._entry_count,
+            today=self._today(),
+            over=self._over,
+            amounts={
+                key: self._amounts.get(key, (0, 0))
+                for key in keys
+                if key[1] != CAMPAIGN or key[0] in dated
+            },
+            campaigns={scope: campaigns[scope] for scope in dated},
+            spend=[spend_cell(cell, self._cells.get(cell, (0, 0, 0))) for cell in names.spend],
+            open={promotion_id: self._open.get(promotion_id) for promotion_id in names.open},
+        )
 
     def _move(self, kind: Kind, promotion_id: str, reserved: int, spent: int, **more: Any) -> None:
         """Moves money of an open reservation in every scope and window at once."""
@@ -194,7 +228,9 @@ class MemoryLedger:
             )
         )
 
-    def _limit(self, scope: str, period: Period, budget: Budget | None, note: str) -> None:
+    def _limit(
+        self, scope: str, period: Period, budget: Budget | None, note: str, spent: int = 0
+    ) -> None:
         self._limits.pop((scope, period), None)
         if budget:
             self._limits[scope, period] = budget
@@ -210,8 +246,9 @@ class MemoryLedger:
                 ]
                 self._amounts[scope, CAMPAIGN] = (
                     sum(reserved for reserved, _ in days),
-                    sum(spent for _, spent in days),
+                    spent + sum(amounts[1] for amounts in days),
                 )
+                self._amounts.setdefault((scope, EVER), (0, 0))
         self._entry("limit", scopes=(scope,), day=self._today(), note=note)
 
     def _limits_of(self, scope: str) -> Iterator[Budget]:
@@ -246,8 +283,17 @@ class MemoryLedger:
         return datetime.fromtimestamp(self._clock(), UTC)
 
     def _today(self) -> str:
-        return self._now().date().isoformat()
+        """A day that is over never comes again, even if the clock is put back."""
+        after = date.fromisoformat(self._over) + timedelta(days=1) if self._over else date.min
+        return max(self._now().date(), after).isoformat()
 
     def _next_id(self) -> str:
         self._last_id += 1
         return f"{self._last_id}-0"
+
+
+def _some(names: Collection[T]) -> Iterator[list[T]]:
+    """What there is at the beginning, a bounded number at a time."""
+    every = list(names)
+    for at in range(0, len(every), AT_ONCE):
+        yield every[at : at + AT_ONCE]

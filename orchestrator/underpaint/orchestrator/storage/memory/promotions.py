@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Literal
 
 from underpaint.contract.generation import Progress
@@ -31,8 +32,10 @@ from underpaint.orchestrator.promotions.store import (
     WORK,
     OpenQuote,
     expired,
+    newest_of,
     not_found,
     reserved_for,
+    seen_to,
     taken,
     used,
 )
@@ -184,17 +187,13 @@ class MemoryPromotions(MemoryArchive):
             for each in reversed(self._records.values())
             if each.number < newest and _is_of(organisation, each.promotion)
         ][:size]
-        promotions = [each.promotion for each in older]
-        last = older[-1].number if older else newest
-        seen = len(older)
-        if seen < size:
-            archived = await self._archived_from(last - 1, size - seen)
-            seen += len(archived)
-            promotions += [
-                each.promotion for each in archived if _is_of(organisation, each.promotion)
-            ]
-            last = archived[-1].number if archived else last
-        return Page(promotions=tuple(promotions), next_token=str(last) if seen == size else "")
+        archived = await self._archived_from(newest - 1, size)
+        found = {each.number: each.promotion for each in older}
+        for each in archived:
+            if _is_of(organisation, each.promotion):
+                found[each.number] = each.promotion
+        numbers = ([each.number for each in some] for some in (older, archived))
+        return newest_of(found, size, seen_to(size, *numbers))
 
     async def dead(self, size: int, token: str) -> Page:
         """The dead that were not retried, newest first."""
@@ -212,29 +211,36 @@ class MemoryPromotions(MemoryArchive):
         events = [archived.ending] if archived else self._record(promotion_id).events
         return [each for each in events if order(each.id) > order(after)][:most]
 
-    async def finished(self, kept_s: float, most: int) -> Sequence[Archived]:
-        """The oldest promotions that have been final for so many seconds."""
-        found = []
-        for record in list(self._records.values())[:most]:
+    async def finished(
+        self, kept_s: float, most: int, after: int
+    ) -> tuple[Sequence[Archived], int]:
+        """Of the next promotions after a number those that are final for so many seconds."""
+        before = self._now() - timedelta(seconds=kept_s)
+        rows = [each for each in self._records.values() if each.number > after][:most]
+        found: list[Archived] = []
+        for record in rows:
             promotion = record.promotion
-            age_s = (self._now() - promotion.updated_at).total_seconds()
-            if not promotion.state.final or age_s < kept_s:
-                break
-            found.append(
-                Archived(
-                    number=record.number,
-                    content=record.content,
-                    last_event=record.events[-1].id,
-                    promotion=promotion,
+            if promotion.created_at > before:
+                return found, 0
+            if promotion.state.final and promotion.updated_at <= before:
+                found.append(
+                    Archived(
+                        number=record.number,
+                        content=record.content,
+                        last_event=record.events[-1].id,
+                        promotion=promotion,
+                    )
                 )
-            )
-        return found
+        return found, rows[-1].number if len(rows) == most else 0
 
-    async def archive(self, segment: Segment, promotion_ids: Sequence[str]) -> bool:
+    async def archive(
+        self, segment: Segment, before: Segment | None, promotions: Sequence[Archived]
+    ) -> bool:
         """Replaces promotions by tombstones."""
-        if not self._bury(segment, promotion_ids):
+        ids = [each.promotion.id for each in promotions]
+        if not self._records.keys() >= set(ids) or not self._bury(segment, before, promotions):
             return False
-        for promotion_id in promotion_ids:
+        for promotion_id in ids:
             del self._records[promotion_id]
         return True
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from underpaint.contract.generation import Progress
@@ -10,6 +11,7 @@ from underpaint.contract.money import format_usd
 from underpaint.contract.promotion import Promotion, PromotionState
 from underpaint.orchestrator.promotions.archive import Archive
 from underpaint.orchestrator.promotions.store import (
+    NOTHING_RUNS,
     Lease,
     LeaseLost,
     Outcome,
@@ -31,19 +33,32 @@ class MemoryQueue(MemoryPromotions):
         super().__init__(clock, archive)
         self._lease_s = lease_s
 
-    async def take(self, worker: str, most: int) -> Sequence[Lease]:
+    async def take(
+        self, worker: str, most: int, running: Mapping[str, int] = NOTHING_RUNS
+    ) -> Sequence[Lease]:
         """Leases of lapsed work, then of due and new work as its turn comes."""
         now = self._clock()
-        lapsed = [each for each in self._leased.values() if each.lapses_at <= now][:most]
-        leases = [lease for each in lapsed if (lease := self._lease(each))]
-        due = [(each.waits_until, id_) for id_, each in self._delayed.items()]
-        for _, promotion_id in sorted(each for each in due if each[0] <= now)[:most]:
-            self._enqueue(self._delayed.pop(promotion_id))
-        while len(leases) < most and (popped := self._queue.pop(now)):
-            record = self._records[popped[0]]
-            record.turn = popped[1]
+        held = Counter(running)
+        leases: list[Lease] = []
+
+        def room(engine: str) -> bool:
+            return held[engine] < most
+
+        def take(record: Record) -> None:
             if lease := self._lease(record):
                 leases.append(lease)
+                held[record.promotion.quote.engine] += 1
+
+        for record in [each for each in self._leased.values() if each.lapses_at <= now]:
+            if room(record.promotion.quote.engine):
+                take(record)
+        due = [(each.waits_until, id_) for id_, each in self._delayed.items()]
+        for _, promotion_id in sorted(each for each in due if each[0] <= now):
+            self._enqueue(self._delayed.pop(promotion_id))
+        while popped := self._queue.pop(now, room):
+            record = self._records[popped[0]]
+            record.turn = popped[1]
+            take(record)
         return leases
 
     async def renew(self, lease: Lease) -> bool:

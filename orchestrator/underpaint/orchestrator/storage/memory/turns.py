@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import insort
+from collections.abc import Callable
 
 from underpaint.contract.promotion import Priority, Promotion
 from underpaint.orchestrator.promotions.store import BATCH_TURN
@@ -53,10 +54,11 @@ class Turns:
         """Takes nothing for an engine until a time."""
         self._busy[engine] = until
 
-    def pop(self, now: float) -> tuple[str, int] | None:
-        """The promotion that is next, and the turn that it has."""
+    def pop(self, now: float, room: Callable[[str], bool]) -> tuple[str, int] | None:
+        """The promotion that is next at an engine with room, and the turn that it has."""
         for engine in sorted(self._engines, key=lambda each: (self._engines[each], each)):
-            lane = self._lane(engine) if self._busy.get(engine, now) <= now else None
+            free = room(engine) and self._busy.get(engine, now) <= now
+            lane = self._lane(engine) if free else None
             if lane:
                 self._engines[engine] = next(self._next)
                 return self._pop(lane)

@@ -1,19 +1,27 @@
--- Replaces promotions by tombstones, if their segment begins where the one before ended.
--- ARGV: first number, last number, sha256, then the ids in order
-local first, last, sha256 = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
-if tonumber(redis.call('GET', root .. ':archived') or '0') ~= first - 1 then return 0 end
-if #ARGV - 3 ~= last - first + 1 then return redis.error_reply('a segment with other ids') end
-for index = 4, #ARGV do
-  local number = redis.call('ZSCORE', root .. ':promotions', ARGV[index])
-  if tonumber(number or '0') ~= first + index - 4 then return 0 end
+-- Replaces promotions by tombstones and keeps the segment that holds them.
+-- ARGV: first number, last number and sha256 of the segment; first number and sha256 of the
+--   one it takes the place of, or '' for one that begins after all others;
+--   then number and id of each promotion that is new in it
+local first, last, sha256 = ARGV[1], ARGV[2], ARGV[3]
+local SEGMENTS = root .. ':segments'
+local before = ARGV[4] ~= '' and ARGV[4] .. ' ' .. ARGV[5] or nil
+if before then
+  if redis.call('ZSCORE', SEGMENTS, before) ~= last then return 0 end
+elseif tonumber(redis.call('GET', root .. ':archived') or '0') >= tonumber(first) then
+  return 0
 end
-for index = 4, #ARGV do
-  local id = ARGV[index]
-  redis.call('HSET', tombstones(id), id, ARGV[1] + index - 4)
+for index = 6, #ARGV, 2 do
+  if redis.call('ZSCORE', root .. ':promotions', ARGV[index + 1]) ~= ARGV[index] then return 0 end
+end
+for index = 6, #ARGV, 2 do
+  local number, id = ARGV[index], ARGV[index + 1]
+  redis.call('HSET', tombstones(id), id, number)
   redis.call('DEL', promotion_key(id), root .. ':events:' .. id)
   redis.call('ZREM', root .. ':promotions', id)
   redis.call('ZREM', index_of(id), id)
+  redis.call('ZREM', index_of(id), id)
 end
-redis.call('ZADD', root .. ':segments', last, ARGV[1] .. ' ' .. sha256)
-redis.call('SET', root .. ':archived', ARGV[2])
+if before then redis.call('ZREM', SEGMENTS, before) end
+redis.call('ZADD', SEGMENTS, last, first .. ' ' .. sha256)
+if not before then redis.call('SET', root .. ':archived', last) end
 return 1

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from underpaint.orchestrator.ledger.closed import ClosedDays
 from underpaint.orchestrator.promotions.archive import Archive, Archived, Segment
 from underpaint.orchestrator.storage.redis import connection, records
-from underpaint.orchestrator.storage.redis.ledger import RedisLedger
+from underpaint.orchestrator.storage.redis.balances import RedisBalances
 
 
-class RedisArchive(RedisLedger):
+class RedisArchive(RedisBalances):
     """Lets finished promotions go, and finds them again."""
 
     def __init__(self, url: str, root: str, archive: Archive | None) -> None:
-        super().__init__(url, root)
+        super().__init__(url, root, ClosedDays(archive.artifacts if archive else None))
         self._archive = archive
 
-    async def finished(self, kept_s: float, most: int) -> Sequence[Archived]:
-        """The oldest promotions that have been final for so many seconds."""
-        rows = await self._run("finished", int(kept_s * 1000), most)
+    async def finished(
+        self, kept_s: float, most: int, after: int
+    ) -> tuple[Sequence[Archived], int]:
+        """Of the next promotions after a number those that are final for so many seconds."""
+        last, rows = await self._run("finished", int(kept_s * 1000), most, after)
         found = []
         for number, flat in rows:
             fields = records.pairs(flat)
@@ -30,12 +33,16 @@ class RedisArchive(RedisLedger):
                     promotion=records.promotion_from(fields),
                 )
             )
-        return found
+        return found, int(last)
 
-    async def archive(self, segment: Segment, promotion_ids: Sequence[str]) -> bool:
+    async def archive(
+        self, segment: Segment, before: Segment | None, promotions: Sequence[Archived]
+    ) -> bool:
         """Replaces promotions by tombstones."""
+        held = (before.first, before.sha256) if before else ("", "")
+        told = [field for each in promotions for field in (each.number, each.promotion.id)]
         return bool(
-            await self._run("archive", segment.first, segment.last, segment.sha256, *promotion_ids)
+            await self._run("archive", segment.first, segment.last, segment.sha256, *held, *told)
         )
 
     async def _archived(self, promotion_id: str) -> Archived | None:
@@ -43,26 +50,36 @@ class RedisArchive(RedisLedger):
         number = int(await self._run("tombstone", promotion_id) or 0)
         if not number or self._archive is None:
             return None
-        segment = await self._segment(number)
-        return await self._archive.one(segment, number) if segment else None
+        found = await self._archived_from(number, 1)
+        return found[0] if found and found[0].number == number else None
 
     async def _archived_from(self, number: int, most: int) -> list[Archived]:
         """Archived promotions from a number down."""
         found: list[Archived] = []
-        while self._archive and number > 0 and len(found) < most:
-            segment = await self._segment(number)
-            if segment is None:
-                break
+        segment = await self.segment(number) or await self._last_segment()
+        while self._archive and segment and len(found) < most:
             found += await self._archive.newest_first(segment, number, most - len(found))
-            number = segment.first - 1
+            segment = await self._last_segment(f"({segment.last}")
         return found
 
-    async def _segment(self, number: int) -> Segment | None:
+    async def segment(self, number: int) -> Segment | None:
+        """Where a number belongs."""
         with connection.translated():
             rows = await self._redis.zrangebyscore(
                 self._key("segments"), number, "+inf", start=0, num=1, withscores=True
             )
-        if not rows:
-            return None
-        first, sha256 = rows[0][0].decode().split(" ")
-        return Segment(first=int(first), last=int(rows[0][1]), sha256=sha256)
+        return _segment(rows)
+
+    async def _last_segment(self, below: str = "+inf") -> Segment | None:
+        with connection.translated():
+            rows = await self._redis.zrevrangebyscore(
+                self._key("segments"), below, "-inf", start=0, num=1, withscores=True
+            )
+        return _segment(rows)
+
+
+def _segment(rows: Sequence[tuple[bytes, float]]) -> Segment | None:
+    for name, last in rows:
+        first, sha256 = name.decode().split(" ")
+        return Segment(first=int(first), last=int(last), sha256=sha256)
+    return None

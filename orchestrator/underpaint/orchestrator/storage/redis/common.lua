@@ -23,8 +23,9 @@
 --   :waiting       sorted set, by when an approval must be there
 --   :dead          sorted set, by :sequence: what failed and was not retried
 -- Archived promotions:
---   :tombstones:X  hash: number by id            :segments       sorted set by last number:
---   :archived      the last number                               first number, sha256
+--   :tombstones:X  hash: number by id            :segments       sorted set by the last number
+--   :archived      the last number of all                        that belongs to it: first
+--                  segments                                      number in it, sha256
 -- Money:
 --   :ledger        stream, every entry           :entries        how many there ever were
 --   :scope:NAME    hash: reserved and spent for ever; PERIOD.limit and PERIOD.soft;
@@ -33,6 +34,8 @@
 --   :spend:DAY     hash: "promotions CELL", "charged CELL", "cloud_only CELL", where CELL
 --                  is the scopes of an account and a model
 --   :days          sorted set, all 0: every day with a balance
+--   :closed        hash: of days that have none any more the artifact with their spend, by day
+--   :over          the last day that is over, in days since 1970: nothing can be reserved on it
 --   :scopes        set of all scopes             :budgets        set of those with a limit
 --   :prices        hash: digest of the price table by version
 --   :frozen        why nothing may be reserved   :checkpoint     hash: entry, number, sha256
@@ -69,9 +72,11 @@ local function now()
 end
 
 -- Its day in UTC, such as 2026-11-21: years begin in March and eras of 400 of them with
--- the year 0, so that a leap day comes last.
+-- the year 0, so that a leap day comes last. A day that is over never comes again, even if
+-- the clock is put back: it may be closed.
 local function today()
-  local days = math.floor(tonumber(clock()[1]) / 86400) + 719468
+  local over = tonumber(redis.call('GET', root .. ':over') or '-1')
+  local days = math.max(math.floor(tonumber(clock()[1]) / 86400), over + 1) + 719468
   local era = math.floor(days / 146097)
   local of_era = days % 146097
   local year = math.floor((of_era - math.floor(of_era / 1460) + math.floor(of_era / 36524)

@@ -1,13 +1,19 @@
--- The oldest promotions, up to the first that is not final or ended too lately.
--- ARGV: milliseconds they are kept, most
+-- Promotions that have been final for long enough, of so many that are looked at in order.
+-- What is not final stands in nobody's way; what was made too lately is where it ends.
+-- ARGV: milliseconds they are kept, most to look at, number to begin after
+-- Returns the last number that was looked at, 0 at the end; then number and record of each.
 local before = tonumber(now()) - tonumber(ARGV[1])
-local rows = redis.call('ZRANGE', root .. ':promotions', 0, tonumber(ARGV[2]) - 1, 'WITHSCORES')
+local most = tonumber(ARGV[2])
+local rows = redis.call('ZRANGE', root .. ':promotions', '(' .. ARGV[3], '+inf', 'BYSCORE',
+  'LIMIT', 0, most, 'WITHSCORES')
 local found = {}
 for index = 1, #rows, 2 do
-  local promotion = load(rows[index])
-  local final = promotion.state == 'settled' or promotion.state == 'released'
-    or promotion.state == 'expired'
-  if not final or tonumber(promotion.updated) > before then break end
-  found[#found + 1] = {rows[index + 1], stored(rows[index])}
+  local kept = redis.call('HMGET', promotion_key(rows[index]), 'state', 'updated', 'created')
+  if tonumber(kept[3]) > before then return {'0', found} end
+  local final = kept[1] == 'settled' or kept[1] == 'released' or kept[1] == 'expired'
+  if final and tonumber(kept[2]) <= before then
+    found[#found + 1] = {rows[index + 1], stored(rows[index])}
+  end
 end
-return found
+if #rows < 2 * most then return {'0', found} end
+return {rows[#rows], found}

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from datetime import date
 from importlib import resources
 from typing import Any, Final
 
 from underpaint.contract.accounting import Budget, LedgerEntry, Period
-from underpaint.contract.promotion import SCOPE_KINDS, Account
-from underpaint.orchestrator.ledger.store import (
-    CAMPAIGN,
-    EVER,
-    Amounts,
-    Balances,
-    Checkpoint,
-    Reservation,
-    SpendCell,
-)
+from underpaint.orchestrator.ledger.closed import ClosedDays
+from underpaint.orchestrator.ledger.store import Checkpoint, Closing, SpendCell
+from underpaint.orchestrator.ledger.sums import cell_of, spend_cell
 from underpaint.orchestrator.storage.redis import connection, records
 
 SCRIPTS: Final = resources.files(__package__)
+FIRST_DAY: Final = date(1970, 1, 1)
 
 
 class RedisLedger:
     """One Lua script for each thing that changes, all keys under one hash tag."""
 
-    def __init__(self, url: str, root: str) -> None:
+    def __init__(self, url: str, root: str, closed: ClosedDays) -> None:
+        """Has the spend of days that are closed from elsewhere."""
         # redis-py's types leave open whether answers are text; ours are bytes.
         self._redis: Any = connection.connect(url)
         self._root = root
+        self._closed = closed
         self._scripts: dict[str, connection.Script] = {}
 
     async def set_budget(
@@ -59,9 +57,9 @@ class RedisLedger:
         await self._run("limit", scope, period.value, "", "0", "", "", lifted, "0")
 
     async def seed_budget(self, scope: str, limit_usd_micros: int) -> bool:
-        """Limits what a scope may ever spend, if no scope has a limit yet."""
+        """Limits what a scope may ever spend, if no limit was ever set."""
         budget = Budget(scope=scope, limit_usd_micros=limit_usd_micros)
-        verdict, *_ = await self._limit(budget, only_if_none=True)
+        verdict, *_ = await self._limit(budget, only_if_new=True)
         return bool(verdict == b"set")
 
     async def budgets(self) -> Sequence[Budget]:
@@ -81,18 +79,13 @@ class RedisLedger:
 
     async def spend(self, since_day: str) -> Sequence[SpendCell]:
         """What was charged for work reserved on a day or later."""
-        with connection.translated():
-            days = await self._redis.zrange(
-                self._key("days"), f"[{since_day}" if since_day else "-", "+", bylex=True
-            )
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for day in days:
-                    pipeline.hgetall(self._key("spend", day.decode()))
-                stored = await pipeline.execute()
+        # In this order, so that a day which is closed meanwhile is in both, not in neither.
+        found = await self._open_spend(since_day)
+        closed = await self._closed_days()
+        days = {day: sha256 for day, sha256 in closed.items() if day >= since_day}
         return [
-            cell
-            for day, fields in zip(days, stored, strict=True)
-            for cell in _cells(day.decode(), fields)
+            *await self._closed.spend(days),
+            *(cell for cell in found if cell.day not in closed),
         ]
 
     async def entries(self, after: str, most: int) -> Sequence[LedgerEntry]:
@@ -102,54 +95,6 @@ class RedisLedger:
                 self._key("ledger"), min=f"({after}" if after else "-", max="+", count=most
             )
         return [records.entry_from(entry_id, fields) for entry_id, fields in rows]
-
-    async def balances(self) -> Balances:
-        """All balances at one moment."""
-        entry, number, scopes, windows, spend, held = await self._run("balances")
-        amounts: dict[tuple[str, str], Amounts] = {}
-        campaigns: dict[str, tuple[str, str]] = {}
-        for name, (reserved, spent, first, last, *campaign) in scopes:
-            scope = name.decode()
-            amounts[scope, EVER] = (int(reserved or 0), int(spent or 0))
-            if first is not None:
-                campaigns[scope] = (first.decode(), last.decode())
-                amounts[scope, CAMPAIGN] = (int(campaign[0] or 0), int(campaign[1] or 0))
-        for window, flat in windows:
-            fields = records.pairs(flat)
-            for scope in {field.partition(b" ")[2] for field in fields}:
-                amounts[scope.decode(), window.decode()] = (
-                    int(fields.get(b"reserved " + scope, 0)),
-                    int(fields.get(b"spent " + scope, 0)),
-                )
-        return Balances(
-            entry=entry.decode(),
-            number=int(number),
-            amounts=amounts,
-            campaigns=campaigns,
-            spend=[
-                cell for day, flat in spend for cell in _cells(day.decode(), records.pairs(flat))
-            ],
-            open={
-                promotion_id.decode(): Reservation(
-                    day=(day or b"").decode(),
-                    scopes=tuple((names or b"").decode().split()),
-                    usd_micros=int(most or 0),
-                )
-                for promotion_id, (day, names, most) in held
-            },
-        )
-
-    async def rebuild(self, balances: Balances) -> bool:
-        """Sets amounts and spend, if the last entry is still the same."""
-        told: list[str] = []
-        for (scope, window), (reserved, spent) in balances.amounts.items():
-            told += (scope, window, str(reserved), str(spent))
-        for cell in balances.spend:
-            name = " ".join((*cell.account.scopes, cell.model))
-            sums = (cell.promotions, cell.charged_usd_micros, cell.cloud_only_usd_micros)
-            told += (cell.day, name, *map(str, sums))
-        counts = (len(balances.amounts), len(balances.spend))
-        return bool(await self._run("rebuild", balances.entry, *counts, *told))
 
     async def frozen(self) -> str:
         """Why nothing new may be reserved."""
@@ -177,17 +122,29 @@ class RedisLedger:
             sha256=fields[b"sha256"].decode(),
         )
 
-    async def keep_checkpoint(self, checkpoint: Checkpoint, before: Checkpoint | None) -> bool:
-        """Keeps a checkpoint in place of the one before."""
-        last = before.sha256 if before else ""
+    async def keep_checkpoint(
+        self, checkpoint: Checkpoint, before: Checkpoint | None, closing: Closing
+    ) -> bool:
+        """Keeps a checkpoint in place of the one before, and closes days."""
+        over = (date.fromisoformat(closing.over) - FIRST_DAY).days if closing.over else ""
+        days = [field for day in closing.days.items() for field in day]
         kept = await self._run(
-            "checkpoint", checkpoint.entry, checkpoint.number, checkpoint.sha256, last
+            "checkpoint",
+            checkpoint.entry,
+            checkpoint.number,
+            checkpoint.sha256,
+            before.sha256 if before else "",
+            over,
+            len(closing.days),
+            *days,
+            *closing.months,
         )
         return bool(kept)
 
     async def trim(self) -> None:
         """Forgets the entries before the checkpoint's."""
-        await self._run("trim")
+        while await self._run("trim"):
+            pass
 
     def _key(self, *parts: str) -> str:
         return ":".join((self._root, *parts))
@@ -202,18 +159,58 @@ class RedisLedger:
         with connection.translated():
             return await self._redis.run(self._scripts[script], self._root, *arguments)
 
-    async def _limit(self, budget: Budget, *, only_if_none: bool = False) -> Any:
-        return await self._run(
-            "limit",
-            budget.scope,
-            budget.period.value,
-            str(budget.limit_usd_micros),
-            "1" if budget.soft else "0",
-            budget.from_day,
-            budget.until_day,
-            budget.terms,
-            "1" if only_if_none else "0",
-        )
+    async def _limit(self, budget: Budget, *, only_if_new: bool = False) -> Any:
+        while True:
+            closed, spent = await self._spent_before(budget)
+            answer = await self._run(
+                "limit",
+                budget.scope,
+                budget.period.value,
+                str(budget.limit_usd_micros),
+                "1" if budget.soft else "0",
+                budget.from_day,
+                budget.until_day,
+                budget.terms,
+                "1" if only_if_new else "0",
+                closed,
+                str(spent),
+            )
+            if answer[0] != b"closed":  # else a day was, meanwhile
+                return answer
+
+    async def _spent_before(self, budget: Budget) -> tuple[int, int]:
+        """How many days are closed, and what a campaign's scope spent on those that are its."""
+        if not (budget.from_day or budget.until_day):
+            return 0, 0
+        closed = await self._closed_days()
+        campaign = (budget.scope, budget.from_day, budget.until_day)
+        spent = await self._closed.spent(closed, [campaign]) if closed else {}
+        return len(closed), spent.get(campaign, 0)
+
+    async def _closed_days(self) -> dict[str, str]:
+        with connection.translated():
+            fields = await self._redis.hgetall(self._key("closed"))
+        return {day.decode(): sha256.decode() for day, sha256 in fields.items()}
+
+    async def _open_spend(self, since_day: str) -> list[SpendCell]:
+        """What was charged on days that are not closed."""
+        with connection.translated():
+            days = await self._redis.zrange(
+                self._key("days"), f"[{since_day}" if since_day else "-", "+", bylex=True
+            )
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for day in days:
+                    pipeline.hgetall(self._key("spend", day.decode()))
+                stored = await pipeline.execute()
+        return await asyncio.to_thread(_all_cells, days, stored)
+
+
+def _all_cells(days: Sequence[bytes], stored: Sequence[records.Fields]) -> list[SpendCell]:
+    return [
+        cell
+        for day, fields in zip(days, stored, strict=True)
+        for cell in _cells(day.decode(), fields)
+    ]
 
 
 def _cells(day: str, fields: records.Fields) -> list[SpendCell]:
@@ -222,15 +219,8 @@ def _cells(day: str, fields: records.Fields) -> list[SpendCell]:
     for field, charged in fields.items():
         kind, _, cell = field.partition(b" ")
         if kind == b"charged":
-            *scopes, model = cell.decode().split(" ", len(SCOPE_KINDS))
-            cells.append(
-                SpendCell(
-                    day=day,
-                    account=Account.of(scopes),
-                    model=model,
-                    promotions=int(fields[b"promotions " + cell]),
-                    charged_usd_micros=int(charged),
-                    cloud_only_usd_micros=int(fields[b"cloud_only " + cell]),
-                )
-            )
+            others = (int(fields[name + cell]) for name in (b"promotions ", b"cloud_only "))
+            promotions, cloud_only = others
+            sums = (promotions, int(charged), cloud_only)
+            cells.append(spend_cell(cell_of(day, cell.decode()), sums))
     return cells

@@ -1,12 +1,15 @@
 -- Sets or lifts a limit of a scope.
 -- ARGV: scope, period, limit ('' lifts it), 1 if soft, first day, last day, note,
---   1 to do so only if no scope has one
+--   1 to do so only in a ledger without any entry: one whose limits were all lifted has some,
+--   how many days are closed, what was spent on those of them that are the campaign's
 local scope, period, limit, soft, from, to, note = unpack(ARGV, 1, 7)
-if ARGV[8] == '1' and redis.call('SCARD', root .. ':budgets') > 0 then return {'kept'} end
+if ARGV[8] == '1' and redis.call('EXISTS', root .. ':entries') == 1 then return {'kept'} end
 local key, day = scope_key(scope), today()
 
 local reserved, spent = 0, 0
 if limit ~= '' and from .. to ~= '' then -- what was reserved on its days so far counts
+  if redis.call('HLEN', root .. ':closed') ~= tonumber(ARGV[9]) then return {'closed'} end
+  spent = tonumber(ARGV[10])
   for _, each in ipairs(redis.call('ZRANGE', root .. ':days', 0, -1)) do
     if covers(from, to, each) then
       local kept = redis.call('HMGET', balance_key(each), 'reserved ' .. scope, 'spent ' .. scope)

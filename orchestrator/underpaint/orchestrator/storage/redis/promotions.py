@@ -10,8 +10,10 @@ from underpaint.orchestrator.promotions.archive import Archived
 from underpaint.orchestrator.promotions.store import (
     OpenQuote,
     expired,
+    newest_of,
     not_found,
     reserved_for,
+    seen_to,
     taken,
     used,
 )
@@ -130,26 +132,22 @@ class RedisPromotions(RedisArchive):
     async def page(self, size: int, token: str, organisation: str = "") -> Page:
         """Newest first."""
         index = f"promotions:{organisation}" if organisation else "promotions"
-        promotions, last = await self._newest(index, size, token)
-        seen = len(promotions)
-        if seen < size:
-            archived = await self._archived_from(await self._before(last, token), size - seen)
-            seen += len(archived)
-            promotions += [
-                each.promotion
-                for each in archived
-                if not organisation or each.promotion.id.startswith(f"{organisation}/")
-            ]
-            last = archived[-1].number if archived else last
-        return Page(promotions=tuple(promotions), next_token=str(last) if seen == size else "")
+        here = await self._newest(index, size, token)
+        # Those here first, so that one which is archived meanwhile is found twice, not never.
+        archived: Sequence[Archived] = ()
+        last = await self._last_segment()
+        if last and (len(here) < size or min(here) <= last.last):
+            archived = await self._archived_from(int(token) - 1 if token else last.last, size)
+        found = here | {
+            each.number: each.promotion
+            for each in archived
+            if not organisation or each.promotion.id.startswith(f"{organisation}/")
+        }
+        return newest_of(found, size, seen_to(size, list(here), [each.number for each in archived]))
 
     async def dead(self, size: int, token: str) -> Page:
         """The dead that were not retried, newest first."""
-        promotions, last = await self._newest("dead", size, token)
-        return Page(
-            promotions=tuple(promotions),
-            next_token=str(last) if len(promotions) == size else "",
-        )
+        return newest_of(await self._newest("dead", size, token), size)
 
     async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
         """Up to `most` events after an event id."""
@@ -176,8 +174,8 @@ class RedisPromotions(RedisArchive):
             )
         return [records.event_from(event_id, fields) for event_id, fields in rows]
 
-    async def _newest(self, name: str, size: int, token: str) -> tuple[list[Promotion], int]:
-        """Promotions that a sorted set names, newest first, and the number of the last or 0."""
+    async def _newest(self, name: str, size: int, token: str) -> dict[int, Promotion]:
+        """The newest promotions that a sorted set names, by number."""
         newest = f"({token}" if token else "+inf"
         with connection.translated():
             rows = await self._redis.zrevrangebyscore(
@@ -187,14 +185,13 @@ class RedisPromotions(RedisArchive):
                 for promotion_id, _ in rows:
                     pipeline.hgetall(self._key("promotion", promotion_id.decode()))
                 stored = await pipeline.execute()
-        promotions = [
+        return {
             # One that is archived, perhaps since the names were read, is found there.
-            records.promotion_from(fields)
+            int(number): records.promotion_from(fields)
             if fields
             else (await self._gone(promotion_id.decode())).promotion
-            for (promotion_id, _), fields in zip(rows, stored, strict=True)
-        ]
-        return promotions, int(rows[-1][1]) if rows else 0
+            for (promotion_id, number), fields in zip(rows, stored, strict=True)
+        }
 
     async def _gone(self, promotion_id: str) -> Archived:
         """A promotion that is no longer in Redis. Raises PromotionNotFound."""
@@ -202,15 +199,6 @@ class RedisPromotions(RedisArchive):
         if found is None:
             raise not_found(promotion_id)
         return found
-
-    async def _before(self, last: int, token: str) -> int:
-        """The number at which a page goes on in the archive.
-
-        Others' promotions may lie between the last of an organisation and the archive.
-        """
-        with connection.translated():
-            archived = int(await self._redis.get(self._key("archived")) or 0)
-        return min(archived, (last or int(token)) - 1) if last or token else archived
 
     async def _hash(self, kind: str, name: str) -> dict[bytes, bytes]:
         with connection.translated():

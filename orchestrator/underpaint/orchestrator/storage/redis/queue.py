@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from underpaint.contract.generation import Progress
@@ -11,6 +11,7 @@ from underpaint.contract.promotion import Promotion
 from underpaint.orchestrator.promotions.archive import Archive
 from underpaint.orchestrator.promotions.store import (
     BATCH_TURN,
+    NOTHING_RUNS,
     UNFINISHED,
     Lease,
     LeaseLost,
@@ -32,9 +33,12 @@ class RedisQueue(RedisPromotions):
         super().__init__(url, root, archive)
         self._lease_ms = int(lease_s * 1000)
 
-    async def take(self, worker: str, most: int) -> Sequence[Lease]:
+    async def take(
+        self, worker: str, most: int, running: Mapping[str, int] = NOTHING_RUNS
+    ) -> Sequence[Lease]:
         """Leases of lapsed work, then of due and new work as its turn comes."""
-        leased = await self._run("take", CONSUMER, worker, self._lease_ms, most, BATCH_TURN)
+        held = [each for engine, count in running.items() for each in (engine, count)]
+        leased = await self._run("take", CONSUMER, worker, self._lease_ms, most, BATCH_TURN, *held)
         return [records.lease_from(entry, records.pairs(stored)) for entry, stored in leased]
 
     async def renew(self, lease: Lease) -> bool:

@@ -1,20 +1,25 @@
 -- Leases: of promotions whose lease has lapsed, whose delay is over, and that are new.
 -- Each lease raises the fence, so that the worker before can write nothing any more.
--- ARGV: consumer, worker, lease in ms, most, every which turn batch has
+-- ARGV: consumer, worker, lease in ms, most at work at each engine, every which turn batch
+--   has, then engines with how many the worker has at work there
 local consumer, worker, lease_ms = ARGV[1], ARGV[2], ARGV[3]
 local most, share = tonumber(ARGV[4]), tonumber(ARGV[5])
-local taken = {}
+local taken, held = {}, {}
+for index = 6, #ARGV, 2 do held[ARGV[index]] = tonumber(ARGV[index + 1]) end
+
+local function room_at(engine) return most - (held[engine] or 0) end
+local function hold(engine) held[engine] = (held[engine] or 0) + 1 end
 
 local function take(entry, id)
   local promotion = load(id)
   if promotion.entry ~= entry then
     redis.call('XACK', WORK, GROUP, entry)
     redis.call('XDEL', WORK, entry)
-    return
+    return false
   end
   if promotion.cancel then
     resolve(id, promotion, 'release', 'released', '0', 'cancelled')
-    return
+    return false
   end
   local key = promotion_key(id)
   redis.call('HINCRBY', key, 'fence', 1)
@@ -22,6 +27,15 @@ local function take(entry, id)
   redis.call('HSET', key, 'state', 'running', 'updated', now(), 'worker', worker)
   event(id, 'running', 'an engine has been asked')
   taken[#taken + 1] = {entry, stored(id)}
+  return true
+end
+
+-- The engine of a promotion that is there.
+local function engine_of(id)
+  local promotion = load(id)
+  if not promotion.quote then return nil end
+  local _, _, engine = place_of(promotion)
+  return engine
 end
 
 -- Whose turn it is at an engine: interactive before batch, but every so many are batch's.
@@ -39,38 +53,51 @@ local function turn_at(engine)
   return lane_of(engine, priority), first[priority]
 end
 
--- Engines take turns, too; one that refused lately is left alone.
+-- Engines take turns, too; one that refused lately is left alone, and so is one that has no room.
 local function turn()
   for _, engine in ipairs(redis.call('ZRANGE', root .. ':engines', 0, -1)) do
-    if tonumber(redis.call('HGET', root .. ':busy', engine) or '0') <= tonumber(now()) then
+    if room_at(engine) > 0
+        and tonumber(redis.call('HGET', root .. ':busy', engine) or '0') <= tonumber(now()) then
       local lane, party = turn_at(engine)
       if party then
         redis.call('ZADD', root .. ':engines', redis.call('INCR', root .. ':turn'), engine)
-        return lane, party
+        return lane, party, engine
       end
     end
   end
 end
 
-local lapsed = redis.pcall('XPENDING', WORK, GROUP, 'IDLE', lease_ms, '-', '+', most)
-if lapsed.err then -- a new database behind the same address
-  redis.call('XGROUP', 'CREATE', WORK, GROUP, '0', 'MKSTREAM')
-  lapsed = {}
-end
-for _, pending in ipairs(lapsed) do
-  local claimed = redis.call('XCLAIM', WORK, GROUP, consumer, lease_ms, pending[1])
-  for _, entry in ipairs(claimed) do take(entry[1], entry[2][2]) end
-end
+-- Work whose lease has lapsed, a page at a time: what is at an engine without room must not
+-- hide what is behind it.
+local PAGE = 100
+local after, new = '-', false
+repeat
+  local lapsed = redis.pcall('XPENDING', WORK, GROUP, 'IDLE', lease_ms, after, '+', PAGE)
+  if lapsed.err then -- a new database behind the same address
+    redis.call('XGROUP', 'CREATE', WORK, GROUP, '0', 'MKSTREAM')
+    lapsed, new = {}, true
+  end
+  for _, pending in ipairs(lapsed) do
+    local entry = redis.call('XRANGE', WORK, pending[1], pending[1])[1]
+    local engine = entry and engine_of(entry[2][2])
+    if not engine or room_at(engine) > 0 then
+      for _, claimed in ipairs(redis.call('XCLAIM', WORK, GROUP, consumer, lease_ms, pending[1])) do
+        if take(claimed[1], claimed[2][2]) then hold(engine) end
+      end
+    end
+    after = '(' .. pending[1]
+  end
+until #lapsed < PAGE
 
-local due = redis.call('ZRANGEBYSCORE', DELAYED, '-inf', now(), 'LIMIT', 0, most)
+local due = redis.call('ZRANGEBYSCORE', DELAYED, '-inf', now(), 'LIMIT', 0, PAGE)
 for _, id in ipairs(due) do
   redis.call('ZREM', DELAYED, id)
   enqueue(id, load(id))
 end
 
-local room = most - #taken
-for _ = 1, room do
-  local lane, party = turn()
+local added = new and most or 0
+while true do
+  local lane, party, engine = turn()
   if not party then break end
   local id = redis.call('ZPOPMIN', queue_key(lane, party))[1]
   local had = redis.call('ZSCORE', turns_key(lane), party)
@@ -78,10 +105,12 @@ for _ = 1, room do
   if id then
     local entry = redis.call('XADD', WORK, '*', 'promotion', id)
     redis.call('HSET', promotion_key(id), 'entry', entry, 'turn', had)
+    hold(engine)
+    added = added + 1
   end
 end
-if room > 0 then
-  local read = redis.call('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', room,
+if added > 0 then
+  local read = redis.call('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', added,
     'STREAMS', WORK, '>')
   if read then
     for _, entry in ipairs(read[1][2]) do take(entry[1], entry[2][2]) end
