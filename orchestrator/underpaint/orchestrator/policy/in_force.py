@@ -30,7 +30,7 @@ class InForce:
         self,
         file: Path,
         priced: Collection[str],
-        roles: Collection[str] | None = None,
+        roles: Callable[[], Collection[str]] | None = None,
         isolation: Isolation | None = None,
     ) -> None:
         """Reads the file for the first time.
@@ -38,7 +38,7 @@ class InForce:
         Args:
             file: YAML.
             priced: names of the engines that have a price.
-            roles: that some caller has; None if that is not known.
+            roles: tells those that some caller has by now; None if that is not known.
             isolation: where a changed file is read; not shared with callers, whose policies
                 would keep it waiting.
 
@@ -47,13 +47,18 @@ class InForce:
         """
         self.file = file
         self.priced = frozenset(priced)
-        self.roles = roles
+        self._roles = roles
         self._isolation = isolation or Isolation(processes=1)
-        self.current: Policy = load(file, priced, roles)
+        self.current: Policy = load(file, priced, self.roles)
         self.since = datetime.now(UTC)
         self.problems: tuple[PolicyProblem, ...] = ()
         self._seen = self.current.version  # digest at the last look
         self._judged = self.current.version  # digest that was last taken or refused
+
+    @property
+    def roles(self) -> Collection[str] | None:
+        """Those that some caller has; None if that is not known."""
+        return self._roles() if self._roles else None
 
     @property
     def status(self) -> PolicyStatus:
