@@ -157,7 +157,8 @@ class Callers:
 
     def caller(self, authorization: str | bytes | None) -> Caller | None:
         """Who brings this metadata; None for a token that is nobody's."""
-        given = authorization.decode() if isinstance(authorization, bytes) else authorization or ""
+        sent = authorization or ""
+        given = sent.decode(errors="replace") if isinstance(sent, bytes) else sent
         by_digest = self._known()
         if by_digest:
             token = given.removeprefix("Bearer ")

@@ -43,7 +43,7 @@ def test_a_token_tells_who_calls(tmp_path: Path) -> None:
     callers = load(written(tmp_path, ONE))
     assert callers.caller("Bearer sesame") == ANA
     assert callers.caller(b"Bearer sesame") == ANA
-    for wrong in (None, "", "Bearer ", "Bearer open", f"Bearer {DIGEST}"):
+    for wrong in (None, "", "Bearer ", "Bearer open", f"Bearer {DIGEST}", b"Bearer \xff"):
         assert callers.caller(wrong) is None
         assert callers.refusal(wrong)
     assert callers.refusal("Bearer sesame") is None
