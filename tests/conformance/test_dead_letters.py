@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from underpaint.contract.promotion import Promotion, PromotionState
 from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.promotions.archive import Archive, Archivist
@@ -26,11 +27,11 @@ async def retry(store: Store, promotion_id: str) -> Promotion:
     return await store.promote(retry_id(promotion_id), content_of(again), again, quote, 10.0**8)
 
 
-async def dead(store: Store, size: int = 50) -> list[str]:
+async def dead(store: Store, size: int = 50, organisation: str = "") -> list[str]:
     found: list[str] = []
     token = ""
     while True:
-        page = await store.dead(size, token)
+        page = await store.dead(size, token, organisation)
         found += [each.id for each in page.promotions]
         token = page.next_token
         if not token:
@@ -97,3 +98,19 @@ async def test_the_dead_are_listed_and_retried_from_the_archive(
     assert (await wealthy.dead(5, "")).promotions == (before,)
     await retry(wealthy, "failed-001")
     assert await dead(wealthy) == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 50])
+async def test_an_organisation_s_dead_are_listed_without_a_word_of_others(
+    wealthy: Store, artifacts: Artifacts, size: int
+) -> None:
+    for promotion_id in ("acme/failed-1", "rival/failed-1", "acme/failed-2", "acmes/failed-1"):
+        await fail(wealthy, promotion_id)
+    await Archivist(store=wealthy, archive=Archive(artifacts), kept_s=0).archive_all()
+    await fail(wealthy, "acme/failed-3")
+    assert await dead(wealthy, size, "acme") == [f"acme/failed-{n}" for n in (3, 2, 1)]
+    assert await dead(wealthy, size, "acmes") == ["acmes/failed-1"]
+    assert (await wealthy.dead(size, "", "nobody")).next_token == ""
+    await retry(wealthy, "acme/failed-2")
+    assert await dead(wealthy, size, "acme") == ["acme/failed-3", "acme/failed-1"]
+    assert len(await dead(wealthy, size)) == 4

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from underpaint.contract.errors import PromotionConflict, PromotionNotFound, QuoteExpired
 from underpaint.contract.generation import Progress
-from underpaint.contract.promotion import Account, Approval, PromotionState
+from underpaint.contract.promotion import Account, Approval, Promotion, PromotionState
 from underpaint.orchestrator.ledger.spend import by_scope
 from underpaint.orchestrator.promotions.approvals import Approvals
 from underpaint.orchestrator.promotions.archive import Archivist
@@ -193,6 +193,7 @@ async def test_what_one_process_does_another_sees_and_hears_of(
             promoted = await promote(funded, "promotion-1")
             await news.wait()
     assert await another.get("promotion-1") == promoted
+    assert await another.secret() == await funded.secret()
     assert (await take_one(another)).promotion.id == "promotion-1"
     assert await funded.take("test", 9) == []
     await another.close()
@@ -216,6 +217,32 @@ async def test_a_quote_is_for_one_promotion(funded: Store, approvals: Approvals)
     with pytest.raises(QuoteExpired, match="was promoted already"):
         await funded.promote("promotion-4", content, request, waits, 60)
     assert await balance(funded) == (1_000, 0)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_quote_is_for_one_promotion_however_many_come_at_once(
+    funded: Store, approvals: Approvals, waits: bool
+) -> None:
+    request = promotion_request()
+    content = content_of(request)
+    quote = open_quote(request, 10, "q-1")
+    await funded.keep_quote(quote, 60)
+
+    async def ask(number: int) -> Promotion:
+        name = f"promotion-{number:02d}"
+        if waits:
+            return await approvals.wait(name, content, request, quote, LEAD)
+        return await funded.promote(name, content, request, quote, 60)
+
+    answers = await asyncio.gather(*(ask(each) for each in range(11)), return_exceptions=True)
+    (made,) = (each for each in answers if isinstance(each, Promotion))
+    assert [type(each) for each in answers].count(QuoteExpired) == 10
+    assert [each.id for each in (await funded.page(50, "")).promotions] == [made.id]
+    if waits:
+        every = [funded.promote(made.id, content, request, quote, 60, "lea") for _ in range(5)]
+        assert len({each.approved_by for each in await asyncio.gather(*every)}) == 1
+    assert await balance(funded) == (10, 0)
+    assert len(await funded.secret()) == 32
 
 
 async def test_a_quote_is_kept_with_its_caller_and_its_party(store: Store) -> None:

@@ -59,7 +59,7 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
         tls=settings.tls_dir is not None,
         insecure=settings.insecure,
     )
-    policies = policy.InForce(settings.policy, prices.engines, known.roles)
+    policies = policy.InForce(settings.policy, prices.engines, lambda: known.roles)
     cloud_token = read_token(settings.cloud_token_file)
     budget = settings.default_budget_usd_micros
     artifacts = Artifacts(settings.artifacts)

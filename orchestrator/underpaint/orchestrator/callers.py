@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ ADMINISTRATOR: Final = "administrator"
 BUILT_IN: Final = (ARTIST, APPROVER, OPERATOR, ADMINISTRATOR)
 _LEVELS: Final = ("organisation", "team", "project")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_NO_TOKEN: Final = hashlib.sha256(b"").hexdigest()  # what whoever brings none would be known by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -155,7 +157,8 @@ class Callers:
 
     def caller(self, authorization: str | bytes | None) -> Caller | None:
         """Who brings this metadata; None for a token that is nobody's."""
-        given = authorization.decode() if isinstance(authorization, bytes) else authorization or ""
+        sent = authorization or ""
+        given = sent.decode(errors="replace") if isinstance(sent, bytes) else sent
         by_digest = self._known()
         if by_digest:
             token = given.removeprefix("Bearer ")
@@ -216,7 +219,8 @@ def load(file: Path | None, token: str = "", *, required: bool = True) -> Caller
     if file is None:
         return Callers({}, token)
     reread = _Reread(file)
-    if not required and not file.exists():
+    # A link to nowhere is a mistake, not an absence: that would let everybody in.
+    if not required and not os.path.lexists(file):
         return Callers({}, token, reread=reread)
     if token:
         raise InvalidRequest(
@@ -229,12 +233,13 @@ def _nobody() -> Unauthenticated:
     return Unauthenticated("the token is missing or wrong; set UNDERPAINT_TOKEN_FILE")
 
 
-def _state(file: Path) -> tuple[int, int, int] | None:
+def _state(file: Path) -> tuple[int, ...] | None:
     try:
         found = file.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    # The time of change, too: it tells when a file that could not be read may be read again.
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def read_callers(file: Path) -> dict[str, Caller]:
@@ -267,6 +272,8 @@ def _caller(entry: Entry) -> tuple[str, Caller]:
         raise fields["token_sha256"].wrong(
             "must be 64 lower-case hex digits; make them with: printf %s TOKEN | sha256sum"
         )
+    if digest == _NO_TOKEN:
+        raise fields["token_sha256"].wrong("is the digest of an empty token; make a new one")
     levels = {level: _level(fields[level], level) for level in _LEVELS if level in fields}
     organisation = levels.get("organisation", DEFAULT)
     grants = frozenset(_grant(each, organisation) for each in fields.get("roles", ()))

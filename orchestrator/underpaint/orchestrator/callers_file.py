@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -133,6 +134,7 @@ def _done(given: argparse.Namespace) -> object:
 @contextmanager
 def _changing(file: Path) -> Iterator[list[str]]:
     """The lines of the file, to be changed; the new file replaces it whole, if it is sound."""
+    file = Path(os.path.realpath(file))  # a link stays, and what it leads to is changed
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(file.with_name(f".{file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
@@ -166,6 +168,7 @@ def _replace(file: Path, text: str) -> None:
     try:
         handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as writing:
+            _keep_readable(handle, file)
             writing.write(text)
             writing.flush()
             os.fsync(writing.fileno())
@@ -178,6 +181,17 @@ def _replace(file: Path, text: str) -> None:
         raise InvalidRequest(f"{file} cannot be written: {error.strerror}") from None
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def _keep_readable(handle: int, file: Path) -> None:
+    """Gives a new file the mode and the owner of the one before, whom the orchestrator reads as."""
+    if not file.exists():
+        return
+    before = file.stat()
+    os.fchmod(handle, stat.S_IMODE(before.st_mode))
+    now = os.fstat(handle)
+    if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+        os.fchown(handle, before.st_uid, before.st_gid)
 
 
 if __name__ == "__main__":

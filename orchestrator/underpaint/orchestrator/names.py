@@ -11,6 +11,7 @@ from underpaint.contract.promotion import SCOPE_KINDS, Account
 
 ENGINE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 ROLE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+RETRY: Final = ".retry"  # ends ids that no client can have chosen
 _PROMOTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _NAME: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 _EVENT_ID: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
@@ -26,6 +27,16 @@ def check_promotion_id(promotion_id: str) -> str:
         raise InvalidRequest(
             f"promotion id {promotion_id[:80]!r} does not do; use 8 to 64 of A-Z a-z 0-9 - _"
         )
+    return promotion_id
+
+
+def check_named_id(promotion_id: str) -> str:
+    """The same id, of a promotion that there may be: chosen by a client, or given to a retry.
+
+    Raises:
+        InvalidRequest: it can be none.
+    """
+    check_promotion_id(promotion_id.removesuffix(RETRY))
     return promotion_id
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from underpaint.contract.promotion import Account, PromotionState
 from underpaint.orchestrator.app import run
 from underpaint.orchestrator.settings import Settings
 
-from tests.integration.orchestrator.client import Client
+from tests.integration.orchestrator.client import Client, request
 from tests.integration.orchestrator.stub_cloud import StubCloud
+from tests.integration.orchestrator.tenants import CALLERS, POLICY, serving, write_callers
 
 
 @pytest.fixture
@@ -62,3 +64,24 @@ async def client(settings: Settings) -> AsyncIterator[Client]:
     left = asyncio.all_tasks() - {asyncio.current_task()}
     ours = [each.get_name() for each in left if "underpaint/orchestrator" in str(each.get_coro())]
     assert not ours, "tasks were left running"
+
+
+@pytest.fixture
+def tenants(settings: Settings, tmp_path: Path) -> Settings:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    callers = write_callers(tmp_path / "callers.yaml", CALLERS)
+    changes = {"callers_file": callers, "policy": tmp_path / "policy.yaml"}
+    return settings.model_copy(update=changes)
+
+
+@pytest.fixture
+async def house(tenants: Settings) -> AsyncIterator[dict[str, Client]]:
+    """Ann of acme has a finished promotion, and one of cat's waits for a lead's approval."""
+    async with serving(tenants, *CALLERS, "") as clients:
+        await clients["odo"].set_budget("organisation:acme", 10**9)
+        await clients["odo"].set_budget("organisation:rival", 10**9)
+        await clients["ann"].promote("promotion-1")
+        await clients["ann"].finished("promotion-1")
+        waiting = await clients["cat"].promote("promotion-2", request(account=Account()))
+        assert waiting.state is PromotionState.WAITING
+        yield clients

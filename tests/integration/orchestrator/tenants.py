@@ -7,11 +7,18 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+from underpaint.contract.chunks import split
+from underpaint.contract.rim import translated
 from underpaint.orchestrator.app import run
 from underpaint.orchestrator.settings import Settings
+from underpaint.sdk import AsyncUnderpaint
+from underpaint.v1 import common_pb2
+from underpaint.v1 import orchestrator_pb2 as pb
 
 from tests.integration.orchestrator.client import Client
+from tests.unit.orchestrator.samples import DRAFT
 
 # Name: organisation, team, project, roles.
 CALLERS = {
@@ -26,6 +33,16 @@ CALLERS = {
     "odo": ("house", "default", "default", ["'operator@*'", "'administrator@*'"]),
     "nil": ("acme", "growth", "web", []),
 }
+
+POLICY = """
+rules:
+  - name: films
+    when: user.team == "films"
+    require_approval: {engine: full, role: lead, within: 4h}
+  - name: all
+    route: full
+"""
+SERVICE = pb.DESCRIPTOR.services_by_name["OrchestratorService"]
 
 
 def write_callers(file: Path, callers: dict[str, tuple[str, str, str, list[str]]]) -> Path:
@@ -55,3 +72,29 @@ async def serving(settings: Settings, *names: str) -> AsyncIterator[dict[str, Cl
             await client.close()
         stop.set()
         await running
+
+
+def sdk(client: Client) -> AsyncUnderpaint:
+    token = client.metadata[0][1].removeprefix("Bearer ") if client.metadata else ""
+    return AsyncUnderpaint(orchestrator=client.address, token=token, pauses_s=())
+
+
+async def ask(client: Client, rpc: str, message: Any) -> Any:
+    """One call by its name; a stream's first answer. A promotion's picture is sent, too."""
+    method = SERVICE.methods_by_name[rpc]
+    sent = message
+    if method.client_streaming:
+
+        async def parts() -> AsyncIterator[Any]:
+            yield message
+            for data in split(DRAFT):
+                yield pb.PromoteRequest(chunk=common_pb2.Chunk(data=data))
+
+        sent = parts()
+    with translated("orchestrator"):
+        call = getattr(client.stub, rpc)(sent, timeout=30, metadata=client.metadata)
+        if method.server_streaming:
+            async for answer in call:
+                return answer
+            return None
+        return await call

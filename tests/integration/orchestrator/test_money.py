@@ -86,7 +86,7 @@ async def test_verify_freeze_thaw_and_read(
     found = await sdk.verify_ledger()
     assert len(found.mismatches) == 1
     assert found.mismatches[0].startswith("team:default/default in all")
-    with pytest.raises(LedgerFrozen, match="does not add up: team:default/default"):
+    with pytest.raises(LedgerFrozen, match="an operator looks with `underpaint ledger verify`"):
         await client.promote("promotion-2", quote_id=quote.id)
     assert CODES[LedgerFrozen] is grpc.StatusCode.FAILED_PRECONDITION
     with pytest.raises(InvalidRequest, match="say why"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,70 +15,13 @@ from underpaint.contract.errors import (
     UnderpaintError,
 )
 from underpaint.contract.promotion import Account, Promotion, PromotionState
-from underpaint.contract.rim import translated
 from underpaint.orchestrator.api.roles import TABLE
-from underpaint.orchestrator.settings import Settings
-from underpaint.sdk import AsyncUnderpaint
 from underpaint.v1 import orchestrator_pb2 as pb
 
 from tests.integration.orchestrator.client import Client, request
-from tests.integration.orchestrator.tenants import CALLERS, serving, write_callers
+from tests.integration.orchestrator.tenants import POLICY, SERVICE, ask, sdk
 
 CHARGED = 1_000 + 1_738
-POLICY = """
-rules:
-  - name: films
-    when: user.team == "films"
-    require_approval: {engine: full, role: lead, within: 4h}
-  - name: all
-    route: full
-"""
-SERVICE = pb.DESCRIPTOR.services_by_name["OrchestratorService"]
-
-
-@pytest.fixture
-def tenants(settings: Settings, tmp_path: Path) -> Settings:
-    (tmp_path / "policy.yaml").write_text(POLICY)
-    callers = write_callers(tmp_path / "callers.yaml", CALLERS)
-    changes = {"callers_file": callers, "policy": tmp_path / "policy.yaml"}
-    return settings.model_copy(update=changes)
-
-
-@pytest.fixture
-async def house(tenants: Settings) -> AsyncIterator[dict[str, Client]]:
-    """Ann of acme has a finished promotion, and one of cat's waits for a lead's approval."""
-    async with serving(tenants, *CALLERS, "") as clients:
-        await clients["odo"].set_budget("organisation:acme", 10**9)
-        await clients["odo"].set_budget("organisation:rival", 10**9)
-        await clients["ann"].promote("promotion-1")
-        await clients["ann"].finished("promotion-1")
-        waiting = await clients["cat"].promote("promotion-2", request(account=Account()))
-        assert waiting.state is PromotionState.WAITING
-        yield clients
-
-
-def sdk(client: Client) -> AsyncUnderpaint:
-    token = client.metadata[0][1].removeprefix("Bearer ") if client.metadata else ""
-    return AsyncUnderpaint(orchestrator=client.address, token=token, pauses_s=())
-
-
-async def ask(client: Client, rpc: str, message: Any) -> Any:
-    """One call by its name; a stream's first answer."""
-    method = SERVICE.methods_by_name[rpc]
-    sent = message
-    if method.client_streaming:
-
-        async def parts() -> AsyncIterator[Any]:
-            yield message
-
-        sent = parts()
-    with translated("orchestrator"):
-        call = getattr(client.stub, rpc)(sent, timeout=30, metadata=client.metadata)
-        if method.server_streaming:
-            async for answer in call:
-                return answer
-            return None
-        return await call
 
 
 def messages(promotion: Promotion, prefix: str = "") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from underpaint.contract.promotion import Account
 from underpaint.orchestrator.callers import HOUSE, Caller, Grant, load
 
 DIGEST = hashlib.sha256(b"sesame").hexdigest()
+EMPTY = hashlib.sha256(b"").hexdigest()
 OTHER = hashlib.sha256(b"open").hexdigest()
 ONE = (
     f"{{name: ana, token_sha256: {DIGEST}, organisation: acme, team: comics, "
@@ -41,7 +43,7 @@ def test_a_token_tells_who_calls(tmp_path: Path) -> None:
     callers = load(written(tmp_path, ONE))
     assert callers.caller("Bearer sesame") == ANA
     assert callers.caller(b"Bearer sesame") == ANA
-    for wrong in (None, "", "Bearer ", "Bearer open", f"Bearer {DIGEST}"):
+    for wrong in (None, "", "Bearer ", "Bearer open", f"Bearer {DIGEST}", b"Bearer \xff"):
         assert callers.caller(wrong) is None
         assert callers.refusal(wrong)
     assert callers.refusal("Bearer sesame") is None
@@ -138,11 +140,46 @@ def test_callers_may_come_later(tmp_path: Path) -> None:
     assert callers.caller("Bearer sesame") == ANA
 
 
+def test_a_link_to_nowhere_lets_nobody_in(tmp_path: Path) -> None:
+    """Such as a secret that is not mounted yet: it is no wish to let everybody in."""
+    link = tmp_path / "link.yaml"
+    link.symlink_to(tmp_path / "callers.yaml")
+    with pytest.raises(InvalidRequest, match="cannot be read"):
+        load(link, required=False)
+    written(tmp_path, ONE)
+    assert load(link, required=False).caller("Bearer sesame") == ANA
+
+
+def test_a_link_that_leads_elsewhere_is_read_again(tmp_path: Path) -> None:
+    """So are secrets exchanged that an orchestrator of containers mounts."""
+    link = tmp_path / "link.yaml"
+    link.symlink_to(written(tmp_path, ONE))
+    callers = load(link)
+    (tmp_path / "later").mkdir()
+    later = written(tmp_path / "later", ONE.replace(DIGEST, OTHER))
+    (tmp_path / "new").symlink_to(later)
+    (tmp_path / "new").replace(link)
+    assert callers.caller("Bearer sesame") is None
+    assert callers.caller("Bearer open") == ANA
+
+
+def test_a_change_that_keeps_size_and_time_is_seen(tmp_path: Path) -> None:
+    """As copying with times kept makes it; a revoked token must not live on by it."""
+    file = written(tmp_path, ONE)
+    callers = load(file)
+    before = file.stat()
+    file.write_text(file.read_text().replace(DIGEST, OTHER))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert callers.caller("Bearer sesame") is None
+    assert callers.caller("Bearer open") == ANA
+
+
 @pytest.mark.parametrize(
     ("callers", "told"),
     [
         ((ONE, ONE.replace("ana", "ben")), r"yaml:3: .*has the token of another caller"),
         ((ONE, ONE.replace(DIGEST, OTHER)), r"yaml:3: .*is acme/ana, who is there already"),
+        ((ONE.replace(DIGEST, EMPTY),), r"yaml:2: .*is the digest of an empty token"),
         (("{name: ana, token_sha256: abc}",), r"yaml:2: .*64 lower-case hex digits"),
         ((ONE.replace("lead", "'a lead'"),), r"yaml:2: .*'a lead'; use 1 to 64"),
         ((ONE.replace("@acme/comics", "@acme/a b"),), r"yaml:2: .*'a b' does not do"),

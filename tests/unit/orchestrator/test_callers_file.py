@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,34 @@ def test_what_people_wrote_stays(file: Path) -> None:
         f"  - name: ben\n    token_sha256: {BEN}\n"
     )
     assert [each.name for each in listed(file)] == ["ben"]
+
+
+def test_a_link_stays_and_what_it_leads_to_is_changed(file: Path, tmp_path: Path) -> None:
+    add(file, "ann")
+    link = tmp_path / "link.yaml"
+    link.symlink_to(file)
+    add(link, "ben")
+    assert link.is_symlink()
+    assert [each.name for each in listed(file)] == ["ann", "ben"]
+
+
+def test_who_could_read_the_file_still_can(file: Path) -> None:
+    """The orchestrator may run as somebody else than the one who adds callers."""
+    add(file, "ann")
+    file.chmod(0o640)
+    add(file, "ben")
+    assert file.stat().st_mode & 0o777 == 0o640
+    if os.geteuid() == 0:
+        os.chown(file, 1234, 1235)
+        revoke(file, "ben")
+        assert (file.stat().st_uid, file.stat().st_gid) == (1234, 1235)
+
+
+def test_many_who_add_at_once_lose_nobody(file: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        tokens = list(threads.map(lambda number: add(file, f"user-{number}"), range(24)))
+    callers = load(file)
+    assert len({callers.caller(f"Bearer {token}") for token in tokens}) == 24
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from underpaint.contract.chunks import Assembly, split
 from underpaint.contract.errors import ArtifactNotFound, InvalidRequest
 from underpaint.contract.promotion import Promotion, PromotionRequest
 from underpaint.orchestrator.api.access import Access
-from underpaint.orchestrator.callers import Caller, Callers
+from underpaint.orchestrator.callers import Callers
 from underpaint.orchestrator.names import check_event_id, check_promotion_id
 from underpaint.orchestrator.notifier import notified
 from underpaint.orchestrator.promotions.dead_letters import DeadLetters
@@ -38,11 +38,11 @@ class _Fill:
     """A PromotionRequest as sent; called with defaults, it is complete."""
 
     sent: pb.PromotionRequest
-    caller: Caller
+    access: Access
 
     def __call__(self, defaults: wire.Defaults) -> PromotionRequest:
         request = wire.promotion_request_from_wire(self.sent, defaults)
-        return replace(request, account=self.caller.bind(request.account), retry_of="")
+        return replace(request, account=self.access.bind(request.account), retry_of="")
 
 
 class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
@@ -58,9 +58,9 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     @override
     async def Quote(self, request: pb.QuoteRequest, context: Context) -> pb.QuoteResponse:
         """Prices a promotion."""
-        promotion, caller = request.promotion, self._access("Quote", context).caller
-        fill = _Fill(promotion, caller)
-        quote = await self._quoting.quote(promotion.engine, fill, caller)
+        promotion, access = request.promotion, self._access("Quote", context)
+        fill = _Fill(promotion, access)
+        quote = await self._quoting.quote(promotion.engine, fill, access.caller)
         return pb.QuoteResponse(quote=wire.quote_to_wire(quote))
 
     @override
@@ -68,12 +68,13 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         self, request_iterator: AsyncIterator[pb.PromoteRequest], context: Context
     ) -> pb.PromoteResponse:
         """Takes the head and the picture, then reserves and enqueues."""
-        access = self._access("Promote", context)
+        self._access("Promote", context)
         head, picture = await _receive(request_iterator)
+        access = self._access("Promote", context)  # a slow picture may outlast a token
         promotion = await self._promoting.promote(
             access.key(head.promotion_id),
             head.quote_id,
-            _Fill(head.promotion, access.caller),
+            _Fill(head.promotion, access),
             picture,
             access.caller,
         )
@@ -86,10 +87,13 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         """Events after the last one seen, until the final one."""
         access = self._access("Watch", context)
         after = check_event_id(request.after_event_id)
-        promotion_id = (await access.promotion(self._store, request.promotion_id)).id
+        promotion = await access.promotion(self._store, request.promotion_id)
+        promotion_id = promotion.id
         with self._store.listen(promotion_id) as news:
             while True:
                 news.clear()
+                # Whoever has lost the token or the role meanwhile sees no more.
+                self._access("Watch", context).check(promotion)
                 events = await self._store.events(promotion_id, after, EVENTS_AT_ONCE)
                 for event in events:
                     yield pb.WatchResponse(event=wire.event_to_wire(event))
@@ -133,10 +137,7 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         size = request.page_size or DEFAULT_PAGE
         if size > MAX_PAGE:
             raise InvalidRequest(f"page_size {size} is above {MAX_PAGE}")
-        token = request.page_token
-        if token and not (token.isascii() and token.isdigit() and len(token) < 16):
-            raise InvalidRequest("the page token is none of ours; begin again without one")
-        page = await access.page(self._store, size, token, dead=request.dead)
+        page = await access.page(self._store, size, request.page_token, dead=request.dead)
         return pb.ListPromotionsResponse(
             promotions=[_to_wire(access, promotion) for promotion in page.promotions],
             next_page_token=page.next_token,

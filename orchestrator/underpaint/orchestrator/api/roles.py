@@ -85,11 +85,11 @@ def has_own_roles(caller: Caller) -> bool:
     return any(grant.role not in BUILT_IN for grant in caller.grants)
 
 
-def not_allowed(caller: Caller, rpc: str) -> NotAllowed:
-    """The error for a caller without the role."""
+def not_allowed(caller: Caller, rpc: str, path: str = "") -> NotAllowed:
+    """The error for a caller without the role, at a path if it is about one."""
     row = TABLE[rpc]
     roles = " or ".join(dict.fromkeys((*row.own, *row.others, *row.everything)))
-    where = " for all organisations" if row.everything else ""
+    where = " for all organisations" if row.everything else f" at {path}" if path else ""
     has = ", ".join(sorted(map(str, caller.grants))) or "no role"
     return NotAllowed(
         f"{rpc} needs the role {roles}{where}; {caller.identity} has {has}. "

@@ -197,11 +197,11 @@ def too_much(scope: str) -> BudgetExceeded:
     return BudgetExceeded(f"{scope} would exceed the largest sum that the ledger can hold")
 
 
-def frozen_for(reason: str) -> LedgerFrozen:
-    """The error for a reservation while spending is frozen."""
+def spending_frozen() -> LedgerFrozen:
+    """The error for a reservation while spending is frozen; why may be about others."""
     return LedgerFrozen(
-        f"spending is frozen: {reason}; look with `underpaint ledger verify`, "
-        "then allow it with `underpaint ledger thaw --because REASON`"
+        "spending is frozen, for the ledger does not add up; an operator looks with "
+        "`underpaint ledger verify` and allows it with `underpaint ledger thaw --because REASON`"
     )
 
 

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 LOOK_S: Final = 2.0
 
+_Case = tuple[str, frozenset[str]]  # the digest of a text, and the roles that there are
+
 
 class InForce:
     """One policy at a time. Whoever decides takes `current` once and goes on with that."""
@@ -30,7 +32,7 @@ class InForce:
         self,
         file: Path,
         priced: Collection[str],
-        roles: Collection[str] | None = None,
+        roles: Callable[[], Collection[str]] | None = None,
         isolation: Isolation | None = None,
     ) -> None:
         """Reads the file for the first time.
@@ -38,7 +40,7 @@ class InForce:
         Args:
             file: YAML.
             priced: names of the engines that have a price.
-            roles: that some caller has; None if that is not known.
+            roles: tells those that some caller has by now; None if that is not known.
             isolation: where a changed file is read; not shared with callers, whose policies
                 would keep it waiting.
 
@@ -47,13 +49,18 @@ class InForce:
         """
         self.file = file
         self.priced = frozenset(priced)
-        self.roles = roles
+        self._roles = roles
         self._isolation = isolation or Isolation(processes=1)
-        self.current: Policy = load(file, priced, roles)
+        self.current: Policy = load(file, priced, self.roles)
         self.since = datetime.now(UTC)
         self.problems: tuple[PolicyProblem, ...] = ()
         self._seen = self.current.version  # digest at the last look
-        self._judged = self.current.version  # digest that was last taken or refused
+        self._judged = self._case(self.current.version)  # that was last taken or refused
+
+    @property
+    def roles(self) -> Collection[str] | None:
+        """Those that some caller has; None if that is not known."""
+        return self._roles() if self._roles else None
 
     @property
     def status(self) -> PolicyStatus:
@@ -99,11 +106,12 @@ class InForce:
         try:
             text = await asyncio.to_thread(read_text, self.file)
         except InvalidRequest as error:
-            self._refuse("", (PolicyProblem(line=1, told=str(error)),))
+            self._refuse(self._case(""), (PolicyProblem(line=1, told=str(error)),))
             return False
         digest = hashlib.sha256(text.encode()).hexdigest()
         seen, self._seen = self._seen, digest
-        if digest == self._judged or not (settled or digest == seen):
+        case = self._case(digest)
+        if case == self._judged or not (settled or digest == seen):
             return False
         try:
             policy, problems = await self._isolation.run(
@@ -115,19 +123,25 @@ class InForce:
             log.error("%s is not read: %s; another look follows", self.file, error)
             return False
         if policy is None:
-            self._refuse(digest, problems)
+            self._refuse(case, problems)
             return False
         changed = policy.version != self.current.version
-        self.current, self.problems, self._judged = policy, (), digest
+        self.current, self.problems, self._judged = policy, (), case
         if changed:
             self.since = datetime.now(UTC)
         log.info("policy %s of %s is in force", digest[:12], self.file)
         return changed
 
-    def _refuse(self, digest: str, problems: tuple[PolicyProblem, ...]) -> None:
-        if (digest, problems) == (self._judged, self.problems):
+    def _case(self, digest: str) -> _Case:
+        """What is judged: a text may be wrong until somebody has a role that it names."""
+        return digest, frozenset(self.roles or ())
+
+    def _refuse(
+        self, case: tuple[str, frozenset[str]], problems: tuple[PolicyProblem, ...]
+    ) -> None:
+        if (case, problems) == (self._judged, self.problems):
             return
-        self._judged, self.problems = digest, problems
+        self._judged, self.problems = case, problems
         for each in problems:
             log.error("%s:%d: %s", self.file, each.line, each.told)
         log.error("policy %s stays in force", self.current.version[:12])

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from underpaint.contract.errors import NotDead, PromotionNotFound
 from underpaint.contract.promotion import Promotion, PromotionRequest, Quote
 from underpaint.orchestrator.callers import Caller
-from underpaint.orchestrator.names import bare
+from underpaint.orchestrator.names import RETRY, bare
 from underpaint.orchestrator.promotions.promoting import Promoting
 from underpaint.orchestrator.promotions.quoting import Quoting
 
@@ -55,12 +55,17 @@ class DeadLetters:
         request = _anew(dead)
         new_id = retry_id(promotion_id)
         try:
-            return await self.promoting.store.get(new_id)
+            before = await self.promoting.store.get(new_id)
+            if before.promotion.retry_of != dead.id:
+                # Somebody of the organisation has chosen the very id that it would have had.
+                new_id += RETRY
+                before = await self.promoting.store.get(new_id)
         except PromotionNotFound:
             picture, _ = await self.promoting.artifacts.get(request.init_image.sha256)
             return await self.promoting.promote(
                 new_id, quote_id, lambda _: request, picture, caller
             )
+        return before
 
     async def _dead(self, promotion_id: str) -> Promotion:
         promotion = await self.promoting.store.get(promotion_id)

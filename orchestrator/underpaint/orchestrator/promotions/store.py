@@ -43,6 +43,7 @@ UNFINISHED: Final = "it was not finished in its time"
 # The topic that rings when there is work to take; other topics are promotion ids.
 WORK = "work"
 NOTHING_RUNS: Final[Mapping[str, int]] = MappingProxyType({})
+SECRET_BYTES: Final = 32
 
 
 class LeaseLost(Exception):
@@ -176,8 +177,11 @@ class PromotionStore(LedgerStore, ArchiveStore, Protocol):
         A page may be short and yet lead on: only its token says whether more follow.
         """
 
-    async def dead(self, size: int, token: str) -> Page:
+    async def dead(self, size: int, token: str, organisation: str = "") -> Page:
         """The dead that were not retried, newest first, as `page`."""
+
+    async def secret(self) -> bytes:
+        """Random bytes, the same for ever and for every orchestrator of this store."""
 
     async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
         """Up to `most` events after an event id ("" for the first); none if there is none."""

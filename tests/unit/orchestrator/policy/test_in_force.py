@@ -68,6 +68,21 @@ async def test_a_bad_text_leaves_the_policy_before_in_force_and_says_so(
     assert force.current.text == GOOD
 
 
+async def test_a_policy_is_taken_once_somebody_has_the_role_that_it_names(file: Path) -> None:
+    """Callers come without a restart, so their roles do."""
+    roles = {"artist"}
+    force = InForce(file, {"full"}, lambda: roles)
+    change(file, rule(require_approval="{engine: full, role: lead, within: 4h}"))
+    assert not await force.look(settled=True)
+    assert ["no caller has role 'lead'" in each.told for each in force.problems] == [True]
+    roles = {"artist", "lead"}
+    assert await force.look(settled=False)
+    assert not force.problems
+    roles = {"artist"}
+    assert not await force.look(settled=False)
+    assert ["no caller has role 'lead'" in each.told for each in force.problems] == [True]
+
+
 async def test_a_decision_goes_on_with_the_policy_it_began_with(file: Path) -> None:
     force = InForce(file, {"full"})
     taken = force.current

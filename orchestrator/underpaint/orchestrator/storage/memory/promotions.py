@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -19,16 +20,17 @@ from underpaint.contract.promotion import (
 from underpaint.orchestrator.ledger.store import (
     EVER,
     Reservation,
-    frozen_for,
     no_budget,
     no_room,
     order,
+    spending_frozen,
     too_much,
     warnings,
 )
 from underpaint.orchestrator.notifier import Notifier
 from underpaint.orchestrator.promotions.archive import Archive, Archived, Segment
 from underpaint.orchestrator.promotions.store import (
+    SECRET_BYTES,
     WORK,
     OpenQuote,
     expired,
@@ -54,6 +56,7 @@ class MemoryPromotions(MemoryArchive):
         self._promoted: dict[str, str] = {}  # what was promoted by a quote
         self._records: dict[str, Record] = {}
         self._dead: dict[int, str] = {}  # ids by number
+        self._secret = secrets.token_bytes(SECRET_BYTES)
         self._notifier = Notifier()
         self._queue = Turns()
         self._pictures = Pictures()
@@ -92,7 +95,7 @@ class MemoryPromotions(MemoryArchive):
                 raise taken(promotion_id)
             return archived.promotion
         if self._frozen:
-            raise frozen_for(self._frozen)
+            raise spending_frozen()
         quote = open_quote.quote
         most = quote.max_usd_micros
         kept = await self.find_quote(quote.id)
@@ -195,15 +198,25 @@ class MemoryPromotions(MemoryArchive):
         numbers = ([each.number for each in some] for some in (older, archived))
         return newest_of(found, size, seen_to(size, *numbers))
 
-    async def dead(self, size: int, token: str) -> Page:
+    async def dead(self, size: int, token: str, organisation: str = "") -> Page:
         """The dead that were not retried, newest first."""
         newest = int(token) if token else self._next_number()
         numbers = sorted((number for number in self._dead if number < newest), reverse=True)
-        promotions = [await self.get(self._dead[number]) for number in numbers[:size]]
+        every = [await self.get(self._dead[number]) for number in numbers]
+        mine = [
+            (number, each)
+            for number, each in zip(numbers, every, strict=True)
+            if _is_of(organisation, each)
+        ]
+        numbers, promotions = [each for each, _ in mine], [each for _, each in mine[:size]]
         return Page(
             promotions=tuple(promotions),
             next_token=str(numbers[size - 1]) if len(promotions) == size else "",
         )
+
+    async def secret(self) -> bytes:
+        """Random bytes of this store."""
+        return self._secret
 
     async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
         """Up to `most` events after an event id."""

@@ -19,9 +19,10 @@
 --                                                                a promotion that has news
 --   :expected      sorted set, by when it was sent: pictures that no promotion has yet
 --   :kept:SHA256   for an hour: a promotion has it   :sweeping:SHA256  it is being removed
---   :promotions:ORGANISATION     sorted set, by :sequence
+--   :promotions:ORGANISATION, :dead:ORGANISATION  sorted sets, by :sequence
 --   :waiting       sorted set, by when an approval must be there
 --   :dead          sorted set, by :sequence: what failed and was not retried
+--   :secret        random bytes that page tokens are sealed with
 -- Archived promotions:
 --   :tombstones:X  hash: number by id            :segments       sorted set by the last number
 --   :archived      the last number of all                        that belongs to it: first
@@ -53,7 +54,9 @@ local KEPT_MS, SWEEPING_MS = 3600000, 60000
 local function promotion_key(id) return root .. ':promotion:' .. id end
 local function quote_key(id) return root .. ':quote:' .. id end
 -- An id begins with its organisation; each has an index of its own.
-local function index_of(id) return root .. ':promotions:' .. (string.match(id, '^(.*)/') or '') end
+local function organisation_of(id) return string.match(id, '^(.*)/') or '' end
+local function index_of(id) return root .. ':promotions:' .. organisation_of(id) end
+local function dead_index_of(id) return root .. ':dead:' .. organisation_of(id) end
 -- One of 65,536 small hashes: Redis packs them, which a hash for each id could not be.
 local function tombstones(id)
   return root .. ':tombstones:' .. string.sub(redis.sha1hex(id), 1, 4)
@@ -294,13 +297,16 @@ end
 -- Keeps a promotion that has just ended as dead: nobody wanted it to.
 local function bury(id)
   redis.call('HSET', promotion_key(id), 'dead', '1')
-  redis.call('ZADD', root .. ':dead', redis.call('ZSCORE', root .. ':promotions', id), id)
+  local place = redis.call('ZSCORE', root .. ':promotions', id)
+  redis.call('ZADD', root .. ':dead', place, id)
+  redis.call('ZADD', dead_index_of(id), place, id)
 end
 
 -- Notes on a dead promotion which one repeats it; nothing if there is no such.
 local function retried(dead, id)
   if dead == '' then return end
   redis.call('ZREM', root .. ':dead', dead)
+  redis.call('ZREM', dead_index_of(dead), dead)
   if redis.call('EXISTS', promotion_key(dead)) == 1 then -- it may be archived
     redis.call('HSET', promotion_key(dead), 'retried_as', id)
   end

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 
 from underpaint.contract.promotion import Page, Promotion, PromotionEvent, PromotionRequest
-from underpaint.orchestrator.ledger.store import frozen_for, no_budget, no_room, order, too_much
+from underpaint.orchestrator.ledger.store import (
+    no_budget,
+    no_room,
+    order,
+    spending_frozen,
+    too_much,
+)
 from underpaint.orchestrator.promotions.archive import Archived
 from underpaint.orchestrator.promotions.store import (
+    SECRET_BYTES,
     OpenQuote,
     expired,
     newest_of,
@@ -95,7 +103,7 @@ class RedisPromotions(RedisArchive):
         if verdict == b"full":
             raise no_room(records.budget_from(answer[0]), quote.max_usd_micros)
         if verdict == b"frozen":
-            raise frozen_for(answer[0].decode())
+            raise spending_frozen()
         if verdict == b"too much":
             raise too_much(answer[0].decode())
         if verdict == b"unlimited":
@@ -145,9 +153,18 @@ class RedisPromotions(RedisArchive):
         }
         return newest_of(found, size, seen_to(size, list(here), [each.number for each in archived]))
 
-    async def dead(self, size: int, token: str) -> Page:
+    async def dead(self, size: int, token: str, organisation: str = "") -> Page:
         """The dead that were not retried, newest first."""
-        return newest_of(await self._newest("dead", size, token), size)
+        index = f"dead:{organisation}" if organisation else "dead"
+        return newest_of(await self._newest(index, size, token), size)
+
+    async def secret(self) -> bytes:
+        """Random bytes, made by whoever asks first."""
+        with connection.translated():
+            key = self._key("secret")
+            await self._redis.set(key, secrets.token_bytes(SECRET_BYTES), nx=True)
+            kept: bytes = await self._redis.get(key)
+        return kept
 
     async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
         """Up to `most` events after an event id."""
