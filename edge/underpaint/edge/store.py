@@ -92,10 +92,12 @@ class DraftStore:
         Raises:
             EngineFailed: the disk does not take it.
         """
+        request = dataclasses.asdict(draft.request)
+        del request["fit"]  # drafts start from noise
         record = json.dumps(
             {
                 "media_type": draft.digest.media_type,
-                "request": dataclasses.asdict(draft.request),
+                "request": request,
                 "privacy": draft.privacy.value,
                 "model": draft.model,
                 "elapsed_ms": draft.elapsed_ms,

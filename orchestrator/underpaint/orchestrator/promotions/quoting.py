@@ -13,6 +13,8 @@ from typing import Final
 from pydantic import TypeAdapter
 from underpaint.contract import pictures
 from underpaint.contract.errors import InvalidRequest, PolicyRefused
+from underpaint.contract.fitting import explain_fit
+from underpaint.contract.generation import GenerationRequest, check_asked
 from underpaint.contract.promotion import Approval, PromotionRequest, Quote
 from underpaint.contract.wire import Defaults
 from underpaint.orchestrator import policy, pricing
@@ -93,7 +95,7 @@ class Quoting:
             approval=Approval(role=approval.role, within_s=approval.within_s) if approval else None,
             policy_version=rules.version,
             facts={name: shown(fact) for name, fact in told.items()},
-            warnings=warnings(limits, most),
+            warnings=(*warnings(limits, most), *_told_fit(request, made)),
             priority=request.priority,
         )
         open_quote = OpenQuote(
@@ -111,9 +113,10 @@ def check(request: PromotionRequest) -> PromotionRequest:
     """The same request.
 
     Raises:
-        InvalidRequest: its draft, account or count of drafts does not do.
+        InvalidRequest: its draft, account, count of drafts, strength or shape does not do.
     """
     check_account(request.account)
+    check_asked(request.request)
     draft = request.init_image
     if not 0 < draft.size <= pictures.MAX_BYTES:
         raise InvalidRequest(
@@ -129,12 +132,20 @@ def check(request: PromotionRequest) -> PromotionRequest:
             f"init_image is said to be {width} x {height}; give its size, at most "
             f"{pictures.MAX_PIXELS:,} pixels"
         )
+    _told_fit(request, request.request)  # refuses what is to be refused
     if request.draft_count > MAX_DRAFTS:
         raise InvalidRequest(f"draft_count {request.draft_count} is above {MAX_DRAFTS}")
     for name in ("draft_id", "draft_model"):
         if len(getattr(request, name)) > 200:
             raise InvalidRequest(f"{name} has more than 200 characters")
     return request
+
+
+def _told_fit(request: PromotionRequest, made: GenerationRequest) -> tuple[str, ...]:
+    """What happens to a draft of another shape than what is made of it, if that is so."""
+    draft = (request.init_width, request.init_height)
+    told = explain_fit(draft, (made.width, made.height), made.fit)
+    return (told,) if told else ()
 
 
 def content_of(request: PromotionRequest) -> str:
