@@ -77,7 +77,7 @@ def fitted(image: Image.Image, shape: Size, size: Size, fit: Fit) -> Image.Image
     """
     explain_fit(image.size, shape, fit)
     if fit is Fit.PAD and not _alike(image.size, shape):
-        image = _padded(image, shape)
+        return _padded(image, shape, size)
     return image.resize(size, Image.Resampling.LANCZOS, box=_inner(image.size, shape))
 
 
@@ -107,13 +107,17 @@ def _outer(size: Size, shape: Size) -> tuple[int, int]:
     return across, down
 
 
-def _padded(image: Image.Image, shape: Size) -> Image.Image:
+def _padded(image: Image.Image, shape: Size, size: Size) -> Image.Image:
     """The picture in the middle, its outermost rows or columns repeated to the border."""
-    width, height = image.size
-    across, down = _outer(image.size, shape)
-    left, top = (across - width) // 2, (down - height) // 2
-    right, bottom = across - width - left, down - height - top
-    padded = Image.new("RGB", (across, down))
+    outer = _outer(image.size, shape)
+    width, height = (
+        max(1, round(made * inside / whole))
+        for made, inside, whole in zip(size, image.size, outer, strict=True)
+    )
+    image = image.resize((width, height), Image.Resampling.LANCZOS)
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    right, bottom = size[0] - width - left, size[1] - height - top
+    padded = Image.new("RGB", size)
     padded.paste(image, (left, top))
     edges = (
         ((0, 0, 1, height), (left, height), (0, top)),
@@ -121,9 +125,9 @@ def _padded(image: Image.Image, shape: Size) -> Image.Image:
         ((0, 0, width, 1), (width, top), (left, 0)),
         ((0, height - 1, width, height), (width, bottom), (left, top + height)),
     )
-    for edge, size, place in edges:
-        if all(size):
-            padded.paste(image.crop(edge).resize(size), place)
+    for edge, filled, place in edges:
+        if all(filled):
+            padded.paste(image.crop(edge).resize(filled), place)
     return padded
 
 
