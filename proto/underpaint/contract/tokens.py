@@ -74,12 +74,12 @@ class TokenLimits:
 
     def _read_anew(self, text: str) -> int:
         """Characters up to the first word that no tokenizer keeps whole."""
-        if not text or not self._limits:
-            return len(text)
-        return max(_kept(tokenizer, limit, text) for tokenizer, limit in self._limits)
+        kept = [_kept(tokenizer, limit, text) for tokenizer, limit in self._limits if text]
+        return max((each for each in kept if each is not None), default=len(text))
 
 
-def _kept(tokenizer: Tokenizer, limit: int, text: str) -> int:
+def _kept(tokenizer: Tokenizer, limit: int, text: str) -> int | None:
+    """Characters up to the first word that is not kept whole; None if no text means anything."""
     if not tokenizer.is_fast:
         return len(text)  # it may well read all; nothing is said that is not known
     room = max(0, limit - tokenizer.num_special_tokens_to_add())
@@ -91,6 +91,8 @@ def _kept(tokenizer: Tokenizer, limit: int, text: str) -> int:
         verbose=False,
     )
     places = encoded["offset_mapping"]
+    if not places:
+        return None  # as the bundled models' third one, which is there for the pipeline only
     if len(places) <= room:
         return len(text)
     start: int = places[room][0]
