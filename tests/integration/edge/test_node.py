@@ -17,8 +17,8 @@ from underpaint.contract.pictures import MAX_BYTES
 from underpaint.contract.rim import call_options, open_channel, start_server, translated
 from underpaint.contract.wire import Defaults, draft_from_wire
 from underpaint.edge.draft_queue import DraftQueue
-from underpaint.edge.outbox_sender import OutboxSender
 from underpaint.edge.engine import LiteEngine
+from underpaint.edge.outbox_sender import OutboxSender
 from underpaint.edge.servicer import SERVICE, EdgeServicer
 from underpaint.edge.store import DraftStore
 from underpaint.v1 import common_pb2, edge_pb2, edge_pb2_grpc

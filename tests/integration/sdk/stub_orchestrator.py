@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -40,7 +41,7 @@ from underpaint.v1 import (
     orchestrator_pb2,
 )
 
-from tests.integration.sdk.script import FULL, NOW
+from tests.integration.sdk.script import FULL, NOW, telling_when_left
 from tests.integration.sdk.stub_ledger import StubLedger
 from tests.integration.sdk.stub_policy import StubPolicy
 
@@ -56,8 +57,8 @@ class StubOrchestrator(StubLedger, StubPolicy):
         self.lose_promote_replies = 0
         self.break_watch_after: list[int] = []
         self.outcome = PromotionState.SETTLED
-        self.hang = asyncio.Event()
         self.hanging = False
+        self.left = threading.Event()
 
     async def Quote(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.script.enter("Quote")
@@ -87,6 +88,7 @@ class StubOrchestrator(StubLedger, StubPolicy):
         promotion = replace(self.promotions[head.promotion_id], state=PromotionState.RESERVED)
         return orchestrator_pb2.PromoteResponse(promotion=promotion_to_wire(promotion))
 
+    @telling_when_left
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         self.script.enter("Watch")
         if request.promotion_id not in self.events:
@@ -96,7 +98,7 @@ class StubOrchestrator(StubLedger, StubPolicy):
         for event in fresh[:limit]:
             yield orchestrator_pb2.WatchResponse(event=event_to_wire(event))
         if self.hanging:
-            await self.hang.wait()
+            await asyncio.Event().wait()
         if limit < len(fresh):
             raise ServiceUnreachable("going away")
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from underpaint.contract.errors import EngineFailed
 from underpaint.edge.store import DraftStore
 
 from tests.unit.edge.test_store import make_draft, open_store, pictures
@@ -43,7 +43,7 @@ class Disk:
 
 
 @pytest.fixture
-def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     watched = Disk(tmp_path)
     fsync, replace, mkdir = os.fsync, os.replace, os.mkdir
 
@@ -62,7 +62,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     monkeypatch.setattr(os, "fsync", flush)
     monkeypatch.setattr(os, "replace", rename)
     monkeypatch.setattr(os, "mkdir", make)
-    yield watched
+    return watched
 
 
 def cut(store: DraftStore, disk: Disk) -> None:
@@ -100,7 +100,7 @@ def test_a_picture_is_flushed_before_the_row_that_names_it(
 
     with monkeypatch.context() as failing:
         failing.setattr(os, "fsync", fail)
-        with pytest.raises(Exception, match="could not be stored"):
+        with pytest.raises(EngineFailed, match="could not be stored"):
             store.add(make_draft(b"lost"), b"lost")
     assert len(store) == 0
     store.close()
