@@ -58,6 +58,7 @@ class StubOrchestrator(StubLedger, StubPolicy):
         self.break_watch_after: list[int] = []
         self.outcome = PromotionState.SETTLED
         self.hanging = False
+        self.warnings: tuple[str, ...] = ()
         self.left = threading.Event()
 
     async def Quote(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -192,6 +193,7 @@ class StubOrchestrator(StubLedger, StubPolicy):
             cloud_only_usd_micros=12_500 * (wanted.draft_count + 1),
             request=wanted.request,
             priority=wanted.priority,
+            warnings=self.warnings,
         )
 
     def _finish(self, promotion_id: str, wanted: Any) -> None:
@@ -208,6 +210,7 @@ class StubOrchestrator(StubLedger, StubPolicy):
             created_at=NOW,
             updated_at=NOW,
             attempts=1,
+            warnings=self.warnings if settled else (),
             reason="" if settled else "the engine ran out of memory",
             artifact=Digest.of(data) if settled else None,
             lineage=Lineage(
