@@ -52,7 +52,7 @@ class Quoting:
             caller: the only one who may promote by it.
 
         Raises:
-            InvalidRequest: out of range, or an unknown engine.
+            InvalidRequest: out of range, an unknown engine, or a shape that is to be refused.
             PolicyRefused, PrivacyViolation: a rule says no.
         """
         rules = self.policies.current  # this one to the end, whatever is loaded meanwhile
@@ -113,7 +113,7 @@ def check(request: PromotionRequest) -> PromotionRequest:
     """The same request.
 
     Raises:
-        InvalidRequest: its draft, account, count of drafts, strength or shape does not do.
+        InvalidRequest: its draft, account, count of drafts or strength does not do.
     """
     check_account(request.account)
     check_asked(request.request)
@@ -132,7 +132,6 @@ def check(request: PromotionRequest) -> PromotionRequest:
             f"init_image is said to be {width} x {height}; give its size, at most "
             f"{pictures.MAX_PIXELS:,} pixels"
         )
-    _told_fit(request, request.request)  # refuses what is to be refused
     if request.draft_count > MAX_DRAFTS:
         raise InvalidRequest(f"draft_count {request.draft_count} is above {MAX_DRAFTS}")
     for name in ("draft_id", "draft_model"):
@@ -142,7 +141,11 @@ def check(request: PromotionRequest) -> PromotionRequest:
 
 
 def _told_fit(request: PromotionRequest, made: GenerationRequest) -> tuple[str, ...]:
-    """What happens to a draft of another shape than what is made of it, if that is so."""
+    """What happens to a draft of another shape than what is made of it, if that is so.
+
+    Raises:
+        InvalidRequest: that is to be refused.
+    """
     draft = (request.init_width, request.init_height)
     told = explain_fit(draft, (made.width, made.height), made.fit)
     return (told,) if told else ()
