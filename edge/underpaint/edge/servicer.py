@@ -14,7 +14,7 @@ import grpc
 from underpaint.contract.chunks import split
 from underpaint.contract.drafts import Draft, InitImage, Privacy
 from underpaint.contract.errors import DraftNotFound, InvalidRequest
-from underpaint.contract.generation import GenerationRequest, GenerationResult, check_asked
+from underpaint.contract.generation import GenerationRequest, GenerationResult
 from underpaint.contract.money import check_usd_micros
 from underpaint.contract.outbox import OutboxItem, OutboxState
 from underpaint.contract.pictures import Digest
@@ -54,7 +54,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
         privacy = privacy_from_wire(request.privacy)
         if not 1 <= request.count <= MAX_COUNT:
             raise InvalidRequest(f"count {request.count} is out of range; use 1 to {MAX_COUNT}")
-        first = check_asked(generation_from_wire(request.request, engine.defaults))
+        first = generation_from_wire(request.request, engine.defaults)
         if first.strength is not None:
             raise InvalidRequest("drafts start from noise; leave strength unset")
         wanted = [dataclasses.replace(first, seed=first.seed + i) for i in range(request.count)]

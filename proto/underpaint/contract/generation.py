@@ -100,11 +100,9 @@ def check_asked(request: GenerationRequest) -> GenerationRequest:
     stored before a bound was tightened can still be read.
 
     Raises:
-        InvalidRequest: nothing of the prompt is visible, or the strength is so small, beside the
-            steps, that the engine would have to make a huge schedule.
+        InvalidRequest: the strength is so small, beside the steps, that the engine would have
+            to make a huge schedule.
     """
-    if not clean(request.prompt).strip():
-        raise InvalidRequest("the prompt has invisible characters only; say what to draw")
     strength, steps = request.strength, request.num_inference_steps
     if strength is None:
         return request

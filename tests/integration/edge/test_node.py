@@ -185,7 +185,7 @@ async def test_a_prompt_is_kept_as_it_was_typed(node: Node) -> None:
         ({"count": 0}, "count 0"),
         ({"count": 65}, "count 65"),
         ({"prompt": " "}, "prompt is empty"),
-        ({"prompt": "\u200b"}, "invisible"),
+        ({"prompt": "\u200b"}, "prompt is empty"),
         ({"prompt": "x" * 1_001}, "1001 characters"),
         ({"width": 100}, "width 100"),
         ({"height": 4_096}, "height 4096"),
