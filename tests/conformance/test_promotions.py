@@ -42,6 +42,7 @@ async def test_reserve_settle_and_receipt(funded: Store) -> None:
     settled = await funded.settle(lease, 700, 6_300)
     assert settled.state is PromotionState.SETTLED
     assert settled.artifact == OUTCOME.digest
+    assert settled.warnings == OUTCOME.warnings
     assert settled.receipt
     assert settled.receipt.charged_usd_micros == 700
     assert settled.receipt.quoted_usd_micros == 1_000

@@ -21,12 +21,17 @@ from underpaint.cloud.preview import Previewer
 from underpaint.cloud.upscaler import Upscaler
 from underpaint.contract.checkpoints import ModelCard
 from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
+from underpaint.contract.fitting import fitted
 from underpaint.contract.generation import (
     GenerationRequest,
     GenerationResult,
     Progress,
+    check_asked,
 )
 from underpaint.contract.pictures import encode_png, encode_preview
+from underpaint.contract.prompts import clean
+from underpaint.contract.results import DecoderWatch, check_colours, drawn, not_finite
+from underpaint.contract.tokens import pipeline_limits
 
 PREVIEWS_AT: Final = (0.25, 0.5, 0.75)  # of the denoising steps
 _SIDE_MULTIPLE: Final = 16  # pixels, at least; UNets halve their latents once or more
@@ -80,6 +85,8 @@ class FullEngine:
         self._pipeline: Any = pipeline.to(device)
         self._pipeline.set_progress_bar_config(disable=True)
         self._parameters = inspect.signature(type(pipeline).__call__).parameters
+        self._limits = pipeline_limits(pipeline, card)
+        self._decoder = DecoderWatch(getattr(pipeline, "vae", None))
 
     @property
     def card(self) -> ModelCard:
@@ -104,11 +111,13 @@ class FullEngine:
 
         Raises:
             Cancelled: `cancelled` said so.
-            InvalidRequest: the request has no strength.
-            EngineFailed: the pipeline broke.
+            InvalidRequest: the request has no strength, or one that is far too small beside its
+                steps; or the draft has another shape and `fit` refuses that.
+            EngineFailed: the pipeline broke, or what came out is no picture.
         """
         if request.strength is None:
-            raise InvalidRequest("a polish needs a strength, above 0 to 1")
+            raise InvalidRequest("a polish needs a strength, 0.01 to 1")
+        check_asked(request)
         started = time.perf_counter()
         width, height = self.working_size(request.width, request.height)
         try:
@@ -122,6 +131,7 @@ class FullEngine:
             if cancelled():
                 raise Cancelled
             picture = self._upscaler.enlarge(picture, request.width, request.height)
+            check_colours(picture, f"the upscaler {self._upscaler.name}")
         except (Cancelled, EngineFailed):
             raise
         except (RuntimeError, ValueError, TypeError, MemoryError) as error:
@@ -135,7 +145,13 @@ class FullEngine:
             model=self._card.name,
             upscaler=self._upscaler.name,
             gpu_seconds=held,
+            warnings=self._limits.warnings(*self._texts(request)),
         )
+
+    def _texts(self, request: GenerationRequest) -> tuple[str, str]:
+        """The prompt and the negative prompt as the pipeline reads them."""
+        negative = request.negative_prompt if "negative_prompt" in self._parameters else ""
+        return clean(request.prompt), clean(negative)
 
     def working_size(self, width: int, height: int) -> tuple[int, int]:
         """The size to denoise at, in pixels: the requested shape at the pipeline's own area.
@@ -171,10 +187,15 @@ class FullEngine:
         steps = request.num_inference_steps
         marks = {math.ceil(steps * share) for share in PREVIEWS_AT}
         previewer = Previewer(self._pipeline, width, height)
+        maker = f"the model {self._card.name}"
+        prompt, negative_prompt = self._texts(request)
+        shape = (request.width, request.height)
 
         def after_step(_: Any, index: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             if cancelled():
                 raise Cancelled
+            if not tensors["latents"].isfinite().all():
+                raise not_finite(maker)  # at once: it never gets better
             step = min(index + 1, steps)  # some schedulers take an extra one
             preview = previewer.follow(tensors["latents"], show=index + 1 in marks)
             on_progress(Progress(step=step, steps=steps, stage="denoising", preview=preview))
@@ -182,8 +203,8 @@ class FullEngine:
 
         requested, strength = exact_schedule(steps, request.strength or 1.0)
         arguments: dict[str, Any] = {
-            "prompt": request.prompt,
-            "image": init_image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS),
+            "prompt": prompt,
+            "image": fitted(init_image.convert("RGB"), shape, (width, height), request.fit),
             "strength": strength,
             "num_inference_steps": requested,
             "guidance_scale": request.guidance_scale,
@@ -193,10 +214,10 @@ class FullEngine:
         # Some pipelines take the size from the picture, others have a default of their own.
         if "width" in self._parameters:
             arguments |= {"width": width, "height": height}
-        if request.negative_prompt and "negative_prompt" in self._parameters:
-            arguments["negative_prompt"] = request.negative_prompt
-        images: list[Image.Image] = self._pipeline(**arguments | dict(self._card.call)).images
-        return images[0]
+        if negative_prompt:
+            arguments["negative_prompt"] = negative_prompt
+        output = self._pipeline(**arguments | dict(self._card.call))
+        return drawn(output, self._decoder, maker)
 
 
 def _left_out(directory: Path) -> list[str]:

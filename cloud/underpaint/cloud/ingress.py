@@ -21,7 +21,12 @@ from underpaint.contract.errors import (
     InvalidRequest,
     UnderpaintError,
 )
-from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
+from underpaint.contract.generation import (
+    GenerationRequest,
+    GenerationResult,
+    Progress,
+    check_asked,
+)
 from underpaint.contract.pictures import MAX_BYTES, Digest
 from underpaint.contract.rim import check_token, read_token
 from underpaint.contract.status import to_status
@@ -150,15 +155,13 @@ def _wanted(request: cloud_pb2.GenerateRequest, card: ModelCard) -> GenerationRe
     inner = request.request
     if not inner.HasField("strength"):
         inner.strength = _or(card.strength, _STRENGTH)
-    return generation_from_wire(
-        inner,
-        Defaults(
-            width=_SIDE,
-            height=_SIDE,
-            num_inference_steps=card.num_inference_steps or _STEPS,
-            guidance_scale=_or(card.guidance_scale, _GUIDANCE),
-        ),
+    own = Defaults(
+        width=_SIDE,
+        height=_SIDE,
+        num_inference_steps=card.num_inference_steps or _STEPS,
+        guidance_scale=_or(card.guidance_scale, _GUIDANCE),
     )
+    return check_asked(generation_from_wire(inner, own))
 
 
 def _messages(answer: Progress | GenerationResult) -> list[cloud_pb2.GenerateResponse]:
@@ -172,6 +175,7 @@ def _messages(answer: Progress | GenerationResult) -> list[cloud_pb2.GenerateRes
         model=answer.model,
         upscaler=answer.upscaler,
         gpu_seconds=answer.gpu_seconds,
+        warnings=answer.warnings,
     )
     chunks = [
         cloud_pb2.GenerateResponse(chunk=common_pb2.Chunk(data=part))

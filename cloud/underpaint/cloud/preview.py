@@ -71,6 +71,8 @@ class Previewer:
         shift = getattr(vae.config, "shift_factor", None) or 0.0
         with torch.inference_mode():
             pixels = vae.decode((latents / scale + shift).to(vae.dtype), return_dict=False)[0]
+        if not pixels.isfinite().all():
+            raise ValueError("it came to NaN or infinite numbers")
         # -1 to 1, first of the batch, to 8-bit height x width x 3.
         levels = ((pixels[0].float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())

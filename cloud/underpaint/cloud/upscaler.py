@@ -115,7 +115,10 @@ class NcnnUpscaler:
         code, mat = extractor.extract("output")
         if code != 0:
             raise EngineFailed("the upscaler gave no output; is there enough memory?")
-        return np.array(mat, np.float32)
+        out = np.array(mat, np.float32)
+        if not np.isfinite(out).all():  # it would be rounded to black
+            raise EngineFailed("the upscaler came to NaN or infinite numbers; try another size")
+        return out
 
 
 def load_upscaler(choice: str, threads: int) -> Upscaler:

@@ -18,6 +18,9 @@ from underpaint.contract.checkpoints import ModelCard, check_directory, read_car
 from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest, UnderpaintError
 from underpaint.contract.generation import GenerationRequest, GenerationResult
 from underpaint.contract.pictures import encode_png
+from underpaint.contract.prompts import clean
+from underpaint.contract.results import DecoderWatch, drawn
+from underpaint.contract.tokens import pipeline_limits
 from underpaint.contract.vocabulary import Vocabulary, read_vocabulary
 from underpaint.contract.wire import Defaults
 from underpaint.edge.settings import BUNDLED, is_hub_id
@@ -63,6 +66,7 @@ class LiteEngine:
             self._reader = Reader(read_vocabulary(Path(model)), listed_by)
         self._defaults = self._find_defaults()
         self._least_steps = _least_steps(self._pipeline)
+        self._limits = pipeline_limits(self._pipeline, self._card)
         self._prepare()
         self._warm(threads)
 
@@ -78,7 +82,7 @@ class LiteEngine:
 
     def warnings(self, prompt: str) -> tuple[str, ...]:
         """What the artist should know about a prompt."""
-        return self._reader.warnings(prompt)
+        return self._reader.warnings(clean(prompt))
 
     def generate(
         self, request: GenerationRequest, on_step: Callable[[int, int], None] | None = None
@@ -92,31 +96,39 @@ class LiteEngine:
 
         Raises:
             InvalidRequest: the pipeline refuses the size, or takes no negative prompt.
-            EngineFailed: the pipeline broke, or the device has no memory left.
+            EngineFailed: the pipeline broke, the device has no memory left, or what came out is
+                no picture: not finite, of one colour, or blanked by a safety checker.
         """
         began = time.perf_counter()
         arguments = self._arguments(request, on_step)
-        try:
-            with torch.inference_mode():
-                image = self._pipeline(**arguments).images[0]
-        except ValueError as error:  # what diffusers' own checks of the inputs raise
-            raise InvalidRequest(f"the model {self.name} refuses: {_line(error)}") from None
-        except torch.OutOfMemoryError:
-            raise EngineFailed(
-                f"the {self._device} ran out of memory at {request.width} x {request.height}; "
-                "ask for a smaller picture"
-            ) from None
-        except UnderpaintError:
-            raise
-        except Exception as error:
-            raise EngineFailed(f"the model {self.name} broke: {_line(error)}") from error
+        output = self._run(arguments, f"{request.width} x {request.height}")
+        image = drawn(output, self._decoder, f"the model {self.name}")
         return GenerationResult(
             picture=encode_png(image),
             width=image.width,
             height=image.height,
             model=self.name,
             gpu_seconds=time.perf_counter() - began,
+            warnings=self._limits.warnings(
+                arguments["prompt"], arguments.get("negative_prompt", "")
+            ),
         )
+
+    def _run(self, arguments: dict[str, Any], size: str) -> Any:
+        """The pipeline's output, whatever it is worth."""
+        try:
+            with torch.inference_mode():
+                return self._pipeline(**arguments)
+        except ValueError as error:  # what diffusers' own checks of the inputs raise
+            raise InvalidRequest(f"the model {self.name} refuses: {_line(error)}") from None
+        except torch.OutOfMemoryError:
+            raise EngineFailed(
+                f"the {self._device} ran out of memory at {size}; ask for a smaller picture"
+            ) from None
+        except UnderpaintError:
+            raise
+        except Exception as error:
+            raise EngineFailed(f"the model {self.name} broke: {_line(error)}") from error
 
     def _arguments(
         self, request: GenerationRequest, on_step: Callable[[int, int], None] | None
@@ -127,7 +139,7 @@ class LiteEngine:
             raise InvalidRequest(f"the model {self.name} takes at least {self._least_steps} steps")
         arguments: dict[str, Any] = {
             **self._card.call,
-            "prompt": request.prompt,
+            "prompt": clean(request.prompt),
             "width": request.width,
             "height": request.height,
             "num_inference_steps": request.num_inference_steps,
@@ -139,7 +151,7 @@ class LiteEngine:
         if request.negative_prompt:
             if "negative_prompt" not in self._takes:
                 raise InvalidRequest(f"the model {self.name} takes no negative_prompt; leave it")
-            arguments["negative_prompt"] = request.negative_prompt
+            arguments["negative_prompt"] = clean(request.negative_prompt)
         if on_step is not None and "callback_on_step_end" in self._takes:
 
             def step_ended(
@@ -172,13 +184,17 @@ class LiteEngine:
         pipeline.set_progress_bar_config(disable=True)
         pipeline.to(self._device)
         autoencoder = getattr(pipeline, "vae", None)
+        self._decoder = DecoderWatch(autoencoder)
         if isinstance(autoencoder, torch.nn.Module):
             autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 8 % of a bundled draft
         if hasattr(pipeline, "encode_prompt"):
             pipeline.encode_prompt = _remembered(pipeline.encode_prompt)
 
     def _warm(self, threads: int) -> None:
-        """Draws once, so that the first artist does not wait for lazy set-up."""
+        """Draws once, so that the first artist does not wait for lazy set-up.
+
+        What comes of it is not looked at: with so few steps it may be no picture yet.
+        """
         cores = len(os.sched_getaffinity(0))
         torch.set_num_threads(threads or cores)
         steps = self._defaults.num_inference_steps
@@ -206,7 +222,12 @@ class LiteEngine:
             num_inference_steps=steps,
             guidance_scale=own.guidance_scale,
         )
-        return statistics.median(self.generate(request).gpu_seconds for _ in range(drafts))
+        seconds = []
+        for _ in range(drafts):
+            began = time.perf_counter()
+            self._run(self._arguments(request, None), f"{own.width} x {own.height}")
+            seconds.append(time.perf_counter() - began)
+        return statistics.median(seconds)
 
 
 def _load(model: str, dtype: torch.dtype) -> Any:

@@ -62,7 +62,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
         async with aclosing(self._lane.draw(wanted)) as results:
             index = 0
             async for result in results:
-                draft = _draft(wanted[index], result, privacy, warnings)
+                draft = _draft(wanted[index], result, privacy, warnings + result.warnings)
                 await asyncio.to_thread(self._store.add, draft, result.picture)
                 yield edge_pb2.MakeDraftsResponse(draft=draft_to_wire(draft))
                 for data in split(result.picture):

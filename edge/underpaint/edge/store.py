@@ -62,7 +62,10 @@ class DraftStore:
         self._pictures = directory / "pictures"
         self._lock = threading.Lock()
         try:
+            new = [each for each in (self._pictures, *self._pictures.parents) if not each.exists()]
             self._pictures.mkdir(parents=True, exist_ok=True)
+            for each in new:
+                _flush(each.parent)
             self._rows = sqlite3.connect(
                 directory / "drafts.sqlite", timeout=0.5, check_same_thread=False
             )
@@ -92,10 +95,12 @@ class DraftStore:
         Raises:
             EngineFailed: the disk does not take it.
         """
+        request = dataclasses.asdict(draft.request)
+        del request["fit"]  # drafts start from noise
         record = json.dumps(
             {
                 "media_type": draft.digest.media_type,
-                "request": dataclasses.asdict(draft.request),
+                "request": request,
                 "privacy": draft.privacy.value,
                 "model": draft.model,
                 "elapsed_ms": draft.elapsed_ms,
@@ -220,13 +225,8 @@ class DraftStore:
         except OSError:
             half.unlink(missing_ok=True)  # on a full disk it would stay in the way
             raise
-        if os.name == "posix":  # elsewhere a directory cannot be opened, nor need be
-            for directory in (path.parent, self._pictures):
-                descriptor = os.open(directory, os.O_RDONLY)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+        _flush(path.parent)
+        _flush(self._pictures)
 
     def _evict(self) -> set[str]:
         """Deletes the rows of the oldest drafts beyond the limits; returns their bytes' names.
@@ -267,6 +267,17 @@ class DraftStore:
         for path in self._pictures.glob("??/*"):
             if path.name not in named:
                 path.unlink()
+
+
+def _flush(directory: Path) -> None:
+    """Makes the names in a directory survive a power cut."""
+    if os.name != "posix":  # elsewhere a directory cannot be opened, nor need be
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _draft(row: tuple[Any, ...]) -> Draft:

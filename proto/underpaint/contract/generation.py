@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from underpaint.contract.errors import InvalidRequest
@@ -15,6 +17,19 @@ SIDE_MULTIPLE: Final = 8  # pixels; what the autoencoders divide by
 MAX_STEPS: Final = 150
 MAX_GUIDANCE: Final = 30.0
 MAX_SEED: Final = 2**63 - 1
+MIN_STRENGTH: Final = 0.01
+# Steps of the schedule that a strength is a part of. Diffusion models are trained on as many.
+MAX_SCHEDULE: Final = 1_000
+
+
+class Fit(Enum):
+    """What becomes of a draft whose shape is not that of the result."""
+
+    # What a picture editor does that is told to fill a frame: nothing is distorted, nothing is
+    # invented, and the subject, which is mostly in the middle, stays.
+    CROP = "crop"  # what does not fit is cut off, on both sides alike
+    PAD = "pad"  # the whole draft stays; the rest is filled with the colours of its edges
+    REFUSE = "refuse"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +51,7 @@ class GenerationRequest:
     num_inference_steps: int
     guidance_scale: float
     strength: float | None = None
+    fit: Fit = Fit.CROP  # of the picture that it starts from, if there is one
 
     def __post_init__(self) -> None:
         if not clean(self.prompt):
@@ -67,7 +83,7 @@ class GenerationRequest:
             )
         if self.strength is not None and not 0 < self.strength <= 1:
             raise InvalidRequest(
-                f"strength {self.strength} is out of range; use above 0 (keep the draft) "
+                f"strength {self.strength} is out of range; use {MIN_STRENGTH} (keep the draft) "
                 "to 1 (ignore it)"
             )
 
@@ -75,6 +91,34 @@ class GenerationRequest:
     def megapixels(self) -> float:
         """Size of the result in millions of pixels."""
         return self.width * self.height / 1e6
+
+
+def check_asked(request: GenerationRequest) -> GenerationRequest:
+    """The same request, if it may be asked of an engine today.
+
+    Every door that takes a request calls this. The type itself does not, so that what was
+    stored before a bound was tightened can still be read.
+
+    Raises:
+        InvalidRequest: the strength is so small, beside the steps, that the engine would have
+            to make a huge schedule.
+    """
+    strength, steps = request.strength, request.num_inference_steps
+    if strength is None:
+        return request
+    if strength < MIN_STRENGTH:
+        raise InvalidRequest(
+            f"strength {strength} is out of range; use {MIN_STRENGTH} (keep the draft) "
+            "to 1 (ignore it)"
+        )
+    schedule = math.ceil(steps / strength)
+    if schedule > MAX_SCHEDULE:
+        raise InvalidRequest(
+            f"{steps} steps at strength {strength} need a schedule of {schedule:,} steps; "
+            f"at most {MAX_SCHEDULE:,} are taken: use at most {int(MAX_SCHEDULE * strength)} "
+            f"steps, or a strength of at least {math.ceil(100 * steps / MAX_SCHEDULE) / 100}"
+        )
+    return request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,3 +141,4 @@ class GenerationResult:
     model: str
     upscaler: str = ""
     gpu_seconds: float
+    warnings: tuple[str, ...] = ()  # such as words of the prompt that were not read

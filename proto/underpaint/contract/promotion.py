@@ -148,7 +148,8 @@ class Quote:
     policy_version: str = ""  # SHA-256 of the policy's text
     # What policy was told beside the request, as JSON: balances, roles, health of engines.
     facts: Mapping[str, str] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()  # soft limits that this would go over
+    # Soft limits that this would go over, then what is cropped of the draft or added to it.
+    warnings: tuple[str, ...] = ()
     priority: Priority = Priority.INTERACTIVE
 
 
@@ -196,7 +197,8 @@ class Promotion:
     artifact: Digest | None = None
     lineage: Lineage | None = None
     receipt: Receipt | None = None
-    warnings: tuple[str, ...] = ()  # soft limits that it went over when it was reserved
+    # Soft limits that it went over when it was reserved, then what the engine said of its result.
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,20 +34,22 @@ class Progress(_message.Message):
     def __init__(self, step: _Optional[int] = ..., steps: _Optional[int] = ..., preview: _Optional[bytes] = ..., stage: _Optional[str] = ...) -> None: ...
 
 class GenerationResult(_message.Message):
-    __slots__ = ("digest", "width", "height", "model", "upscaler", "gpu_seconds")
+    __slots__ = ("digest", "width", "height", "model", "upscaler", "gpu_seconds", "warnings")
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     UPSCALER_FIELD_NUMBER: _ClassVar[int]
     GPU_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     digest: _common_pb2.Digest
     width: int
     height: int
     model: str
     upscaler: str
     gpu_seconds: float
-    def __init__(self, digest: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., model: _Optional[str] = ..., upscaler: _Optional[str] = ..., gpu_seconds: _Optional[float] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, digest: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., model: _Optional[str] = ..., upscaler: _Optional[str] = ..., gpu_seconds: _Optional[float] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GenerateResponse(_message.Message):
     __slots__ = ("progress", "result", "chunk")

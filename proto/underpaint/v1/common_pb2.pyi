@@ -1,9 +1,16 @@
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from typing import ClassVar as _ClassVar, Optional as _Optional
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class Fit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FIT_UNSPECIFIED: _ClassVar[Fit]
+    FIT_CROP: _ClassVar[Fit]
+    FIT_PAD: _ClassVar[Fit]
+    FIT_REFUSE: _ClassVar[Fit]
 
 class Privacy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -11,13 +18,17 @@ class Privacy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PRIVACY_DEVICE: _ClassVar[Privacy]
     PRIVACY_STRUCTURE: _ClassVar[Privacy]
     PRIVACY_FULL: _ClassVar[Privacy]
+FIT_UNSPECIFIED: Fit
+FIT_CROP: Fit
+FIT_PAD: Fit
+FIT_REFUSE: Fit
 PRIVACY_UNSPECIFIED: Privacy
 PRIVACY_DEVICE: Privacy
 PRIVACY_STRUCTURE: Privacy
 PRIVACY_FULL: Privacy
 
 class GenerationRequest(_message.Message):
-    __slots__ = ("prompt", "negative_prompt", "seed", "width", "height", "num_inference_steps", "guidance_scale", "strength")
+    __slots__ = ("prompt", "negative_prompt", "seed", "width", "height", "num_inference_steps", "guidance_scale", "strength", "fit")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +37,7 @@ class GenerationRequest(_message.Message):
     NUM_INFERENCE_STEPS_FIELD_NUMBER: _ClassVar[int]
     GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    FIT_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     negative_prompt: str
     seed: int
@@ -34,7 +46,8 @@ class GenerationRequest(_message.Message):
     num_inference_steps: int
     guidance_scale: float
     strength: float
-    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., strength: _Optional[float] = ...) -> None: ...
+    fit: Fit
+    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., strength: _Optional[float] = ..., fit: _Optional[_Union[Fit, str]] = ...) -> None: ...
 
 class Digest(_message.Message):
     __slots__ = ("sha256", "size", "media_type")

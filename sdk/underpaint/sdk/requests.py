@@ -9,7 +9,7 @@ from typing import Final
 
 from underpaint.contract.drafts import InitImage, Privacy
 from underpaint.contract.errors import InvalidRequest
-from underpaint.contract.generation import MIN_SIDE, GenerationRequest
+from underpaint.contract.generation import MIN_SIDE, Fit, GenerationRequest, check_asked
 from underpaint.contract.pictures import read
 from underpaint.contract.promotion import Account, Priority
 from underpaint.contract.wire import (
@@ -60,6 +60,7 @@ class DraftRequest:
             num_inference_steps=self.num_inference_steps,
             guidance_scale=self.guidance_scale,
             strength=None,
+            fit=Fit.CROP,
         )
         return edge_pb2.MakeDraftsRequest(
             request=request, count=self.count, privacy=PRIVACY_TO_WIRE[self.privacy]
@@ -74,11 +75,13 @@ class PolishRequest:
         InvalidRequest: a field is out of range.
     """
 
-    strength: float  # above 0 (keep the draft) to 1 (ignore it)
+    strength: float  # 0.01 (keep the draft) to 1 (ignore it)
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
-    width: int | None = None  # pixels of the finished picture
-    height: int | None = None  # pixels of the finished picture
+    # Pixels of the finished picture; what is left open follows from the draft's shape.
+    width: int | None = None
+    height: int | None = None
+    fit: Fit = Fit.CROP  # of a draft of another shape
     prompt: str | None = None
     negative_prompt: str | None = None
     seed: int | None = None
@@ -146,6 +149,7 @@ class PolishRequest:
             num_inference_steps=self.num_inference_steps,
             guidance_scale=self.guidance_scale,
             strength=self.strength,
+            fit=self.fit,
         )
 
 
@@ -164,6 +168,7 @@ def _generation(
     num_inference_steps: int | None,
     guidance_scale: float | None,
     strength: float | None,
+    fit: Fit,
 ) -> common_pb2.GenerationRequest:
     """Checked by the contract's own rules before it travels; what is left open travels as zero."""
     for text in (prompt, negative_prompt):
@@ -173,15 +178,18 @@ def _generation(
     if guidance_scale == 0:
         guidance_scale = 1.0  # both mean no guidance, and zero on the wire means the model's own
     wire = generation_to_wire(
-        GenerationRequest(
-            prompt=prompt,
-            negative_prompt=negative_prompt,
-            seed=seed,
-            width=MIN_SIDE if width is None else width,
-            height=MIN_SIDE if height is None else height,
-            num_inference_steps=1 if num_inference_steps is None else num_inference_steps,
-            guidance_scale=1.0 if guidance_scale is None else guidance_scale,
-            strength=strength,
+        check_asked(
+            GenerationRequest(
+                prompt=prompt,
+                negative_prompt=negative_prompt,
+                seed=seed,
+                width=MIN_SIDE if width is None else width,
+                height=MIN_SIDE if height is None else height,
+                num_inference_steps=1 if num_inference_steps is None else num_inference_steps,
+                guidance_scale=1.0 if guidance_scale is None else guidance_scale,
+                strength=strength,
+                fit=fit,
+            )
         )
     )
     given = (width, height, num_inference_steps, guidance_scale)

@@ -67,6 +67,34 @@ def test_quote_says_what_where_and_why(cli: Cli) -> None:
         assert told in quote.out
 
 
+def test_what_to_do_with_a_draft_of_another_shape_can_be_asked(cli: Cli, stubs: Stubs) -> None:
+    id_ = draft(cli)
+    assert cli("quote", id_, "--json").json["request"]["fit"] == "crop"
+    assert cli("quote", id_, "--fit", "pad", "--json").json["request"]["fit"] == "pad"
+    done = cli("promote", id_, "--yes", "--fit", "refuse", "--json")
+    assert done.json["promotion"]["request"]["fit"] == "refuse"
+    assert cli("quote", id_, "--fit", "stretch").code == 2
+
+
+def test_warnings_are_shown_with_the_quote_and_with_the_outcome(cli: Cli, stubs: Stubs) -> None:
+    stubs.orchestrator.warnings = ("the draft is 2:1",)
+    id_ = draft(cli)
+    assert "! the draft is 2:1" in cli("quote", id_).out
+    done = cli("promote", id_, "--yes", "--wait")
+    assert done.code == 0
+    assert done.out.count("! the draft is 2:1") == 2  # quoted, and done
+
+
+def test_a_strength_that_is_far_too_small_is_refused_before_anything_is_sent(
+    cli: Cli, stubs: Stubs
+) -> None:
+    refused = cli("quote", draft(cli), "--strength", 1e-7)
+    assert refused.code == 2
+    assert "use 0.01 (keep the draft) to 1" in refused.err
+    assert "at most 50 steps" in cli("quote", "0000", "--strength", 0.05, "--steps", 150).err
+    assert "Quote" not in stubs.orchestrator.script.calls
+
+
 def test_quote_counts_the_drafts_it_was_chosen_from(cli: Cli) -> None:
     cli("draft", "a red fox", "-n", 5, "--seed", 1)
     cli("draft", "a blue fox", "-n", 2, "--seed", 1)

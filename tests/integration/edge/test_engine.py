@@ -3,12 +3,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import pytest
 from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
 from underpaint.contract.generation import GenerationRequest
 from underpaint.contract.pictures import decode
 from underpaint.edge.draft_queue import Stopped
 from underpaint.edge.engine import LiteEngine
+from underpaint.edge.settings import BUNDLED
 
 CAT = GenerationRequest(
     prompt="a cat", seed=3, width=64, height=64, num_inference_steps=3, guidance_scale=1.0
@@ -80,6 +82,77 @@ def test_each_step_is_told_and_what_is_raised_there_ends_the_drawing(engine: Lit
     with pytest.raises(Stopped):
         engine.generate(CAT, stop)
     assert seen[3:] == [(1, 0)]
+
+
+def fresh(sd: Path) -> LiteEngine:
+    """One that may be broken."""
+    return LiteEngine(str(sd), device="cpu", dtype="float32", threads=1)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_decoder_that_comes_to_no_numbers_has_failed(sd: Path, value: float) -> None:
+    broken = fresh(sd)
+    next(broken._pipeline.vae.decoder.parameters()).data.fill_(value)
+    with pytest.raises(EngineFailed, match="the model tiny came to NaN or infinite numbers"):
+        broken.generate(CAT)
+
+
+def test_a_picture_of_one_colour_is_no_result(sd: Path) -> None:
+    broken = fresh(sd)
+    for parameter in broken._pipeline.vae.decoder.parameters():
+        parameter.data.zero_()
+    with pytest.raises(EngineFailed, match="the model tiny made a picture of one colour only"):
+        broken.generate(CAT)
+
+
+def test_a_model_that_cannot_draw_in_two_steps_is_loaded_all_the_same(
+    sd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    black = diffusers.AutoencoderKL.decode
+
+    def decode(self: Any, latents: Any, *given: Any, **named: Any) -> Any:
+        return black(self, latents * float("nan"), *given, **named)
+
+    with monkeypatch.context() as warming:
+        warming.setattr(diffusers.AutoencoderKL, "decode", decode)
+        loaded = fresh(sd)
+    with pytest.raises(EngineFailed, match="NaN"):
+        loaded.generate(CAT)
+
+
+def test_words_that_are_not_read_are_told(sd: Path, sdxl: Path) -> None:
+    """Two prompts, one picture, and no word about it: the tokenizers keep six words."""
+    for model in (sd, sdxl):
+        engine = fresh(model)
+        one, other = (
+            engine.generate(dataclasses.replace(CAT, prompt=f"a blue cat a blue dog a {thing}"))
+            for thing in ("cat", "dog")
+        )
+        assert one.picture == other.picture
+        (told,) = other.warnings
+        assert told.endswith("of 8 words it read the first 6; not read: 'a dog'")
+        assert engine.generate(CAT).warnings == ()
+
+
+def test_words_the_bundled_model_does_not_read_are_told() -> None:
+    engine = LiteEngine(str(BUNDLED), device="cpu", dtype="float32", threads=1)
+    own = engine.defaults
+    request = dataclasses.replace(CAT, width=own.width, height=own.height)
+    things = "a fox at the left and a cat at the right"
+    assert engine.generate(dataclasses.replace(request, prompt=things)).warnings == ()
+    one, other = (
+        engine.generate(dataclasses.replace(request, prompt=f"{things} and a red dog and a {last}"))
+        for last in ("car", "tree")
+    )
+    assert one.picture == other.picture
+    (told,) = other.warnings
+    assert told.endswith("it read the first 14; not read: 'dog and a tree'")
+
+
+def test_what_nobody_sees_changes_nothing(engine: LiteEngine) -> None:
+    hidden = dataclasses.replace(CAT, prompt="a c\u200bat\u2060")
+    assert engine.generate(hidden).picture == engine.generate(CAT).picture
+    assert engine.warnings(hidden.prompt) == ()
 
 
 def test_a_strength_is_refused(engine: LiteEngine) -> None:

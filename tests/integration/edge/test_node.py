@@ -17,6 +17,7 @@ from underpaint.contract.pictures import MAX_BYTES
 from underpaint.contract.rim import call_options, open_channel, start_server, translated
 from underpaint.contract.wire import Defaults, draft_from_wire
 from underpaint.edge.draft_queue import DraftQueue
+from underpaint.edge.engine import LiteEngine
 from underpaint.edge.outbox_sender import OutboxSender
 from underpaint.edge.servicer import SERVICE, EdgeServicer
 from underpaint.edge.store import DraftStore
@@ -65,6 +66,7 @@ class NoiseEngine:
             height=request.height,
             model=self.name,
             gpu_seconds=0.25,
+            warnings=("not all was read",) if "long" in request.prompt else (),
         )
 
 
@@ -165,12 +167,25 @@ async def test_a_prompt_without_known_words_is_drawn_with_a_warning(node: Node) 
     assert (await node.get(draft.id))[0].warnings == ("unknown",)
 
 
+async def test_what_the_engine_says_of_a_draft_is_kept_with_it(node: Node) -> None:
+    ((draft, _),) = await node.make(prompt="a long and odd one")
+    assert draft.warnings == ("unknown", "not all was read")
+    assert (await node.get(draft.id))[0].warnings == draft.warnings
+
+
+async def test_a_prompt_is_kept_as_it_was_typed(node: Node) -> None:
+    typed = "a c\u200bat  \u212b"
+    ((draft, _),) = await node.make(prompt=typed)
+    assert (await node.get(draft.id))[0].request.prompt == typed
+
+
 @pytest.mark.parametrize(
     ("asked", "named"),
     [
         ({"count": 0}, "count 0"),
         ({"count": 65}, "count 65"),
         ({"prompt": " "}, "prompt is empty"),
+        ({"prompt": "\u200b"}, "prompt is empty"),
         ({"prompt": "x" * 1_001}, "1001 characters"),
         ({"width": 100}, "width 100"),
         ({"height": 4_096}, "height 4096"),
@@ -212,6 +227,30 @@ async def test_a_caller_who_goes_away_stops_the_engine(node: Node) -> None:
     node.engine.endless = False
     assert len(await node.make()) == 1
     assert len(node.engine.drawn) == 2
+
+
+async def test_a_draft_that_is_no_picture_is_an_error_and_not_a_black_picture(
+    tmp_path: Path, sd: Path
+) -> None:
+    engine = LiteEngine(str(sd), device="cpu", dtype="float32", threads=1)
+    next(engine._pipeline.vae.decoder.parameters()).data.fill_(float("nan"))
+    store = DraftStore(tmp_path, draft_limit=70, bytes_limit=2**30)
+    lane = DraftQueue(lambda: engine)
+    await lane.open()
+    servicer = EdgeServicer(lane, store, OutboxSender(store, None, 60))
+    server, port = await start_server(
+        "127.0.0.1:0",
+        lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(servicer, s),
+        [SERVICE],
+    )
+    async with open_channel(f"127.0.0.1:{port}") as channel:
+        with pytest.raises(EngineFailed, match="the model tiny came to NaN or infinite numbers"):
+            await Node(NoiseEngine(), edge_pb2_grpc.EdgeServiceStub(channel), store).make()
+    assert len(store) == 0
+    assert [path for path in (tmp_path / "pictures").rglob("*") if path.is_file()] == []
+    await server.stop(None)
+    lane.close()
+    store.close()
 
 
 async def test_a_broken_engine_is_told_and_the_node_goes_on(node: Node) -> None:

@@ -31,6 +31,7 @@ class StubCloud(cloud_pb2_grpc.CloudServiceServicer):
         self.script: list[UnderpaintError | str] = []
         self.calls: list[cloud_pb2.GenerateRequest] = []
         self.gpu_seconds = 2.5
+        self.warnings: tuple[str, ...] = ()
         self.started = asyncio.Event()
         self.stopped = asyncio.Event()
         self.go_on = asyncio.Event()
@@ -86,6 +87,7 @@ class StubCloud(cloud_pb2_grpc.CloudServiceServicer):
                 model="stub-model",
                 upscaler="stub-upscaler",
                 gpu_seconds=float("nan") if step == "timeless" else self.gpu_seconds,
+                warnings=self.warnings,
             )
         )
         for data in split(picture):

@@ -30,11 +30,12 @@ async def test_limits_by_period_through_the_door(client: Client, sdk: AsyncUnder
     assert (day.period, day.limit_usd_micros, day.soft) == (Period.DAY, QUOTED, False)
     await sdk.set_budget("user:default", 1, period=Period.MONTH, soft=True)
     quote = await client.quote()
-    (warning,) = quote.warnings
+    warning, cropped = quote.warnings
     assert warning.startswith(
         "user:default/default/default/default goes $0.084399 over its soft limit of"
     )
     promoted = await client.promote("promotion-1", quote_id=quote.id)
+    assert "4:3 (128 x 96), the result 1:1 (1024 x 1024)" in cropped
     assert promoted.warnings == (warning,)
     with pytest.raises(BudgetExceeded, match=r"project:default/default/default has .* a day"):
         await client.promote("promotion-2")

@@ -69,7 +69,10 @@ async def test_zeros_and_an_empty_engine_take_what_is_quoted(
     for name in ("width", "height", "num_inference_steps", "guidance_scale"):
         sent.request.ClearField(name)
     quote = await client.quote(sent)
-    assert (quote.request.width, quote.request.num_inference_steps) == (1024, 28)
+    # The engine's 1024 x 1024 pixels in the shape of the draft, which is 4:3.
+    assert (quote.request.width, quote.request.height) == (1184, 888)
+    assert quote.request.num_inference_steps == 28
+    assert quote.warnings == ()
     promoted = await client.promote("promotion-1", sent, quote_id=quote.id)
     assert promoted.promotion.request == quote.request
     again = await client.promote("promotion-1", sent, quote_id="")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from PIL import Image
 from underpaint.contract.errors import (
@@ -21,6 +24,20 @@ FULL = Defaults(width=1024, height=1024, num_inference_steps=28, guidance_scale=
 
 def picture(seed: int, side: int = 128) -> bytes:
     return encode_png(Image.new("RGB", (side, side), (seed * 37 % 256, seed * 91 % 256, 128)))
+
+
+def telling_when_left(method: Any) -> Any:
+    """Sets `left` when the caller of a stream has gone or has all of it."""
+
+    @functools.wraps(method)
+    async def told(self: Any, request: Any, context: Any) -> AsyncIterator[Any]:
+        try:
+            async for answer in method(self, request, context):
+                yield answer
+        finally:
+            self.left.set()
+
+    return told
 
 
 @dataclass

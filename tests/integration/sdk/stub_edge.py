@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -24,7 +26,7 @@ from underpaint.v1 import (
     edge_pb2_grpc,
 )
 
-from tests.integration.sdk.script import LITE, NOW, Script, picture
+from tests.integration.sdk.script import LITE, NOW, Script, picture, telling_when_left
 
 
 class StubEdge(edge_pb2_grpc.EdgeServiceServicer):
@@ -33,7 +35,10 @@ class StubEdge(edge_pb2_grpc.EdgeServiceServicer):
         self.drafts: dict[str, tuple[Draft, bytes]] = {}
         self.damage = False
         self.warnings: tuple[str, ...] = ()
+        self.pause_after = 0  # drafts; then it only waits for its caller to leave
+        self.left = threading.Event()
 
+    @telling_when_left
     async def MakeDrafts(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         self.script.enter("MakeDrafts")
         wanted = generation_from_wire(request.request, LITE)
@@ -53,6 +58,8 @@ class StubEdge(edge_pb2_grpc.EdgeServiceServicer):
             yield edge_pb2.MakeDraftsResponse(draft=draft_to_wire(draft))
             for chunk in split(data[::-1] if self.damage else data):
                 yield edge_pb2.MakeDraftsResponse(chunk=common_pb2.Chunk(data=chunk))
+            if i + 1 == self.pause_after:
+                await asyncio.Event().wait()
 
     async def GetDraft(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         self.script.enter("GetDraft")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -40,7 +41,7 @@ from underpaint.v1 import (
     orchestrator_pb2,
 )
 
-from tests.integration.sdk.script import FULL, NOW
+from tests.integration.sdk.script import FULL, NOW, telling_when_left
 from tests.integration.sdk.stub_ledger import StubLedger
 from tests.integration.sdk.stub_policy import StubPolicy
 
@@ -56,8 +57,9 @@ class StubOrchestrator(StubLedger, StubPolicy):
         self.lose_promote_replies = 0
         self.break_watch_after: list[int] = []
         self.outcome = PromotionState.SETTLED
-        self.hang = asyncio.Event()
         self.hanging = False
+        self.warnings: tuple[str, ...] = ()
+        self.left = threading.Event()
 
     async def Quote(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.script.enter("Quote")
@@ -87,6 +89,7 @@ class StubOrchestrator(StubLedger, StubPolicy):
         promotion = replace(self.promotions[head.promotion_id], state=PromotionState.RESERVED)
         return orchestrator_pb2.PromoteResponse(promotion=promotion_to_wire(promotion))
 
+    @telling_when_left
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         self.script.enter("Watch")
         if request.promotion_id not in self.events:
@@ -96,7 +99,7 @@ class StubOrchestrator(StubLedger, StubPolicy):
         for event in fresh[:limit]:
             yield orchestrator_pb2.WatchResponse(event=event_to_wire(event))
         if self.hanging:
-            await self.hang.wait()
+            await asyncio.Event().wait()
         if limit < len(fresh):
             raise ServiceUnreachable("going away")
 
@@ -190,6 +193,7 @@ class StubOrchestrator(StubLedger, StubPolicy):
             cloud_only_usd_micros=12_500 * (wanted.draft_count + 1),
             request=wanted.request,
             priority=wanted.priority,
+            warnings=self.warnings,
         )
 
     def _finish(self, promotion_id: str, wanted: Any) -> None:
@@ -206,6 +210,7 @@ class StubOrchestrator(StubLedger, StubPolicy):
             created_at=NOW,
             updated_at=NOW,
             attempts=1,
+            warnings=self.warnings if settled else (),
             reason="" if settled else "the engine ran out of memory",
             artifact=Digest.of(data) if settled else None,
             lineage=Lineage(

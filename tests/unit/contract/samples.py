@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from underpaint.contract.accounting import Budget, LedgerEntry, Period, SpendLine, Verification
 from underpaint.contract.drafts import Draft, Privacy
-from underpaint.contract.generation import GenerationRequest, Progress
+from underpaint.contract.generation import Fit, GenerationRequest, Progress
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import (
     Account,
@@ -33,6 +33,7 @@ REQUEST = GenerationRequest(
     num_inference_steps=4,
     guidance_scale=2.5,
     strength=0.6,
+    fit=Fit.PAD,
 )
 DRAFT = Draft(
     id="abcdefghijkl",

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from underpaint.contract.drafts import InitImage, Privacy
 from underpaint.contract.errors import InvalidRequest, PrivacyViolation
+from underpaint.contract.generation import GenerationRequest, check_asked
 
 from tests.unit.contract import samples
 
@@ -55,3 +56,24 @@ def test_a_draft_that_must_stay_cannot_be_made_into_what_is_sent() -> None:
             InitImage(draft=dataclasses.replace(samples.DRAFT, privacy=privacy), picture=b"x")
     full = dataclasses.replace(samples.DRAFT, privacy=Privacy.FULL)
     assert InitImage(draft=full, picture=b"x").picture == b"x"
+
+
+def asked(**changes: Any) -> GenerationRequest:
+    return dataclasses.replace(samples.REQUEST, **changes)
+
+
+@pytest.mark.parametrize("strength", [1e-7, 0.0099])
+def test_a_strength_that_keeps_everything_is_refused(strength: float) -> None:
+    """1e-7 had a schedule of 280 million steps made, in 9 GiB."""
+    request = asked(strength=strength, num_inference_steps=1)
+    with pytest.raises(InvalidRequest, match=r"use 0\.01 \(keep the draft\) to 1"):
+        check_asked(request)
+
+
+def test_a_schedule_is_bounded_and_the_way_out_is_named() -> None:
+    assert check_asked(asked(strength=0.15, num_inference_steps=150))
+    assert check_asked(asked(strength=0.01, num_inference_steps=10))
+    with pytest.raises(InvalidRequest, match=r"need a schedule of 3,000 steps") as refused:
+        check_asked(asked(strength=0.05, num_inference_steps=150))
+    assert "at most 50 steps, or a strength of at least 0.15" in str(refused.value)
+    assert check_asked(asked(strength=0.05, num_inference_steps=50))

@@ -93,6 +93,37 @@ async def test_the_next_is_begun_while_one_is_handed_out() -> None:
     lane.close()
 
 
+class Meeting(GatedEngine):
+    """Notices when two are drawn at once: whoever draws waits a moment for company."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.door = threading.Barrier(2)
+        self.met = False
+
+    def generate(
+        self, request: GenerationRequest, on_step: Callable[[int, int], None] | None = None
+    ) -> GenerationResult:
+        try:
+            self.door.wait(0.3)
+            self.met = True
+        except threading.BrokenBarrierError:
+            self.door.reset()
+        return super().generate(request, on_step)
+
+
+async def test_two_callers_never_have_the_engine_at_once() -> None:
+    engine = Meeting()
+    lane = await open_lane(engine)
+    engine.open(6)
+    pictures = await asyncio.gather(
+        collect(lane, make_requests(1)), collect(lane, make_requests(1, first=10))
+    )
+    assert pictures == [[b"0"], [b"10"]]
+    assert not engine.met
+    lane.close()
+
+
 async def test_a_loading_engine_is_busy() -> None:
     lane = DraftQueue(GatedEngine)
     with pytest.raises(EngineBusy, match="loading"):

@@ -35,7 +35,13 @@ GENERATION = GenerationRequest(
     guidance_scale=3.0,
     strength=0.6,
 )
-OUTCOME = Outcome(digest=Digest.of(DRAFT), model="stub", upscaler="none", gpu_seconds=2.5)
+OUTCOME = Outcome(
+    digest=Digest.of(DRAFT),
+    model="stub",
+    upscaler="none",
+    gpu_seconds=2.5,
+    warnings=("of 90 words it read the first 60",),
+)
 
 
 def promotion_request(**changes: Any) -> PromotionRequest:

@@ -66,7 +66,7 @@ class EnginePrice:
     max_gpu_seconds: int
     num_inference_steps: int
     guidance_scale: float
-    width: int  # pixels
+    width: int  # pixels; with the height, how many are made in the draft's shape
     height: int  # pixels
 
     @property
@@ -91,6 +91,7 @@ class EnginePrice:
             height=self.height,
             num_inference_steps=self.num_inference_steps,
             guidance_scale=self.guidance_scale,
+            shaped_by_draft=True,
         )
 
 

@@ -126,6 +126,7 @@ class CloudEngine:
             model=result.model,
             upscaler=result.upscaler,
             gpu_seconds=result.gpu_seconds,
+            warnings=tuple(result.warnings),
         )
 
 

@@ -13,6 +13,8 @@ from typing import Final
 from pydantic import TypeAdapter
 from underpaint.contract import pictures
 from underpaint.contract.errors import InvalidRequest, PolicyRefused
+from underpaint.contract.fitting import explain_fit
+from underpaint.contract.generation import GenerationRequest, check_asked
 from underpaint.contract.promotion import Approval, PromotionRequest, Quote
 from underpaint.contract.wire import Defaults
 from underpaint.orchestrator import policy, pricing
@@ -50,7 +52,7 @@ class Quoting:
             caller: the only one who may promote by it.
 
         Raises:
-            InvalidRequest: out of range, or an unknown engine.
+            InvalidRequest: out of range, an unknown engine, or a shape that is to be refused.
             PolicyRefused, PrivacyViolation: a rule says no.
         """
         rules = self.policies.current  # this one to the end, whatever is loaded meanwhile
@@ -93,7 +95,7 @@ class Quoting:
             approval=Approval(role=approval.role, within_s=approval.within_s) if approval else None,
             policy_version=rules.version,
             facts={name: shown(fact) for name, fact in told.items()},
-            warnings=warnings(limits, most),
+            warnings=(*warnings(limits, most), *_told_fit(request, made)),
             priority=request.priority,
         )
         open_quote = OpenQuote(
@@ -111,9 +113,10 @@ def check(request: PromotionRequest) -> PromotionRequest:
     """The same request.
 
     Raises:
-        InvalidRequest: its draft, account or count of drafts does not do.
+        InvalidRequest: its draft, account, count of drafts or strength does not do.
     """
     check_account(request.account)
+    check_asked(request.request)
     draft = request.init_image
     if not 0 < draft.size <= pictures.MAX_BYTES:
         raise InvalidRequest(
@@ -135,6 +138,17 @@ def check(request: PromotionRequest) -> PromotionRequest:
         if len(getattr(request, name)) > 200:
             raise InvalidRequest(f"{name} has more than 200 characters")
     return request
+
+
+def _told_fit(request: PromotionRequest, made: GenerationRequest) -> tuple[str, ...]:
+    """What happens to a draft of another shape than what is made of it, if that is so.
+
+    Raises:
+        InvalidRequest: that is to be refused.
+    """
+    draft = (request.init_width, request.init_height)
+    told = explain_fit(draft, (made.width, made.height), made.fit)
+    return (told,) if told else ()
 
 
 def content_of(request: PromotionRequest) -> str:

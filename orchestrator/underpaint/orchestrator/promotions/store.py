@@ -73,6 +73,7 @@ class Outcome:
     model: str
     upscaler: str
     gpu_seconds: float
+    warnings: tuple[str, ...] = ()  # what the engine said of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

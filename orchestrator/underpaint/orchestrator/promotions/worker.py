@@ -137,6 +137,7 @@ class Worker:
             model=result.model,
             upscaler=result.upscaler,
             gpu_seconds=result.gpu_seconds,
+            warnings=result.warnings,
         )
         # The record first: once the artifact is there, a successor can settle it.
         await _insist(lambda: self.store.record(lease, outcome))

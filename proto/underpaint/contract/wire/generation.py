@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from underpaint.contract.errors import InvalidRequest
-from underpaint.contract.generation import GenerationRequest, Progress
+from underpaint.contract.generation import Fit, GenerationRequest, Progress
 from underpaint.contract.pictures import Digest
 from underpaint.v1 import cloud_pb2, common_pb2
+
+FIT_TO_WIRE: Final[dict[Fit, common_pb2.Fit]] = {
+    Fit.CROP: common_pb2.FIT_CROP,
+    Fit.PAD: common_pb2.FIT_PAD,
+    Fit.REFUSE: common_pb2.FIT_REFUSE,
+}
+_FIT_FROM_WIRE: Final = {wire: own for own, wire in FIT_TO_WIRE.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +28,8 @@ class Defaults:
     height: int
     num_inference_steps: int
     guidance_scale: float
+    # Whether the size only says how many pixels: their shape is then the draft's.
+    shaped_by_draft: bool = False
 
 
 def digest_to_wire(digest: Digest) -> common_pb2.Digest:
@@ -45,6 +55,7 @@ def generation_to_wire(request: GenerationRequest) -> common_pb2.GenerationReque
         num_inference_steps=request.num_inference_steps,
         guidance_scale=request.guidance_scale,
         strength=request.strength,
+        fit=FIT_TO_WIRE[request.fit],
     )
 
 
@@ -66,6 +77,7 @@ def generation_from_wire(
         or (defaults.num_inference_steps if defaults else 0),
         guidance_scale=wire.guidance_scale or (defaults.guidance_scale if defaults else 0.0),
         strength=wire.strength if wire.HasField("strength") else None,
+        fit=_FIT_FROM_WIRE.get(wire.fit, Fit.CROP),
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.fitting import result_size
 from underpaint.contract.promotion import (
     Account,
     Approval,
@@ -81,9 +83,14 @@ def promotion_request_from_wire(
     Raises:
         InvalidRequest: a field is out of range or missing.
     """
+    draft = (wire.init_width, wire.init_height)
+    if defaults and defaults.shaped_by_draft and all(draft):
+        asked = (wire.request.width, wire.request.height)
+        width, height = result_size(asked, draft, (defaults.width, defaults.height))
+        defaults = replace(defaults, width=width, height=height)
     request = generation_from_wire(wire.request, defaults)
     if request.strength is None:
-        raise InvalidRequest("a promotion needs a strength, above 0 to 1")
+        raise InvalidRequest("a promotion needs a strength, 0.01 to 1")
     account = wire.account
     return PromotionRequest(
         request=request,

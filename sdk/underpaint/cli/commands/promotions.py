@@ -22,6 +22,7 @@ from underpaint.cli.output.progress import follow
 from underpaint.cli.output.promotion import STATE_STYLES, print_outcome, print_quote
 from underpaint.contract.drafts import Draft, InitImage
 from underpaint.contract.errors import EngineFailed, InvalidRequest
+from underpaint.contract.generation import Fit
 from underpaint.contract.money import format_usd
 from underpaint.contract.outbox import AT_ANY_PRICE
 from underpaint.contract.promotion import (
@@ -34,13 +35,17 @@ from underpaint.contract.promotion import (
 from underpaint.sdk.requests import PolishRequest, new_promotion_id
 
 DraftArgument = Annotated[str, typer.Argument(metavar="DRAFT", help="Its id or the beginning.")]
-Strength = Annotated[
-    float, typer.Option(help="How far it may go from the draft: above 0, at most 1.")
-]
+Strength = Annotated[float, typer.Option(help="How far it may go from the draft: 0.01 to 1.")]
 Steps = Annotated[int | None, typer.Option(help="Denoising steps that are run.")]
 Guidance = Annotated[float | None, typer.Option(help="1 is no guidance.")]
 Size = Annotated[
-    str | None, typer.Option(metavar="PIXELS", help="Of the result: 1024 or 1024x768.")
+    str | None,
+    typer.Option(
+        metavar="PIXELS", help="Of the result: 1024 or 1024x768. Else shaped as the draft."
+    ),
+]
+FitOption = Annotated[
+    Fit, typer.Option("--fit", help="What to do with a draft of another shape than the result.")
 ]
 PolishPrompt = Annotated[str | None, typer.Option("--prompt", help="Instead of the draft's.")]
 Engine = Annotated[str, typer.Option(help="Instead of policy's choice.")]
@@ -60,13 +65,14 @@ async def quote(
     steps: Steps = None,
     guidance: Guidance = None,
     size: Size = None,
+    fit: FitOption = Fit.CROP,
     prompt: PolishPrompt = None,
     engine: Engine = "",
     scope: Scopes = None,
     priority: PriorityOption = Priority.INTERACTIVE,
 ) -> object:
     """Say what finishing a draft would cost at most, where, and why there. Spends nothing."""
-    polish = _polish(strength, steps, guidance, size, prompt, engine, scope, priority)
+    polish = _polish(strength, steps, guidance, size, prompt, engine, scope, priority, fit)
     one, picture = await context.client.get_draft(draft)
     init_image = InitImage(draft=one, picture=picture)
     polish = replace(polish, draft_count=await _siblings(context, one))
@@ -85,6 +91,7 @@ async def promote(
     steps: Steps = None,
     guidance: Guidance = None,
     size: Size = None,
+    fit: FitOption = Fit.CROP,
     prompt: PolishPrompt = None,
     engine: Engine = "",
     scope: Scopes = None,
@@ -102,7 +109,7 @@ async def promote(
             "promoting costs money and there is no terminal to confirm it; "
             "look at `underpaint quote` and add --yes"
         )
-    polish = _polish(strength, steps, guidance, size, prompt, engine, scope, priority)
+    polish = _polish(strength, steps, guidance, size, prompt, engine, scope, priority, fit)
     if out is not None:
         # Found out before anything is paid.
         make_directory(out.parent)
@@ -281,6 +288,7 @@ def _polish(
     engine: str,
     scope: Sequence[str] | None,
     priority: Priority,
+    fit: Fit,
 ) -> PolishRequest:
     width, height = parse_size(size)
     return PolishRequest(
@@ -293,6 +301,7 @@ def _polish(
         engine=engine,
         account=parse_account(scope),
         priority=priority,
+        fit=fit,
     )
 
 

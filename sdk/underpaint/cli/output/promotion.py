@@ -42,8 +42,7 @@ def print_quote(context: CommandContext, offer: Quote) -> None:
         mark = "→" if verdict.decided else "✓" if verdict.matched else "·"
         why.add_row("why" if index == 0 else "", f"{mark} {verdict.rule}", Text(verdict.reason))
     context.out.print(why)
-    for warning in offer.warnings:
-        context.out.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
+    _print_warnings(context, offer.warnings)
     if offer.approval:
         within = format_duration(offer.approval.within_s)
         context.out.print(
@@ -67,3 +66,9 @@ def print_outcome(context: CommandContext, promotion: Promotion) -> None:
     elif promotion.reason:
         line.append(f": {promotion.reason}; nothing was charged")
     context.out.print(line, soft_wrap=True)
+    _print_warnings(context, promotion.warnings)
+
+
+def _print_warnings(context: CommandContext, warnings: tuple[str, ...]) -> None:
+    for warning in warnings:
+        context.out.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)

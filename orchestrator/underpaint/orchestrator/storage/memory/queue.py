@@ -116,7 +116,11 @@ class MemoryQueue(MemoryPromotions):
             record.promotion.updated_at,
         )
         record.promotion = replace(
-            record.promotion, artifact=record.outcome.digest, lineage=lineage, receipt=receipt
+            record.promotion,
+            artifact=record.outcome.digest,
+            lineage=lineage,
+            receipt=receipt,
+            warnings=promotion.warnings + record.outcome.warnings,
         )
         return record.promotion
 

@@ -35,9 +35,13 @@ def promotion_from(fields: Fields) -> Promotion:
     state = PromotionState(fields[b"state"].decode())
     updated_at = moment(int(fields[b"updated"]))
     artifact, lineage, receipt = None, None, None
+    warnings: tuple[str, ...] = ()
+    if fields[b"overruns"]:
+        warnings = tuple(map(_overrun, fields[b"overruns"].decode().split(",")))
     if state is PromotionState.SETTLED:
         outcome = OUTCOME.validate_json(fields[b"outcome"])
         artifact = outcome.digest
+        warnings += outcome.warnings
         lineage, receipt = ending(
             request,
             quote,
@@ -61,9 +65,7 @@ def promotion_from(fields: Fields) -> Promotion:
         artifact=artifact,
         lineage=lineage,
         receipt=receipt,
-        warnings=tuple(map(_overrun, fields[b"overruns"].decode().split(",")))
-        if fields[b"overruns"]
-        else (),
+        warnings=warnings,
     )
 
 

@@ -1,0 +1,68 @@
+"""Whether what a pipeline made is a picture. Made into pixels, NaN is black.
+
+Tensors are asked by their own methods, so that nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PIL import Image
+from underpaint.contract.errors import EngineFailed
+
+
+class DecoderWatch:
+    """Looks at what an autoencoder decodes, before it is rounded to pixels."""
+
+    def __init__(self, autoencoder: Any) -> None:
+        """Takes a pipeline's `vae`; pipelines that draw pixels have none."""
+        self.finite = True  # all that was decoded last
+        if autoencoder is None:
+            return
+        decode = autoencoder.decode
+
+        def watched(*given: Any, **named: Any) -> Any:
+            decoded = decode(*given, **named)
+            self.finite = bool(decoded[0].isfinite().all())
+            return decoded
+
+        autoencoder.decode = watched
+
+
+def drawn(output: Any, decoder: DecoderWatch, maker: str) -> Image.Image:
+    """The one picture of a pipeline's output.
+
+    Args:
+        output: as diffusers returns it.
+        decoder: of the pipeline.
+        maker: such as "the model underpaint-lite".
+
+    Raises:
+        EngineFailed: it is not finite, of one colour, or a safety checker blanked it.
+    """
+    if not decoder.finite:
+        raise not_finite(maker)
+    if any(getattr(output, "nsfw_content_detected", None) or ()):
+        raise EngineFailed(f"the safety checker of {maker} blanked the picture; try other words")
+    picture: Image.Image = output.images[0]
+    return check_colours(picture, maker)
+
+
+def check_colours(picture: Image.Image, maker: str) -> Image.Image:
+    """The same picture.
+
+    Raises:
+        EngineFailed: it is of one colour, which is what broken numbers leave behind.
+    """
+    bands = (picture.getchannel(band) for band in picture.getbands())
+    if all(len(band.getcolors(1) or ()) == 1 for band in bands):
+        raise EngineFailed(f"{maker} made a picture of one colour only; try another seed")
+    return picture
+
+
+def not_finite(maker: str) -> EngineFailed:
+    """The error for NaN and infinity among the numbers of a picture."""
+    return EngineFailed(
+        f"{maker} came to NaN or infinite numbers instead of a picture; try another seed or size, "
+        "or have it run in float32"
+    )
