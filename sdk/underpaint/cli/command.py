@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-import os
 import sys
 from collections.abc import Callable, Coroutine
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, Final, ParamSpec, TextIO, get_type_hints
+from typing import Annotated, Any, Concatenate, Final, ParamSpec, get_type_hints
 
 import typer
-from rich.console import Console
 from underpaint.cli import exits
+from underpaint.cli.output.console import SafeConsole
+from underpaint.cli.output.files import NotWritten
 from underpaint.cli.output.json import document
+from underpaint.cli.output.legible import one_line
+from underpaint.cli.output.terminal import protocol
 from underpaint.contract.errors import InvalidRequest, UnderpaintError
+from underpaint.contract.paths import expanded
 from underpaint.sdk.client import AsyncUnderpaint
 from underpaint.sdk.settings import Settings, read_settings
 
@@ -59,8 +62,8 @@ class CommandContext:
         self.settings = settings
         self.as_json = as_json
         # For people. In JSON mode nothing but the document may reach stdout.
-        self.out = Console(quiet=as_json, highlight=False, width=_width(sys.stdout))
-        self.err = Console(stderr=True, highlight=False, width=_width(sys.stderr))
+        self.out = SafeConsole(sys.stdout, quiet=as_json)
+        self.err = SafeConsole(sys.stderr)
 
     @cached_property
     def client(self) -> AsyncUnderpaint:
@@ -68,14 +71,30 @@ class CommandContext:
         return AsyncUnderpaint.from_settings(self.settings)
 
     @property
-    def stage(self) -> Console:
+    def stage(self) -> SafeConsole:
         """Where things may move: beside the results if someone looks there, else stderr."""
         return self.out if self.out.is_terminal and not self.as_json else self.err
 
     @property
     def pictures(self) -> bool:
         """Whether pictures can be shown to the one who reads."""
-        return self.out.is_terminal and not self.as_json
+        return (
+            self.out.is_terminal
+            and not self.as_json
+            and (self.out.draws_blocks or protocol() != "blocks")
+        )
+
+    @property
+    def asks(self) -> bool:
+        """Whether somebody is there who can be asked."""
+        return sys.stdin.isatty() and not self.as_json
+
+    def confirm(self, question: str) -> bool:
+        """Asks on stderr; whoever presses Ctrl-C or Ctrl-D has not agreed."""
+        try:
+            return typer.confirm(question, err=True)
+        except typer.Abort:
+            return False
 
     def print_json(self, value: object) -> None:
         """A document before the end, in JSON mode; for commands that run on."""
@@ -155,6 +174,7 @@ def _run(
     """Runs a command to its exit code; whatever goes wrong becomes one line."""
     try:
         settings = read_settings(**{key: v for key, v in given.items() if v is not None})
+        arguments = {key: _without_tilde(value) for key, value in arguments.items()}
     except InvalidRequest as error:
         return _tell(error, as_json=as_json)
     context = CommandContext(settings, as_json=as_json)
@@ -173,12 +193,8 @@ def _run(
         if as_json and end.result is not None:
             _print_json(end.result)
         return end.code
-    except UnderpaintError as error:
+    except (UnderpaintError, NotWritten) as error:
         return _tell(error, as_json=as_json)
-    except BrokenPipeError:
-        # The reader, such as `head`, has gone; nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exits.FAILED
     except Exception as error:
         if settings.debug:
             context.err.print_exception()
@@ -188,13 +204,15 @@ def _run(
     return exits.DONE
 
 
-def _width(stream: TextIO) -> int | None:
-    """The terminal's own width; in a file or pipe, room enough for whole lines."""
-    return None if stream.isatty() or "COLUMNS" in os.environ else 200
+def _without_tilde(value: object) -> object:
+    if isinstance(value, Path):
+        return expanded(value)
+    return [_without_tilde(one) for one in value] if isinstance(value, list) else value
 
 
 def _print_json(result: object) -> None:
-    sys.stdout.write(json.dumps(document(result), indent=2, ensure_ascii=False) + "\n")
+    # In ASCII alone: it is for programs, and what other people wrote may end in a terminal.
+    sys.stdout.write(json.dumps(document(result), indent=2) + "\n")
     sys.stdout.flush()
 
 
@@ -203,13 +221,16 @@ def _tell(error: Exception, *, as_json: bool) -> int:
     if isinstance(error, UnderpaintError):
         message = str(error)
         code = exits.exit_code(error)
+    elif isinstance(error, NotWritten):
+        message = str(error)
+        code = exits.NOT_WRITTEN
     else:
         message = (
             f"unforeseen {type(error).__name__}: {error}; "
             "set UNDERPAINT_DEBUG=1 to see where it came from"
         )
         code = exits.FAILED
-    message = " ".join(message.split())
+    message = one_line(message)
     # Not through rich, which would wrap the line and read brackets as markup.
     label = "\x1b[1;31merror:\x1b[0m" if sys.stderr.isatty() else "error:"
     sys.stderr.write(f"{label} {message}\n")

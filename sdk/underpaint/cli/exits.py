@@ -5,6 +5,7 @@
 2   wrong input: change what was asked
 3   refused by policy, privacy or budget
 4   a service is out of reach
+5   done, and not to be paid again, but its result could not be written: a full disk or output
 130 interrupted
 """
 
@@ -20,6 +21,7 @@ FAILED: Final = 1
 WRONG_INPUT: Final = 2
 REFUSED: Final = 3
 OUT_OF_REACH: Final = 4
+NOT_WRITTEN: Final = 5
 INTERRUPTED: Final = 130
 
 _CODES: Final[tuple[tuple[type[UnderpaintError], int], ...]] = (

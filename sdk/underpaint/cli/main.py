@@ -24,6 +24,7 @@ from underpaint.cli.commands import (
     spend,
     up,
 )
+from underpaint.cli.output import streams
 
 app = typer.Typer(
     name="underpaint",
@@ -52,6 +53,7 @@ outbox_app = typer.Typer(
 certs_app = typer.Typer(help="Make certificates for TLS between tiers.", no_args_is_help=True)
 
 add_command(app, "up", up.up)
+add_command(app, "down", up.down)
 add_command(app, "doctor", doctor.doctor)
 add_command(app, "draft", drafts.draft)
 add_command(app, "drafts", drafts.drafts)
@@ -101,7 +103,21 @@ add_command(app, "demo", demo.demo)
 
 def main() -> None:
     """The entry point; Ctrl-C ends it without a word."""
+    output = streams.guard()
+    code: int | str | None
     try:
         app()
+    except SystemExit as end:
+        code = end.code
     except KeyboardInterrupt:
-        sys.exit(exits.INTERRUPTED)
+        code = exits.INTERRUPTED
+    sys.stdout.flush()
+    lost = output.lost
+    # A reader that has gone, such as `head`, wants no more; a full disk is another matter.
+    if lost is not None and not isinstance(lost, BrokenPipeError):
+        sys.stderr.write(
+            f"error: standard output could not be written ({lost.strerror}); "
+            "what the command had to do is done\n"
+        )
+        code = code or exits.NOT_WRITTEN
+    sys.exit(code)

@@ -137,7 +137,7 @@ def memory(_: Settings) -> Iterator[Finding]:
 
 def disk(settings: Settings) -> Iterator[Finding]:
     """The data directory: writable, with room."""
-    place = settings.data_dir
+    place = settings.data_directory
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=place) as file:
@@ -157,7 +157,7 @@ def disk(settings: Settings) -> Iterator[Finding]:
 
 def ports(settings: Settings) -> Iterator[Finding]:
     """Those that `up` takes by default."""
-    state = read_running(settings.data_dir)
+    state = read_running(settings.data_directory)
     ours = set(state.addresses.values()) if state else set()
     for port, flag in (
         (stack.EDGE_PORT, "--edge-port"),
@@ -211,7 +211,7 @@ def certificates(settings: Settings) -> Iterator[Finding]:
 
 async def services(settings: Settings) -> list[Finding]:
     """Those named in the environment, else those of the running `up`."""
-    state = read_running(settings.data_dir)
+    state = read_running(settings.data_directory)
     addresses = dict(state.addresses) if state else {}
     addresses |= {"edge": settings.edge} if settings.edge else {}
     addresses |= {"orchestrator": settings.orchestrator} if settings.orchestrator else {}
@@ -229,7 +229,7 @@ async def services(settings: Settings) -> list[Finding]:
             )
         )
     if not found:
-        seen = f"nothing runs on {settings.data_dir}"
+        seen = f"nothing runs on {settings.data_directory}"
         found.append(
             Finding(what="services", verdict=Verdict.WARN, seen=seen, advice="start: underpaint up")
         )

@@ -1,13 +1,28 @@
-"""One `underpaint up` for each data directory."""
+"""One `underpaint up` for each data directory: its lock, which names it, and its end."""
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
+import signal
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from underpaint.contract.errors import InvalidRequest
-from underpaint.sdk.discovery import LOCK
+from underpaint.sdk.discovery import LOCK, read_running
+
+_LOOK_EVERY_S: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """The `up` that was told to stop."""
+
+    pid: int
+    stopped: bool  # in the time that was given
+    addresses: dict[str, str] = field(default_factory=dict)  # by child, if all had started
 
 
 def take_lock(data_dir: Path) -> int:
@@ -29,6 +44,48 @@ def take_lock(data_dir: Path) -> int:
     except BlockingIOError:
         os.close(lock)
         raise InvalidRequest(
-            f"`underpaint up` already runs on {data_dir}; stop it, or choose another --data-dir"
+            f"`underpaint up` already runs on {data_dir}; stop it with `underpaint down`, "
+            "or choose another --data-dir"
         ) from None
+    os.ftruncate(lock, 0)
+    os.write(lock, f"{os.getpid()}\n".encode())
     return lock
+
+
+async def stop(data_dir: Path, timeout_s: float) -> Ending | None:
+    """Tells the `up` of a data directory to stop and waits for its end; None if none runs.
+
+    Raises:
+        InvalidRequest: it is somebody else's.
+    """
+    pid = _holder(data_dir)
+    if pid is None:
+        return None
+    running = read_running(data_dir)
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass  # it has just ended
+    except PermissionError:
+        raise InvalidRequest(
+            f"`underpaint up` with process id {pid} is another user's; ask them to stop it"
+        ) from None
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    held = True
+    while held and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(_LOOK_EVERY_S)  # no event tells of another process's lock
+        held = _holder(data_dir) == pid
+    return Ending(pid=pid, stopped=not held, addresses=running.addresses if running else {})
+
+
+def _holder(data_dir: Path) -> int | None:
+    """The process that has the lock, by what it wrote there; a lock left behind names none."""
+    try:
+        with (data_dir / LOCK).open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(lock.read())
+    except (OSError, ValueError):
+        pass
+    return None

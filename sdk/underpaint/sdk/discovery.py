@@ -58,13 +58,13 @@ def find_addresses(settings: Settings) -> tuple[str, str]:
     """
     if settings.edge and settings.orchestrator:
         return settings.edge, settings.orchestrator
-    running = read_running(settings.data_dir)
+    running = read_running(settings.data_directory)
     addresses = running.addresses if running else {}
     edge = settings.edge or addresses.get("edge", "")
     orchestrator = settings.orchestrator or addresses.get("orchestrator", "")
     if not (edge or orchestrator):
         raise ServiceUnreachable(
-            f"nothing runs on {settings.data_dir}; start it with `underpaint up`, "
+            f"nothing runs on {settings.data_directory}; start it with `underpaint up`, "
             "or set UNDERPAINT_EDGE and UNDERPAINT_ORCHESTRATOR"
         )
     return edge, orchestrator

@@ -10,12 +10,23 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from underpaint.contract.addresses import PeerAddressOrNone
 from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.paths import UserPath, expanded
 
 
 def default_data_dir() -> Path:
-    """`underpaint` in the user's data directory, as the XDG convention has it."""
-    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(base) / "underpaint"
+    """`underpaint` in the user's data directory, as the XDG convention has it.
+
+    Raises:
+        InvalidRequest: there is no home directory to look in.
+    """
+    try:
+        base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    except RuntimeError:
+        raise InvalidRequest(
+            "this user has no home directory; say where the data is with --data-dir, "
+            "or set UNDERPAINT_DATA_DIR"
+        ) from None
+    return expanded(Path(base)) / "underpaint"
 
 
 class Settings(BaseSettings):
@@ -29,13 +40,22 @@ class Settings(BaseSettings):
     edge: PeerAddressOrNone = ""
     orchestrator: PeerAddressOrNone = ""
     # A file, so that the token stays out of process lists.
-    token_file: Path | None = None
+    token_file: UserPath | None = None
     # ca.pem, cert.pem and key.pem; without them services are called without TLS.
-    tls_dir: Path | None = None
-    # Where `underpaint up` keeps everything.
-    data_dir: Path = default_data_dir()
+    tls_dir: UserPath | None = None
+    # Where `underpaint up` keeps everything; see `data_directory`.
+    data_dir: UserPath | None = None
     # Show where an unforeseen error came from.
     debug: bool = False
+
+    @property
+    def data_directory(self) -> Path:
+        """`data_dir`, else the user's own; looked for only when it is needed.
+
+        Raises:
+            InvalidRequest: none is set, and there is no home directory to look in.
+        """
+        return default_data_dir() if self.data_dir is None else self.data_dir
 
 
 def read_settings(**given: Any) -> Settings:
@@ -50,4 +70,4 @@ def read_settings(**given: Any) -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0])
         flag = f"--{name.replace('_', '-')} (UNDERPAINT_{name.upper()})"
-        raise InvalidRequest(f"{flag}: {first['msg']}") from None
+        raise InvalidRequest(f"{flag}: {first['msg'].removeprefix('Value error, ')}") from None

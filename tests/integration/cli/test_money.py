@@ -47,7 +47,8 @@ def test_a_scope_has_a_limit_for_each_period(cli: Cli) -> None:
         ["project:x", "month", "$50.00"],
     ]
     assert shown[2].split()[-1] == "soft"
-    assert len(shown) == 5
+    assert len(shown) == 6
+    assert shown[5] == "days and months are in UTC"
     (day, *_) = cli("budget", "show", "--json").json["budgets"]
     assert (day["period"], day["soft"], day["from_day"]) == ("day", False, "")
 

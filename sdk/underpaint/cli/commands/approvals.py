@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from underpaint.cli.command import CommandContext
+from underpaint.cli.output.legible import marked
 from underpaint.contract.money import format_usd
 
 PromotionId = Annotated[str, typer.Argument(metavar="ID", help="A promotion.")]
@@ -15,8 +16,13 @@ async def approve(context: CommandContext, promotion_id: PromotionId) -> object:
     """Approve a promotion that waits; its money is reserved and the work begins."""
     promotion = await context.client.approve(promotion_id)
     context.out.print(
-        f"promotion {promotion.id} is approved by {promotion.approved_by}, "
-        f"for at most {format_usd(promotion.quote.max_usd_micros)}: {promotion.state.value}"
+        marked(
+            "promotion {} is approved by {}, for at most {}: {}",
+            promotion.id,
+            promotion.approved_by,
+            format_usd(promotion.quote.max_usd_micros),
+            promotion.state.value,
+        )
     )
     return promotion
 
@@ -28,5 +34,5 @@ async def deny(
 ) -> object:
     """Deny a promotion that waits; nothing is charged."""
     promotion = await context.client.deny(promotion_id, because)
-    context.out.print(f"promotion {promotion.id} is {promotion.reason}", markup=False)
+    context.out.print(marked("promotion {} is {}", promotion.id, promotion.reason))
     return promotion

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 import typer
-from rich.table import Table
 from rich.text import Text
 from underpaint.cli.command import CommandContext
+from underpaint.cli.output.console import Sheet
+from underpaint.cli.output.legible import marked
+from underpaint.cli.output.times import UTC_DAYS
 from underpaint.contract.accounting import Budget, Period
 from underpaint.contract.money import format_usd, parse_usd
 
@@ -41,7 +43,7 @@ async def budget_remove(
 ) -> object:
     """Lift a limit."""
     await context.client.remove_budget(scope, per)
-    context.out.print(f"{scope} has no limit for a {per.value} any more")
+    context.out.print(marked("{} has no limit for a {} any more", scope, per.value))
     return {"scope": scope, "period": per}
 
 
@@ -53,12 +55,8 @@ async def budget_show(context: CommandContext) -> object:
 
 
 def _print_budgets(context: CommandContext, budgets: list[Budget]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("scope", no_wrap=True)
-    table.add_column("per", no_wrap=True)
-    for heading in ("limit", "spent", "reserved", "left"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("")
+    figures = ("limit", "spent", "reserved", "left")
+    table = Sheet("scope", "per", *figures, "", right=figures)
     for budget in budgets:
         left = budget.left_usd_micros
         table.add_row(
@@ -73,6 +71,8 @@ def _print_budgets(context: CommandContext, budgets: list[Budget]) -> None:
     context.out.print(
         table if budgets else "no budgets yet; set one with underpaint budget set SCOPE USD"
     )
+    if budgets:
+        context.out.print(marked(f"[dim]{UTC_DAYS}[/]"))
 
 
 def _window(budget: Budget) -> str:

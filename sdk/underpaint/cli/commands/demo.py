@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
-from rich.table import Table
+from PIL import Image
 from rich.text import Text
 from underpaint.cli.command import CommandContext
-from underpaint.cli.commands.drafts import SHORT, draft_progress, make_directory
-from underpaint.cli.commands.promotions import fetch
+from underpaint.cli.commands.drafts import SHORT, draft_progress
+from underpaint.cli.commands.promotions import fetch, still_there
 from underpaint.cli.commands.up import running
-from underpaint.cli.output import sheet, terminal
+from underpaint.cli.output import files, sheet, terminal
+from underpaint.cli.output.console import Sheet
+from underpaint.cli.output.files import Force
 from underpaint.cli.output.json import document
-from underpaint.cli.output.progress import follow
+from underpaint.cli.output.legible import marked
+from underpaint.cli.output.progress import check_previews, follow
 from underpaint.cli.output.promotion import print_outcome, print_quote
 from underpaint.contract.drafts import Draft, InitImage
 from underpaint.contract.errors import EngineFailed
 from underpaint.contract.money import format_usd
+from underpaint.contract.pictures import encode_png
 from underpaint.contract.promotion import Lineage, Promotion, Quote, Receipt
 from underpaint.local.bundled import example_prompt
 from underpaint.local.stack import StackOptions
 from underpaint.sdk.client import AsyncUnderpaint
 from underpaint.sdk.discovery import read_running
 from underpaint.sdk.requests import DraftRequest, PolishRequest
+
+FILES: Final = ("drafts.png", "final.png", "story.png", "receipt.json")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,32 +54,44 @@ async def demo(
     count: Annotated[int, typer.Option("--count", "-n", help="Drafts, 1 to 64.")] = 8,
     seed: Annotated[int, typer.Option(help="Of the first draft.")] = 7,
     strength: Annotated[float, typer.Option(help="Above 0, at most 1.")] = 0.6,
-    out: Annotated[Path, typer.Option(help="Where the pictures and the receipt go.")] = Path(
-        "demo-out"
-    ),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where pictures and receipt go; else demo-out, demo-out-2 and so on."),
+    ] = None,
+    force: Force = False,
 ) -> object:
     """Show the whole path: drafts, a choice, a quote, the finished picture, the bill."""
     wanted = DraftRequest(prompt=prompt or example_prompt(), seed=seed, count=count)
     polish = PolishRequest(strength=strength, draft_count=count)
-    make_directory(out / "previews")
+    out = _first_free(Path("demo-out")) if out is None else out
+    for name in FILES:
+        files.check_file(out / name, force=force, kinds=())
+    check_previews(out / "previews", force=force)
     times = Times()
     async with AsyncExitStack() as started:
         await _start(context, started, times)
-        context.out.print(f"\n[bold]{count} drafts[/] of “{wanted.prompt}”, on this machine, free")
+        told = "\n[bold]{} drafts[/] of “{}”, on this machine, free"
+        context.out.print(marked(told, count, wanted.prompt))
         drafts = await _draft(context, wanted, times)
         index = next((i for i, (one, _) in enumerate(drafts) if not one.warnings), 0)
         chosen, picture = drafts[index]
-        _save_sheet(out, wanted.prompt, drafts, index)
+        page = sheet.contact_sheet(wanted.prompt, _tiles(drafts), chosen=index)
+        files.save_picture(out / "drafts.png", encode_png(page), force=force)
         context.out.print(
-            f"\nchosen: [bold]{chosen.id[:SHORT]}[/], seed {chosen.request.seed} "
-            f"[dim](the first{'' if chosen.warnings else ' without warnings'})[/]"
+            marked(
+                "\nchosen: [bold]{}[/], seed {} [dim](the first{})[/]",
+                chosen.id[:SHORT],
+                chosen.request.seed,
+                "" if chosen.warnings else " without warnings",
+            )
         )
         init_image = InitImage(draft=chosen, picture=picture)
         quote = await context.client.quote(init_image, polish)
         print_quote(context, quote)
         begun = time.monotonic()
         promotion = await context.client.promote(init_image, polish, quote_id=quote.id)
-        context.out.print(f"\n[bold]finishing[/] it in the cloud, promotion {promotion.id}")
+        told = "\n[bold]finishing[/] it in the cloud, promotion {}"
+        context.out.print(marked(told, promotion.id))
         await follow(context, promotion.id, previews=out / "previews")
         times.polish = time.monotonic() - begun
         promotion = await context.client.get_promotion(promotion.id)
@@ -80,28 +99,36 @@ async def demo(
         if promotion.receipt is None or promotion.lineage is None:
             raise EngineFailed(f"the promotion ended {promotion.state.value}: {promotion.reason}")
         final = await fetch(context, promotion)
-        (out / "final.png").write_bytes(final)
-        _save_story(out, wanted.prompt, drafts, index, final, promotion.receipt)
         receipt = _receipt(drafts, quote, promotion, promotion.receipt, promotion.lineage, times)
-        (out / "receipt.json").write_text(json.dumps(receipt, indent=2, ensure_ascii=False) + "\n")
+        story = _story(wanted.prompt, drafts, index, final, promotion.receipt)
+        with still_there(promotion.id):
+            files.save_picture(out / "final.png", final, force=force)
+            files.save_picture(out / "story.png", encode_png(story), force=force)
+            with files.whole_file(out / "receipt.json", force=force) as unfinished:
+                unfinished.write_text(json.dumps(receipt, indent=2) + "\n", encoding="utf-8")
         if context.pictures:
             terminal.show(context.out, final)
         await context.client.close()
     _print_bill(context, count, times, promotion.receipt)
-    for name in ("drafts.png", "final.png", "story.png", "receipt.json"):
-        context.out.print(f"  {out / name}", soft_wrap=True, markup=False)
+    for name in FILES:
+        context.out.print(f"  {out / name}", soft_wrap=True)
     return receipt
+
+
+def _first_free(path: Path) -> Path:
+    """The path, or the first of those numbered from 2 on that is not there yet."""
+    numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    return next(each for each in itertools.chain([path], numbered) if not each.exists())
 
 
 async def _start(context: CommandContext, started: AsyncExitStack, times: Times) -> None:
     """Uses what is named or running; else starts everything, for the time of the demo."""
     settings = context.settings
-    if (settings.edge and settings.orchestrator) or read_running(settings.data_dir):
+    if (settings.edge and settings.orchestrator) or read_running(settings.data_directory):
         return
     begun = time.monotonic()
     # Kept, so that a second demo starts in seconds; apart from what is drawn in earnest.
-    given = "data_dir" in settings.model_fields_set
-    data_dir = settings.data_dir if given else settings.data_dir / "demo"
+    data_dir = settings.data_dir or settings.data_directory / "demo"
     options = StackOptions(
         data_dir=data_dir, edge_port=0, orchestrator_port=0, cloud_port=0, tls_dir=settings.tls_dir
     )
@@ -113,7 +140,8 @@ async def _start(context: CommandContext, started: AsyncExitStack, times: Times)
     )
     times.start = time.monotonic() - begun
     seconds = ", ".join(f"{name} {value:.1f} s" for name, value in state.seconds.items())
-    context.out.print(f"everything started in [bold]{times.start:.1f} s[/] [dim]({seconds})[/]")
+    told = "everything started in [bold]{} s[/] [dim]({})[/]"
+    context.out.print(marked(told, f"{times.start:.1f}", seconds))
 
 
 async def _draft(
@@ -146,24 +174,18 @@ def _tiles(drafts: list[tuple[Draft, bytes]]) -> list[sheet.Tile]:
     ]
 
 
-def _save_sheet(out: Path, prompt: str, drafts: list[tuple[Draft, bytes]], index: int) -> None:
-    sheet.contact_sheet(prompt, _tiles(drafts), chosen=index).save(out / "drafts.png")
-
-
-def _save_story(
-    out: Path,
+def _story(
     prompt: str,
     drafts: list[tuple[Draft, bytes]],
     index: int,
     final: bytes,
     receipt: Receipt,
-) -> None:
+) -> Image.Image:
     image = terminal.open_picture(final)
     charged = format_usd(receipt.charged_usd_micros)
     captions = ("sketched on the edge, free", f"finished in the cloud, {charged}")
     caption = f"{image.width} x {image.height}"
-    page = sheet.story(prompt, _tiles(drafts), index, (image, caption), captions=captions)
-    page.save(out / "story.png")
+    return sheet.story(prompt, _tiles(drafts), index, (image, caption), captions=captions)
 
 
 def _receipt(
@@ -197,7 +219,7 @@ def _receipt(
 
 
 def _print_bill(context: CommandContext, count: int, times: Times, receipt: Receipt) -> None:
-    table = Table(box=None, pad_edge=False, show_header=False)
+    table = Sheet()
     table.add_column()
     table.add_column(justify="right")
     for what, value, style in (

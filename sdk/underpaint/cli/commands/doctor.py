@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from rich.table import Table
 from rich.text import Text
 from underpaint.cli import exits
 from underpaint.cli.command import CommandContext, Ended
+from underpaint.cli.output.console import Sheet
+from underpaint.cli.output.legible import marked
 from underpaint.local import checks
 from underpaint.local.findings import Finding, Verdict
 
@@ -21,9 +22,7 @@ async def doctor(context: CommandContext) -> object:
     for check in checks.CHECKS:
         findings.extend(await asyncio.to_thread(list, check(context.settings)))
     findings.extend(await checks.services(context.settings))
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("", "what", "seen"):
-        table.add_column(heading, no_wrap=heading == "")
+    table = Sheet("", "what", "seen", fold=("what", "seen"))
     for finding in findings:
         seen = Text(finding.seen)
         if finding.advice and finding.verdict is not Verdict.OK:
@@ -33,7 +32,9 @@ async def doctor(context: CommandContext) -> object:
     context.out.print(table)
     failed = sum(finding.verdict is Verdict.FAIL for finding in findings)
     context.out.print(
-        f"\n[bold red]{failed} must be fixed[/]" if failed else "\n[green]nothing is wrong[/]"
+        marked("\n[bold red]{} must be fixed[/]", failed)
+        if failed
+        else marked("\n[green]nothing is wrong[/]")
     )
     if failed:
         raise Ended(exits.FAILED, {"findings": findings})

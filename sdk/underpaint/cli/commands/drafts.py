@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 from PIL import Image
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 from underpaint.cli.command import CommandContext
-from underpaint.cli.output import terminal
+from underpaint.cli.output import files, terminal, times
+from underpaint.cli.output.console import Sheet, prompt_cell
+from underpaint.cli.output.files import Force, NotWritten
 from underpaint.cli.output.json import document
+from underpaint.cli.output.legible import marked
 from underpaint.contract.drafts import Draft, Privacy
 from underpaint.contract.errors import DraftNotFound, InvalidRequest, UnderpaintError
 from underpaint.sdk.requests import DraftRequest
@@ -52,7 +53,7 @@ async def draft(
         privacy=privacy,
     )
     if out is not None:
-        make_directory(out)
+        files.make_directory(out)
     made: list[tuple[Draft, Path | None]] = []
     images: list[Image.Image] = []
     warnings: list[str] = []
@@ -62,24 +63,26 @@ async def draft(
             async for one, picture in drafts:
                 path = None
                 if out is not None:
-                    path = out / f"{one.id}.png"
-                    path.write_bytes(picture)
+                    path = out / f"{files.plain_name(one.id)}.png"
+                    _save(path, picture)
                 if context.pictures:
                     images.append(terminal.open_picture(picture))
                 made.append((one, path))
                 warnings.extend(w for w in one.warnings if w not in warnings)
-                line = f"[bold]{one.id[:SHORT]}[/]  seed {one.request.seed:<12}"
-                context.out.print(f"{line} {one.elapsed_ms / 1000:6.2f} s  {path or ''}")
+                took = f"{one.request.seed:<12} {one.elapsed_ms / 1000:6.2f} s"
+                line = marked("[bold]{}[/]  seed {}  {}", one.id[:SHORT], took, path or "")
+                context.out.print(line)
                 progress.advance(bar)
     if images:
         context.out.print()
         for row in terminal.strip(images, context.out.width):
             context.out.print(row, no_wrap=True, crop=True)
     for warning in warnings:
-        context.err.print(Text(f"note: {warning}", style="yellow"))
+        context.err.print(marked("[yellow]note: {}[/]", warning))
     if made and privacy is Privacy.FULL:
         chosen = made[0][0].id[:SHORT]
-        context.out.print(f"[dim]finish one with[/] underpaint promote {chosen} --strength 0.6")
+        told = "[dim]finish one with[/] underpaint promote {} --strength 0.6"
+        context.out.print(marked(told, chosen))
     return {"drafts": [document(one, path=path) for one, path in made]}
 
 
@@ -89,19 +92,18 @@ async def drafts(
 ) -> object:
     """List the drafts on this device, newest first."""
     found = await context.client.list_drafts(limit)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("id", "made", "seed", "size", "privacy", "time", "prompt"):
-        table.add_column(heading, no_wrap=heading != "prompt")
+    headings = ("id", times.heading("made"), "seed", "size", "privacy", "time", "prompt")
+    table = Sheet(*headings, fold=("prompt",))
     for one in found:
         request = one.request
         table.add_row(
-            Text(one.id[:SHORT], style="bold"),
-            f"{one.created_at.astimezone():%m-%d %H:%M}",
+            marked("[bold]{}[/]", one.id[:SHORT]),
+            times.moment(one.created_at),
             str(request.seed),
             f"{request.width} x {request.height}",
             one.privacy.value,
             f"{one.elapsed_ms / 1000:.2f} s",
-            Text(request.prompt),
+            prompt_cell(request.prompt),
         )
     context.out.print(table if found else 'no drafts yet; make some with underpaint draft "PROMPT"')
     return {"drafts": found}
@@ -112,8 +114,11 @@ async def show(
     id: Annotated[str, typer.Argument(help="A draft, or a finished promotion.")],  # noqa: A002
     out: Annotated[Path | None, typer.Option(help="Save the picture in this file.")] = None,
     columns: Annotated[int, typer.Option(min=4, help="How wide to draw it.")] = 48,
+    force: Force = False,
 ) -> object:
     """Show a draft's or a promotion's picture here, or where it can be found."""
+    if out is not None:
+        files.check_file(out, force=force)
     subject: object
     try:
         subject, picture = await context.client.get_draft(id)
@@ -131,14 +136,25 @@ async def show(
         subject, name = promotion, promotion.id
         picture = await context.client.get_artifact(promotion.id, promotion.artifact.sha256)
     if out is None:
-        out = context.settings.data_dir / "shown" / f"{name}.png"
-        make_directory(out.parent)
-    save(out, picture)
+        # Ours to replace: it is the same picture, unless a full disk cut it short.
+        shown = context.settings.data_directory / "shown"
+        out, force = shown / f"{files.plain_name(name)}.png", True
+        files.make_directory(shown)
+    files.save_picture(out, picture, force=force)
     if context.pictures:
         terminal.show(context.out, picture, columns)
     # As it is, so that it can be copied or piped whatever the width.
-    context.out.print(str(out), soft_wrap=True, markup=False)
+    context.out.print(str(out), soft_wrap=True)
     return document(subject, path=out)
+
+
+def _save(path: Path, picture: bytes) -> None:
+    try:
+        files.save_picture(path, picture, force=False)
+    except NotWritten as error:
+        raise NotWritten(
+            f"{error}; the drafts made so far stay on the node: see `underpaint drafts`"
+        ) from None
 
 
 def draft_progress(context: CommandContext, count: int) -> Progress:
@@ -152,19 +168,3 @@ def draft_progress(context: CommandContext, count: int) -> Progress:
         transient=True,
         disable=not context.stage.is_terminal or count == 0,
     )
-
-
-def make_directory(path: Path) -> None:
-    """Raises InvalidRequest if it cannot be made."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidRequest(f"cannot make the directory {path}: {error.strerror}") from None
-
-
-def save(path: Path, data: bytes) -> None:
-    """Raises InvalidRequest if it cannot be written."""
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise InvalidRequest(f"cannot write {path}: {error.strerror}") from None

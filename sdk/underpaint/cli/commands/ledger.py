@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import csv
 import importlib
-import secrets
 from collections.abc import AsyncGenerator
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.text import Text
 from underpaint.cli import exits
 from underpaint.cli.command import CommandContext, Ended
-from underpaint.cli.commands.drafts import make_directory
 from underpaint.cli.commands.spend import parse_since
+from underpaint.cli.output import files
+from underpaint.cli.output.files import Force
+from underpaint.cli.output.legible import marked
 from underpaint.contract.accounting import LedgerEntry
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.promotion import SCOPE_KINDS
@@ -47,6 +47,9 @@ class Format(Enum):
     PARQUET = "parquet"
 
 
+_FORMATS: Final = {f".{each.value}": each for each in Format}
+
+
 async def ledger_verify(context: CommandContext) -> object:
     """Add up every entry of the ledger and compare; a difference freezes spending."""
     found = await context.client.verify_ledger()
@@ -56,12 +59,13 @@ async def ledger_verify(context: CommandContext) -> object:
         f"{found.reservations} open reservations"
     )
     for mismatch in found.mismatches:
-        context.out.print(Text(f"✗ {mismatch}", style="red"), soft_wrap=True)
+        context.out.print(marked("[red]✗ {}[/]", mismatch), soft_wrap=True)
     if not found.mismatches:
-        context.out.print("[green]✓ the ledger adds up[/] to the micro-dollar")
+        context.out.print(marked("[green]✓ the ledger adds up[/] to the micro-dollar"))
     if found.frozen:
-        context.out.print(Text(f"spending is frozen: {found.frozen}", style="bold red"))
-        context.out.print("[dim]once it is understood:[/] underpaint ledger thaw --because REASON")
+        told = "[dim]once it is understood:[/] underpaint ledger thaw --because REASON"
+        context.out.print(marked("[bold red]spending is frozen: {}[/]", found.frozen))
+        context.out.print(marked(told))
     if found.mismatches or found.frozen:
         raise Ended(exits.FAILED, found)
     return found
@@ -77,7 +81,7 @@ async def ledger_thaw(
     """Allow spending again after a freeze."""
     frozen = await context.client.thaw_ledger(because, rebuild=rebuild)
     context.out.print(
-        Text(f"spending is allowed again; it was frozen: {frozen}")
+        marked("spending is allowed again; it was frozen: {}", frozen)
         if frozen
         else "spending was not frozen",
         soft_wrap=True,
@@ -88,25 +92,28 @@ async def ledger_thaw(
 async def ledger_export(
     context: CommandContext,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
-    kind: Annotated[Format, typer.Option("--format", help="Parquet needs pyarrow.")] = Format.CSV,
+    kind: Annotated[
+        Format | None,
+        typer.Option("--format", help="Else by the file's name; Parquet needs pyarrow."),
+    ] = None,
     since: Annotated[
         str, typer.Option(metavar="DAY", help="From 2026-11-21 on, or 7d for the last 7 days.")
     ] = "",
+    force: Force = False,
 ) -> object:
     """Write every entry of the ledger, archived ones too; money in whole micro-dollars."""
+    # All found out before anything is fetched.
+    files.check_file(output, force=force, kinds=() if kind else tuple(_FORMATS))
+    named = _FORMATS.get(output.suffix.lower())
+    kind = kind or named or Format.CSV
+    if named not in (None, kind):
+        raise InvalidRequest(f"{output} is named as if it were no {kind.value}; rename it")
     write = _write_csv if kind is Format.CSV else _write_parquet
     if kind is Format.PARQUET:
-        _pyarrow("pyarrow")  # found out before anything is fetched
-    make_directory(output.parent)
-    unfinished = output.with_name(f".{output.name}.{secrets.token_hex(4)}")
-    try:
+        _pyarrow("pyarrow")
+    with files.whole_file(output, force=force) as unfinished:
         count = await write(unfinished, context.client.ledger_entries(parse_since(since)))
-        unfinished.replace(output)
-    except OSError as error:
-        raise InvalidRequest(f"cannot write {output}: {error.strerror}") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
-    context.out.print(f"{count} entries in {output}", soft_wrap=True, markup=False)
+    context.out.print(f"{count} entries in {output}", soft_wrap=True)
     return {"entries": count, "path": output, "format": kind}
 
 

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 from underpaint.cli import exits
 from underpaint.cli.command import CommandContext, Ended
+from underpaint.cli.output.console import Sheet
+from underpaint.cli.output.legible import marked
 from underpaint.contract.checkpoints import (
     check_directory,
     check_sums,
@@ -83,7 +84,7 @@ async def models_show(
         "sums": sums,
         "directory": str(directory),
     }
-    table = Table(box=None, pad_edge=False, show_header=False)
+    table = Sheet()
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, fact in facts.items():
@@ -116,24 +117,24 @@ def _print_vocabulary(context: CommandContext, vocabulary: Vocabulary, model: Bu
     kinds: dict[str, list[Word]] = {}
     for thing in vocabulary.things:
         kinds.setdefault(thing.kind, []).append(thing)
-    context.out.print(f"\n[bold]{len(vocabulary.things)} things[/]")
+    context.out.print(marked("\n[bold]{} things[/]", len(vocabulary.things)))
     for kind, things in kinds.items():
         # In sets of words the many other names would hide the words; --json has them.
         _print_words(context, kind or "thing", ", ".join(thing.word for thing in things))
     for name in ("styles", "backgrounds", "sizes", "positions"):
         words: tuple[Word, ...] = getattr(vocabulary, name)
         if words:
-            context.out.print(f"\n[bold]{len(words)} {name}[/]")
+            context.out.print(marked("\n[bold]{} {}[/]", len(words), name))
             for word in words:
                 _print_words(context, word.word, ", ".join(word.also))
     if vocabulary.examples:
-        context.out.print("\n[bold]drawn well[/]")
+        context.out.print(marked("\n[bold]drawn well[/]"))
         for example in vocabulary.examples:
             context.out.print(Padding(Text(example), _INDENT))
 
 
 def _print_words(context: CommandContext, name: str, words: str) -> None:
-    line = Table(box=None, pad_edge=False, show_header=False)
+    line = Sheet()
     line.add_column(width=10, style="dim")
     line.add_column()
     line.add_row(name, words)
@@ -159,10 +160,11 @@ async def models_verify(
         except InvalidModel as error:
             results.append({"directory": directory, "ok": False, "error": str(error)})
             # As it is: a path that is cut by rich's wrapping names nothing.
-            context.err.print(f"error: {error}", soft_wrap=True, markup=False)
+            context.err.print(f"error: {error}", soft_wrap=True)
         else:
             results.append({"directory": directory, "ok": True, "files": files})
-            context.out.print(f"[green]ok[/] {files} files in {directory}", soft_wrap=True)
+            told = marked("[green]ok[/] {} files in {}", files, directory)
+            context.out.print(told, soft_wrap=True)
     document = {"models": results}
     if not all(result["ok"] for result in results):
         raise Ended(exits.WRONG_INPUT, document)
@@ -212,4 +214,4 @@ async def models_eval(
             await process.wait()
     if code:  # it has said why
         raise Ended(code if code in (exits.WRONG_INPUT, exits.INTERRUPTED) else exits.FAILED)
-    return json.loads((place / "metrics.json").read_text()) if context.as_json else None
+    return json.loads((place / "metrics.json").read_bytes()) if context.as_json else None

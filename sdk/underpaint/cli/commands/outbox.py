@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 from underpaint.cli import exits
 from underpaint.cli.command import CommandContext, Ended
+from underpaint.cli.output import times
+from underpaint.cli.output.console import Sheet, prompt_cell
+from underpaint.cli.output.legible import marked, one_line
 from underpaint.contract.drafts import InitImage
 from underpaint.contract.errors import DeadlineExceeded, Unavailable, UnderpaintError
 from underpaint.contract.money import format_usd
@@ -45,8 +46,12 @@ async def outbox_send(
             left = [each for each in left if each.promotion_id != item.promotion_id] + still
     for promotion in sent:
         context.out.print(
-            f"promotion [bold]{promotion.id}[/] is sent, for at most "
-            f"{format_usd(promotion.quote.max_usd_micros)}: {promotion.state.value}"
+            marked(
+                "promotion [bold]{}[/] is sent, for at most {}: {}",
+                promotion.id,
+                format_usd(promotion.quote.max_usd_micros),
+                promotion.state.value,
+            )
         )
     if left or not sent:
         _print_items(context, left)
@@ -64,7 +69,8 @@ async def outbox_drop(
 ) -> object:
     """Take a promotion out of the outbox, unsent."""
     item = await context.client.drop_outbox(promotion_id)
-    context.out.print(f"promotion {item.promotion_id} is dropped; its draft {item.draft_id} stays")
+    told = "promotion {} is dropped; its draft {} stays"
+    context.out.print(marked(told, item.promotion_id, item.draft_id))
     return item
 
 
@@ -95,39 +101,42 @@ async def keep(
         if accepted_usd_micros
         else "once you consent to its price"
     )
-    context.err.print(str(error), markup=False, soft_wrap=True)
+    context.err.print(one_line(str(error)), soft_wrap=True)
     context.out.print(
-        f"promotion [bold]{promotion_id}[/] is in the outbox of this node, {item.reason}. "
-        f"It is then quoted anew and sent once, {accepted}",
+        marked(
+            "promotion [bold]{}[/] is in the outbox of this node, {}. "
+            "It is then quoted anew and sent once, {}",
+            promotion_id,
+            item.reason,
+            accepted,
+        ),
         soft_wrap=True,
     )
-    context.out.print("[dim]look at it with[/] underpaint outbox list")
+    context.out.print(marked("[dim]look at it with[/] underpaint outbox list"))
     return item
 
 
 def _consents(context: CommandContext, item: OutboxItem) -> bool:
-    if context.as_json or not sys.stdin.isatty():
+    if not context.asks:
         return False
-    context.out.print(f"promotion {item.promotion_id}: {item.reason}", markup=False)
-    return typer.confirm(f"Send it for at most {format_usd(item.quoted_usd_micros)}?")
+    context.out.print(marked("promotion {}: {}", item.promotion_id, item.reason))
+    return context.confirm(f"Send it for at most {format_usd(item.quoted_usd_micros)}?")
 
 
 def _print_items(context: CommandContext, items: list[OutboxItem]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("id", "kept", "state", "why", "prompt"):
-        table.add_column(
-            heading, no_wrap=heading != "why", overflow="fold" if heading == "why" else "ellipsis"
-        )
+    headings = ("id", times.heading("kept"), "state", "why", "prompt")
+    table = Sheet(*headings, fold=("why", "prompt"))
     for item in items:
         table.add_row(
             Text(item.promotion_id, style="bold"),
-            f"{item.kept_at.astimezone():%m-%d %H:%M}",
+            times.moment(item.kept_at),
             Text(item.state.value, style=_STYLES.get(item.state, "")),
-            Text(item.reason),
-            Text(item.prompt),
+            item.reason,
+            prompt_cell(item.prompt),
         )
     context.out.print(table if items else "the outbox is empty")
     for item in items:
         if item.state is not OutboxState.HELD:
             told = "consent and send" if item.state is OutboxState.ASKS else "try again"
-            context.out.print(f"[dim]{told}:[/] underpaint outbox send {item.promotion_id}")
+            line = "[dim]{}:[/] underpaint outbox send {}"
+            context.out.print(marked(line, told, item.promotion_id))

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.table import Table
 from rich.text import Text
 from underpaint.cli import exits
 from underpaint.cli.command import CommandContext, Ended
+from underpaint.cli.output import times
+from underpaint.cli.output.console import Sheet
+from underpaint.cli.output.legible import marked
 from underpaint.contract.durations import parse_duration
 from underpaint.contract.errors import InvalidRequest, ServiceUnreachable
 from underpaint.contract.money import format_usd
@@ -30,10 +32,10 @@ SHOWN_CHANGES: Final = 20
 async def policy_show(context: CommandContext) -> object:
     """Show the policy in force, and why a newer text of its file is not."""
     status = await context.client.policy()
-    context.out.print(status.text.rstrip(), markup=False, soft_wrap=True)
-    since = f"{status.since.astimezone():%Y-%m-%d %H:%M:%S}"
-    version = status.version[:SHORT_VERSION]
-    context.out.print(f"[dim]policy {version} is in force since {since}, from[/] {status.file}")
+    context.out.print(status.text.rstrip(), soft_wrap=True)
+    since = f"{times.moment(status.since, '%Y-%m-%d %H:%M:%S')} ({times.zone()})"
+    told = status.version[:SHORT_VERSION], since, status.file
+    context.out.print(marked("[dim]policy {} is in force since {}, from[/] {}", *told))
     for problem in status.problems:
         _print_problem(context, Path(status.file), problem)
     if status.problems:
@@ -67,7 +69,8 @@ async def policy_check(
         context.err.print(f"{number} problem{'s' if number > 1 else ''}; it would not be loaded")
         raise Ended(exits.WRONG_INPUT, found)
     rules = "1 rule" if found.rules == 1 else f"{found.rules} rules"
-    context.out.print(f"{file} is sound: {rules}, version {found.version[:SHORT_VERSION]}")
+    version = found.version[:SHORT_VERSION]
+    context.out.print(marked("{} is sound: {}, version {}", file, rules, version))
     return found
 
 
@@ -77,9 +80,8 @@ async def policy_explain(
 ) -> object:
     """Show each rule that was tried for a promotion, what it saw, and which one decided."""
     told = await context.client.explain(promotion_id)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("line", "rule", "when", "saw", "said"):
-        table.add_column(heading, overflow="fold")
+    headings = ("line", "rule", "when", "saw", "said")
+    table = Sheet(*headings, fold=headings)
     for each in told.rules:
         verdict = each.verdict
         style = "bold green" if verdict.decided else "" if each.reached else "dim"
@@ -89,16 +91,16 @@ async def policy_explain(
         table.add_row(
             str(each.line or ""),
             Text(f"{mark} {verdict.rule}", style=style),
-            Text(each.when or ("always" if each.line else "")),
-            Text(saw),
-            Text(said if each.reached else "not reached"),
+            each.when or ("always" if each.line else ""),
+            saw,
+            said if each.reached else "not reached",
         )
     context.out.print(table)
     quote = told.promotion.quote
     version = quote.policy_version[:SHORT_VERSION] or "of former times"
     state = "still in force" if told.in_force else "no longer in force"
     context.out.print(
-        f"[dim]policy {version}, {state}; promotion is {told.promotion.state.value}[/]"
+        marked("[dim]policy {}, {}; promotion is {}[/]", version, state, told.promotion.state.value)
     )
     return told
 
@@ -117,10 +119,7 @@ async def policy_replay(
             _print_problem(context, file, problem)
         raise Ended(exits.WRONG_INPUT, checked)
     replay = await context.client.replay_policy(text, begin)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("outcome")
-    for heading in ("happened", "would have"):
-        table.add_column(heading, justify="right")
+    table = Sheet("outcome", "happened", "would have", right=("happened", "would have"))
     for line in replay.lines:
         if line.before or line.after or line.outcome != "unknown":
             table.add_row(line.outcome, str(line.before), str(line.after))
@@ -129,19 +128,20 @@ async def policy_replay(
     )
     context.out.print(table)
     if replay.changes:
-        changes = Table(box=None, pad_edge=False, header_style="dim")
-        for heading in ("promotion", "happened", "would have", "spent", "why"):
-            changes.add_column(heading, overflow="fold")
+        headings = ("promotion", "happened", "would have", "spent", "why")
+        changes = Sheet(*headings, fold=headings)
         for each in replay.changes[:SHOWN_CHANGES]:
             spent = f"{format_usd(each.before_usd_micros)} → {format_usd(each.after_usd_micros)}"
-            changes.add_row(each.promotion_id, each.before, each.after, spent, Text(each.reason))
+            changes.add_row(each.promotion_id, each.before, each.after, spent, each.reason)
         context.out.print(changes)
     more = replay.changed - min(len(replay.changes), SHOWN_CHANGES)
     if more:
-        context.out.print(f"[dim]and {more} more[/]")
+        context.out.print(marked("[dim]and {} more[/]", more))
     context.out.print(
-        "[dim]what was refused when it was quoted is not stored, so it is not here; "
-        "approvals are taken to be given, and spending is an estimate[/]"
+        marked(
+            "[dim]what was refused when it was quoted is not stored, so it is not here; "
+            "approvals are taken to be given, and spending is an estimate[/]"
+        )
     )
     return replay
 
@@ -176,4 +176,5 @@ def _check_here(file: Path, prices: Path) -> PolicyCheck:
 
 
 def _print_problem(context: CommandContext, file: Path, problem: PolicyProblem) -> None:
-    context.err.print(f"{file}:{problem.line}: {problem.told}", markup=False, soft_wrap=True)
+    told = marked("{}:{}: {}", file, problem.line, problem.told)
+    context.err.print(told, soft_wrap=True)

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 from underpaint.cli import exits
 from underpaint.cli.command import CommandContext, Ended
 from underpaint.cli.commands import outbox
-from underpaint.cli.commands.drafts import SHORT, make_directory, save
-from underpaint.cli.output import terminal
+from underpaint.cli.commands.drafts import SHORT
+from underpaint.cli.output import files, terminal, times
+from underpaint.cli.output.console import Sheet, prompt_cell
+from underpaint.cli.output.files import Force, NotWritten
 from underpaint.cli.output.json import document
-from underpaint.cli.output.progress import follow
+from underpaint.cli.output.legible import marked
+from underpaint.cli.output.progress import check_previews, follow
 from underpaint.cli.output.promotion import STATE_STYLES, print_outcome, print_quote
 from underpaint.contract.drafts import Draft, InitImage
-from underpaint.contract.errors import EngineFailed, InvalidRequest
+from underpaint.contract.errors import EngineFailed, InvalidRequest, UnderpaintError
 from underpaint.contract.generation import Fit
 from underpaint.contract.money import format_usd
 from underpaint.contract.outbox import AT_ANY_PRICE
@@ -99,32 +101,32 @@ async def promote(
     promotion_id: Annotated[
         str, typer.Option(help="To repeat an earlier attempt without paying twice.")
     ] = "",
+    force: Force = False,
 ) -> object:
     """Finish a draft in the cloud: quote, confirm, reserve the money, send the draft.
 
     While the orchestrator is out of reach the promotion waits in the outbox of the edge node.
     """
-    if not yes and (context.as_json or not sys.stdin.isatty()):
+    if not yes and not context.asks:
         raise InvalidRequest(
             "promoting costs money and there is no terminal to confirm it; "
             "look at `underpaint quote` and add --yes"
         )
     polish = _polish(strength, steps, guidance, size, prompt, engine, scope, priority, fit)
+    promotion_id = promotion_id or new_promotion_id()
+    if wait and out is None:
+        out = default_file(promotion_id)
     if out is not None:
-        # Found out before anything is paid.
-        make_directory(out.parent)
-        if out.is_dir():
-            raise InvalidRequest(f"{out} is a directory; name a file, such as {out / 'final.png'}")
+        files.check_file(out, force=force)  # before anything is paid
     one, picture = await context.client.get_draft(draft)
     init_image = InitImage(draft=one, picture=picture)
     polish = replace(polish, draft_count=await _siblings(context, one))
-    promotion_id = promotion_id or new_promotion_id()
     accepted = AT_ANY_PRICE if yes else 0
     try:
         offer = await context.client.quote(init_image, polish)
         print_quote(context, offer)
         most = offer.max_usd_micros
-        if not yes and not typer.confirm(f"Promote for at most {format_usd(most)}?"):
+        if not yes and not context.confirm(f"Promote for at most {format_usd(most)}?"):
             context.err.print("not promoted; nothing was spent")
             raise Ended(exits.FAILED)
         accepted = most
@@ -133,18 +135,17 @@ async def promote(
         )
     except outbox.OUT_OF_REACH as error:
         item = await outbox.keep(context, init_image, polish, promotion_id, accepted, error)
-        if wait or out is not None:  # there is no picture
+        if out is not None:  # there is no picture
             raise Ended(exits.OUT_OF_REACH, {"outbox": item}) from None
         return {"outbox": item}
-    context.out.print(f"promotion [bold]{promotion.id}[/] is {promotion.state.value}")
+    told = promotion.id, promotion.state.value
+    context.out.print(marked("promotion [bold]{}[/] is {}", *told))
     if promotion.state is PromotionState.WAITING:
-        context.out.print(promotion.reason, markup=False, soft_wrap=True)
-    if not wait and out is None:
-        context.out.print(f"[dim]follow it with[/] underpaint watch {promotion.id}")
+        context.out.print(marked("{}", promotion.reason), soft_wrap=True)
+    if out is None:
+        context.out.print(marked("[dim]follow it with[/] underpaint watch {}", promotion.id))
         return promotion
-    return await finish(
-        context, promotion.id, out or Path(f"underpaint-{promotion.id[:SHORT]}.png")
-    )
+    return await finish(context, promotion.id, out, force=force)
 
 
 async def watch(
@@ -153,11 +154,14 @@ async def watch(
     after: Annotated[str, typer.Option(help="The last event seen.")] = "",
     previews: Annotated[Path | None, typer.Option(help="Save previews in this directory.")] = None,
     out: Annotated[Path | None, typer.Option(help="Save the finished picture here.")] = None,
+    force: Force = False,
 ) -> object:
     """Follow a promotion to its end."""
     if previews is not None:
-        make_directory(previews)
-    return await finish(context, promotion_id, out, after=after, previews=previews)
+        check_previews(previews, force=force)
+    if out is not None:
+        files.check_file(out, force=force)
+    return await finish(context, promotion_id, out, after=after, previews=previews, force=force)
 
 
 async def cancel(
@@ -169,7 +173,7 @@ async def cancel(
     if promotion.state.final:
         print_outcome(context, promotion)
     else:
-        context.out.print(f"promotion {promotion.id} stops after this step")
+        context.out.print(marked("promotion {} stops after this step", promotion.id))
     return promotion
 
 
@@ -179,30 +183,27 @@ async def promotions(
 ) -> object:
     """List promotions, newest first."""
     found = await context.client.list_promotions(limit)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("id", "made", "state", "quoted", "charged", "prompt"):
-        right = heading in ("quoted", "charged")
-        table.add_column(
-            heading,
-            no_wrap=True,
-            justify="right" if right else "left",
-            min_width=len("$0.123456") if right else None,  # the prompt gives way, not the money
-        )
+    headings = ("id", times.heading("made"), "state", "quoted", "charged", "prompt")
+    table = Sheet(*headings, right=("quoted", "charged"), fold=("prompt",))
     for one in found:
         table.add_row(
             Text(one.id, style="bold"),
-            f"{one.created_at.astimezone():%m-%d %H:%M}",
+            times.moment(one.created_at),
             Text(one.state.value, style=STATE_STYLES.get(one.state, "")),
             format_usd(one.quote.max_usd_micros),
             format_usd(one.receipt.charged_usd_micros) if one.receipt else "",
-            Text(one.quote.request.prompt),
+            prompt_cell(one.quote.request.prompt),
         )
     context.out.print(table if found else "no promotions yet; see underpaint promote --help")
     for one in found:
         if one.state is PromotionState.WAITING and one.quote.approval:
             context.out.print(
-                f"[dim]{one.id} waits for role {one.quote.approval.role}:[/] "
-                f"underpaint promotions approve {one.id}",
+                marked(
+                    "[dim]{} waits for role {}:[/] underpaint promotions approve {}",
+                    one.id,
+                    one.quote.approval.role,
+                    one.id,
+                ),
                 soft_wrap=True,
             )
     return {"promotions": found}
@@ -215,28 +216,48 @@ async def finish(
     *,
     after: str = "",
     previews: Path | None = None,
+    force: bool = False,
 ) -> object:
     """Follows a promotion, saves its picture, says how it ended.
 
     Raises:
         Ended: with 1, if it ended without a picture.
+        NotWritten: it is done and paid, but its picture could not be written.
     """
     try:
         await follow(context, promotion_id, after_event_id=after, previews=previews)
     except asyncio.CancelledError:
         context.err.print(f"it goes on without you: underpaint watch {promotion_id}")
         raise
+    except NotWritten as error:
+        raise NotWritten(f"{error}; it goes on: see `underpaint watch {promotion_id}`") from None
     promotion = await context.client.get_promotion(promotion_id)
     print_outcome(context, promotion)
     if promotion.state is not PromotionState.SETTLED:
         raise Ended(exits.FAILED, promotion)
     if out is not None:
-        picture = await fetch(context, promotion)
-        save(out, picture)
+        with still_there(promotion_id):
+            picture = await fetch(context, promotion)
+            files.save_picture(out, picture, force=force)
         if context.pictures:
             terminal.show(context.out, picture)
-        context.out.print(str(out), soft_wrap=True, markup=False)
+        context.out.print(str(out), soft_wrap=True)
     return document(promotion, path=out)
+
+
+@contextmanager
+def still_there(promotion_id: str) -> Iterator[None]:
+    """Adds to what went wrong with a finished picture that it is still there."""
+    try:
+        yield
+    except (UnderpaintError, NotWritten) as error:
+        told = "the picture is finished and is kept: `underpaint show"
+        raise type(error)(f"{error}; {told} {promotion_id} --out FILE` fetches it") from None
+
+
+def default_file(promotion_id: str) -> Path:
+    """Where a finished picture goes if nobody says."""
+    return Path(f"underpaint-{files.plain_name(promotion_id[:SHORT])}.png")
 
 
 async def fetch(context: CommandContext, promotion: Promotion) -> bytes:

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.table import Table
 from rich.text import Text
 from underpaint.cli.command import CommandContext
-from underpaint.cli.commands.drafts import make_directory, save
+from underpaint.cli.output import files
 from underpaint.cli.output.charts import Bar, blocks, draw
+from underpaint.cli.output.console import Sheet
+from underpaint.cli.output.files import Force
+from underpaint.cli.output.legible import marked, one_line
+from underpaint.cli.output.times import UTC_DAYS
 from underpaint.contract.accounting import DIMENSIONS, SpendLine, check_day
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.money import format_usd
@@ -28,20 +31,25 @@ async def spend(
         str, typer.Option(metavar="WHAT,WHAT", help=f"Some of {', '.join(DIMENSIONS)}.")
     ] = "",
     since: Annotated[
-        str, typer.Option(metavar="DAY", help="From 2026-11-21 on, or 7d for the last 7 days.")
+        str,
+        typer.Option(metavar="DAY", help="UTC: from 2026-11-21 on, or 7d for the last 7 days."),
     ] = "",
     png: Annotated[Path | None, typer.Option(help="Draw it as a picture, too.")] = None,
+    force: Force = False,
 ) -> object:
     """Show what was charged, beside what all-cloud would have cost."""
     dimensions = [each.strip() for each in by.split(",") if each.strip()]
     since_day = parse_since(since)
     if png is not None:
-        make_directory(png.parent)
+        files.check_file(png, force=force)
     lines = await context.client.spend(scope, by=dimensions, since_day=since_day)
     context.out.print(_table(lines, dimensions) if lines else "nothing was spent yet")
+    if since_day or "day" in dimensions:
+        context.out.print(marked(f"[dim]{UTC_DAYS}[/]"))
     if png is not None:
-        save(png, draw(_title(scope, since_day), _bars(lines)))
-        context.out.print(str(png), soft_wrap=True, markup=False)
+        picture = draw(one_line(_title(scope, since_day)), _bars(lines))
+        files.save_picture(png, picture, force=force)
+        context.out.print(str(png), soft_wrap=True)
     return {"spend": lines, "by": dimensions, "since": since_day, "png": png}
 
 
@@ -62,20 +70,17 @@ def parse_since(text: str) -> str:
         ) from None
 
 
-def _table(lines: list[SpendLine], dimensions: list[str]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in dimensions or ["scope"]:
-        table.add_column(heading, no_wrap=True)
-    for heading in ("promotions", "charged", "all cloud", "saved"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("charged / all cloud", no_wrap=True)
+def _table(lines: list[SpendLine], dimensions: list[str]) -> Sheet:
+    keys = ["day (UTC)" if key == "day" else key for key in dimensions] or ["scope"]
+    figures = ("promotions", "charged", "all cloud", "saved")
+    table = Sheet(*keys, *figures, "charged / all cloud", right=figures)
     most = max(line.cloud_only_usd_micros for line in lines)
     for line in lines:
         saved = line.cloud_only_usd_micros - line.charged_usd_micros
         bar = Text(blocks(line.charged_usd_micros, most, BAR_COLUMNS), style="green")
         bar.append("\n" + blocks(line.cloud_only_usd_micros, most, BAR_COLUMNS), style="dim")
         table.add_row(
-            *(Text(name, style="bold") for name in (line.key or (line.scope,))),
+            *(marked("[bold]{}[/]", name) for name in (line.key or (line.scope,))),
             str(line.promotions),
             format_usd(line.charged_usd_micros),
             format_usd(line.cloud_only_usd_micros),
@@ -88,7 +93,7 @@ def _table(lines: list[SpendLine], dimensions: list[str]) -> Table:
 def _bars(lines: list[SpendLine]) -> list[Bar]:
     return [
         Bar(
-            label=" · ".join(line.key or (line.scope,)),
+            label=one_line(" · ".join(line.key or (line.scope,))),
             charged_usd_micros=line.charged_usd_micros,
             cloud_only_usd_micros=line.cloud_only_usd_micros,
         )
@@ -97,5 +102,5 @@ def _bars(lines: list[SpendLine]) -> list[Bar]:
 
 
 def _title(scope: str, since_day: str) -> str:
-    whose, when = f" of {scope}" if scope else "", f" since {since_day}" if since_day else ""
+    whose, when = f" of {scope}" if scope else "", f" since {since_day} (UTC)" if since_day else ""
     return f"Spend{whose}{when}"

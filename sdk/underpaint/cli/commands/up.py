@@ -1,4 +1,4 @@
-"""The command `up`: everything on one machine, shown as it starts, stopped with Ctrl-C."""
+"""The commands `up` and `down`: everything on one machine, shown as it starts, and stopped."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ import typer
 from rich.console import RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
-from rich.table import Table
 from rich.text import Text
 from underpaint.cli.command import CommandContext, Ended
-from underpaint.cli.exits import DONE
+from underpaint.cli.exits import DONE, FAILED
+from underpaint.cli.output.console import Sheet
+from underpaint.cli.output.legible import marked, one_line
 from underpaint.contract.money import parse_usd
+from underpaint.contract.paths import expanded
 from underpaint.local import stack
-from underpaint.local.lock import take_lock
+from underpaint.local.lock import stop, take_lock
 from underpaint.local.stack import StackOptions
 from underpaint.local.supervisor import ChildGaveUp, Phase, Status, Supervisor
 from underpaint.sdk.discovery import STATE, Running
@@ -57,18 +59,18 @@ async def up(
         str, typer.Option(metavar="USD", help="The budget, if there is none yet.")
     ] = "",
 ) -> object:
-    """Start everything on this machine; Ctrl-C stops it, the data stays."""
+    """Start everything here; Ctrl-C, SIGTERM or `underpaint down` stops it, the data stays."""
     if budget:
         parse_usd(budget)  # refused now, not after the first services are up
     options = StackOptions(
-        data_dir=context.settings.data_dir,
+        data_dir=context.settings.data_directory,
         edge_port=edge_port,
         orchestrator_port=orchestrator_port,
         cloud_port=cloud_port,
         cloud=not no_cloud,
         redis_url=redis_url,
-        lite=lite,
-        full=full,
+        lite=_model(lite),
+        full=_model(full),
         prices=prices,
         policy=policy,
         callers_file=callers_file,
@@ -86,9 +88,37 @@ async def up(
             context.err.print(f"stopped; the data stays in {options.data_dir}", soft_wrap=True)
         except ChildGaveUp as error:
             for line in error.tail:
-                context.err.print(f"  | {line}", markup=False, soft_wrap=True, style="dim")
+                context.err.print(f"  | {one_line(line)}", soft_wrap=True, style="dim")
             raise
     raise Ended(DONE)
+
+
+async def down(
+    context: CommandContext,
+    timeout: Annotated[  # noqa: ASYNC109 - for the one who waits, of another process
+        float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for its end.")
+    ] = 60.0,
+) -> object:
+    """Stop what `up` has started, wherever that was; the data stays."""
+    data_dir = context.settings.data_directory
+    found = await stop(data_dir, timeout)
+    if found is None:
+        context.out.print(f"nothing runs on {data_dir}", soft_wrap=True)
+        return {"stopped": False, "pid": None, "services": []}
+    services = list(found.addresses)
+    result = {"stopped": found.stopped, "pid": found.pid, "services": services}
+    what = f"`underpaint up` with process id {found.pid}"
+    if services:
+        what += f" and its {', '.join(services)}"
+    if not found.stopped:
+        context.err.print(
+            f"{what} was told to stop and still runs; its logs are in {data_dir / 'logs'}, "
+            f"and `kill -9 {found.pid}` ends it at once",
+            soft_wrap=True,
+        )
+        raise Ended(FAILED, result)
+    context.out.print(f"stopped {what}; the data stays in {data_dir}", soft_wrap=True)
+    return result
 
 
 @asynccontextmanager
@@ -138,7 +168,7 @@ class _View:
 
     def __init__(self, context: CommandContext) -> None:
         self._stage = context.stage
-        self._spinner = Spinner("dots")
+        self._spinner = Spinner("dots" if context.stage.draws_blocks else "line")
         self.statuses: list[Status] = []
         self.restarted: Callable[[], object] | None = None
         self._starting = context.stage.is_terminal
@@ -171,7 +201,7 @@ class _View:
         self._stage.print(why, soft_wrap=True, markup=False, style="yellow")
 
     def _render(self) -> RenderableType:
-        table = Table(box=None, pad_edge=False, show_header=False)
+        table = Sheet()
         for status in self.statuses:
             busy = status.phase in _BUSY
             seconds = time.monotonic() - status.since if busy else status.start_seconds
@@ -187,7 +217,7 @@ class _View:
 
 
 def _print_addresses(context: CommandContext, state: Running) -> None:
-    table = Table(box=None, pad_edge=False, show_header=False)
+    table = Sheet()
     for name, address in state.addresses.items():
         table.add_row(
             Text("✓", style="green"),
@@ -196,15 +226,28 @@ def _print_addresses(context: CommandContext, state: Running) -> None:
             Text(f"{state.seconds[name]:6.1f} s", style="dim"),
         )
     context.out.print(table)
-    context.out.print(f"[green]ready[/] after {state.total_seconds:.1f} s; Ctrl-C stops it")
-    context.out.print('[dim]now, elsewhere:[/] underpaint draft "PROMPT" -n 8 --seed 7')
+    stops = f"`underpaint down` or `kill {state.pid}` stops it"
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in a script's background
+        stops = "Ctrl-C stops it, and so does `underpaint down`"
+    context.out.print(marked("[green]ready[/] after {} s; {}", f"{state.total_seconds:.1f}", stops))
+    context.out.print(marked('[dim]now, elsewhere:[/] underpaint draft "PROMPT" -n 8 --seed 7'))
+
+
+def _model(text: str) -> str:
+    """A directory, with its `~` replaced, or an id, as it is."""
+    return str(expanded(Path(text))) if text.startswith("~") else text
 
 
 @contextmanager
 def _signals_cancel() -> Iterator[None]:
-    """SIGTERM and a closed terminal do what Ctrl-C does: cancel this command."""
+    """SIGTERM and a closed terminal do what Ctrl-C does: cancel this command.
+
+    Under `nohup` a closed terminal is nothing to it, as Ctrl-C is in a script's background.
+    """
     loop, command = asyncio.get_running_loop(), asyncio.current_task()
-    signals = (signal.SIGTERM, signal.SIGHUP)
+    signals = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, command.cancel if command else loop.stop)
     try:

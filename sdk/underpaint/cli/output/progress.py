@@ -10,10 +10,25 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 from underpaint.cli.command import CommandContext
-from underpaint.cli.output import terminal
+from underpaint.cli.output import files, terminal
+from underpaint.cli.output.legible import one_line
+from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.promotion import PromotionEvent
 
 PREVIEW_COLUMNS = 32
+
+
+def check_previews(directory: Path, *, force: bool) -> None:
+    """Makes a directory for previews.
+
+    Raises:
+        InvalidRequest: it cannot be written, or has previews already.
+    """
+    files.make_directory(directory)
+    if not force and any(directory.glob("*-step-*.jpg")):
+        raise InvalidRequest(
+            f"{directory} has previews already; name another directory, or add --force"
+        )
 
 
 async def follow(
@@ -29,7 +44,10 @@ async def follow(
         context: where it is shown.
         promotion_id: which.
         after_event_id: the last event seen; empty for all.
-        previews: a directory to save each preview in.
+        previews: a directory to save each preview in; `check_previews` has been there before.
+
+    Raises:
+        NotWritten: a preview cannot be written; the promotion goes on.
     """
     view = _View(context)
     events: list[PromotionEvent] = []
@@ -39,8 +57,8 @@ async def follow(
         ) as stream:
             async for event in stream:
                 if event.preview and previews is not None:
-                    path = previews / f"{len(events):03d}-step-{event.step}.jpg"
-                    path.write_bytes(event.preview)
+                    name = f"{len(events):03d}-step-{event.step}.jpg"
+                    files.save_picture(previews / name, event.preview, force=True)
                 events.append(event)
                 view.take(event)
     return events
@@ -55,7 +73,7 @@ class _View:
             BarColumn(bar_width=30),
             TextColumn("{task.fields[count]}"),
             TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[message]}"),
+            TextColumn("{task.fields[message]}", style="dim", markup=False),
             console=context.stage,
         )
         self._line = self._bar.add_task("waiting", total=None, count="", message="")
@@ -73,7 +91,7 @@ class _View:
         if not self._desk.stage.is_terminal:
             self._say(event)
             return
-        if event.preview:
+        if event.preview and self._desk.stage.draws_blocks:
             image = terminal.open_picture(event.preview)
             self._preview = terminal.half_blocks(image, PREVIEW_COLUMNS)
         self._bar.update(
@@ -82,16 +100,16 @@ class _View:
             completed=event.step,
             total=event.steps or None,
             count=f"{event.step}/{event.steps}" if event.steps else "",
-            message=event.message,
+            message=one_line(event.message),
         )
 
     def _say(self, event: PromotionEvent) -> None:
         count = f" {event.step}/{event.steps}" if event.steps else ""
         preview = " (preview)" if event.preview else ""
-        line = f"{event.state.value}{count}{preview} {event.message}".strip()
+        line = f"{event.state.value}{count}{preview} {one_line(event.message)}".strip()
         if line != self._said:
             self._said = line
-            self._desk.err.print(line, markup=False, soft_wrap=True)
+            self._desk.err.print(line, soft_wrap=True)
 
     def _render(self) -> RenderableType:
         return Group(self._preview, self._bar)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from rich.table import Table
 from rich.text import Text
 from underpaint.cli.command import CommandContext
+from underpaint.cli.output import times
+from underpaint.cli.output.console import Sheet
+from underpaint.cli.output.legible import marked, safe
 from underpaint.contract.durations import format_duration
 from underpaint.contract.money import format_usd
 from underpaint.contract.promotion import Priority, Promotion, PromotionState, Quote
@@ -22,7 +24,7 @@ STATE_STYLES: Final = {
 
 def print_quote(context: CommandContext, offer: Quote) -> None:
     """The sum, what it is made of, the route, and why."""
-    table = Table(box=None, pad_edge=False, show_header=False)
+    table = Sheet()
     table.add_column(style="dim")
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
@@ -32,7 +34,7 @@ def print_quote(context: CommandContext, offer: Quote) -> None:
     table.add_row("", Text("in all, at most", style="bold"), most)
     table.add_row("", "the same all in the cloud", format_usd(offer.cloud_only_usd_micros))
     context.out.print(table)
-    why = Table(box=None, pad_edge=False, show_header=False)
+    why = Sheet()
     why.add_column(style="dim")
     why.add_column(no_wrap=True)
     why.add_column(style="dim")
@@ -40,35 +42,38 @@ def print_quote(context: CommandContext, offer: Quote) -> None:
     why.add_row("route", Text(offer.engine, style="bold cyan"), turn)
     for index, verdict in enumerate(offer.verdicts):
         mark = "→" if verdict.decided else "✓" if verdict.matched else "·"
-        why.add_row("why" if index == 0 else "", f"{mark} {verdict.rule}", Text(verdict.reason))
+        why.add_row("why" if index == 0 else "", f"{mark} {verdict.rule}", verdict.reason)
     context.out.print(why)
     _print_warnings(context, offer.warnings)
     if offer.approval:
         within = format_duration(offer.approval.within_s)
         context.out.print(
-            f"[magenta]somebody with role {offer.approval.role} must approve it[/] "
-            f"within {within}; nothing is reserved until then"
+            marked(
+                "[magenta]somebody with role {} must approve it[/] "
+                "within {}; nothing is reserved until then",
+                offer.approval.role,
+                within,
+            )
         )
-    until = f"{offer.expires_at.astimezone():%H:%M:%S}"
-    context.out.print(
-        f"[dim]quote {offer.id}, prices {offer.price_table_version}, until {until}[/]"
-    )
+    until = f"{times.moment(offer.expires_at, '%H:%M:%S')} ({times.zone()})"
+    told = offer.id, offer.price_table_version, until
+    context.out.print(marked("[dim]quote {}, prices {}, until {}[/]", *told))
 
 
 def print_outcome(context: CommandContext, promotion: Promotion) -> None:
     """One line on how it ended."""
     state = Text(promotion.state.value, style=STATE_STYLES.get(promotion.state, ""))
-    line = Text(f"promotion {promotion.id} ").append_text(state)
+    line = marked("promotion {} ", promotion.id).append_text(state)
     if promotion.receipt:
         receipt = promotion.receipt
         line.append(f": charged {format_usd(receipt.charged_usd_micros)}", style="bold")
         line.append(f" of {format_usd(receipt.quoted_usd_micros)} quoted", style="dim")
     elif promotion.reason:
-        line.append(f": {promotion.reason}; nothing was charged")
+        line.append(f": {safe(promotion.reason)}; nothing was charged")
     context.out.print(line, soft_wrap=True)
     _print_warnings(context, promotion.warnings)
 
 
 def _print_warnings(context: CommandContext, warnings: tuple[str, ...]) -> None:
     for warning in warnings:
-        context.out.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
+        context.out.print(marked("[yellow]! {}[/]", warning), soft_wrap=True)

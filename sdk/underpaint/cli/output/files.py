@@ -1,0 +1,134 @@
+"""Files that commands write: looked at before anything is paid for, written whole, never over
+what is there unless that was asked for."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from underpaint.cli.output.terminal import open_picture
+from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.pictures import MAX_PIXELS
+
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
+
+PICTURES: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+ROOM_BYTES: Final = 4 * MAX_PIXELS  # more than any picture takes
+_QUALITY: Final = 95
+
+
+class NotWritten(Exception):
+    """The work is done, but what it made could not be written here. A file that failed is gone."""
+
+
+def check_file(path: Path, *, force: bool, kinds: tuple[str, ...] = tuple(PICTURES)) -> None:
+    """Finds out, before the work is done, whether a file can be written; makes its directory.
+
+    Raises:
+        InvalidRequest: it is there already, or not of these kinds, or there is no place for it.
+    """
+    if path.is_dir():
+        raise InvalidRequest(f"cannot write {path}: it is a directory; name a file")
+    if kinds and path.suffix.lower() not in kinds:
+        raise InvalidRequest(
+            f"{path} is of no known kind; end its name in {', '.join(kinds[:-1])} or {kinds[-1]}"
+        )
+    make_directory(path.parent)
+    if os.path.lexists(path) and not force:
+        raise InvalidRequest(f"{path} is there already; name another file, or add --force")
+
+
+def make_directory(path: Path) -> None:
+    """Makes a directory in which files can be written.
+
+    Raises:
+        InvalidRequest: it cannot be made or written, or has no room for a picture.
+    """
+    probe = path / f".{secrets.token_hex(8)}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+        free = shutil.disk_usage(path).free
+    except OSError as error:
+        raise InvalidRequest(
+            f"cannot write in the directory {path}: {error.strerror}; name another"
+        ) from None
+    if free < ROOM_BYTES:
+        raise InvalidRequest(
+            f"the disk of {path} has only {free / 2**20:.0f} MiB left; free some space, "
+            "or name a place on another disk"
+        )
+
+
+def picture_as(data: bytes, path: Path) -> bytes:
+    """A picture in the format that the file's name ends in; its own bytes if it is that."""
+    kind = PICTURES[path.suffix.lower()]
+    if _kind(data) == kind:
+        return data
+    out = io.BytesIO()
+    open_picture(data).save(out, kind, quality=_QUALITY)
+    return out.getvalue()
+
+
+def save_picture(path: Path, data: bytes, *, force: bool) -> None:
+    """Writes a picture by its name's extension; `check_file` has been there before.
+
+    Raises:
+        NotWritten: it cannot be written, or something has come there meanwhile.
+    """
+    with whole_file(path, force=force) as unfinished:
+        unfinished.write_bytes(picture_as(data, path))
+
+
+@contextmanager
+def whole_file(path: Path, *, force: bool) -> Iterator[Path]:
+    """A place beside the file to write it; it gets its name when it is whole, else it goes.
+
+    Raises:
+        NotWritten: it cannot be written, or something has come there meanwhile.
+    """
+    unfinished = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+    try:
+        yield unfinished
+        if force:
+            unfinished.replace(path)
+        else:
+            _name(unfinished, path)
+    except OSError as error:
+        raise NotWritten(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def plain_name(text: str) -> str:
+    """A service's name for a thing as a part of a file's name: it cannot lead anywhere else."""
+    return re.sub(r"[^\w-]", "_", text)[:100]
+
+
+def _name(unfinished: Path, path: Path) -> None:
+    """Gives a file its name, unless that is taken: a rename would replace what has it."""
+    try:
+        os.link(unfinished, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        # A file system without links.
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        unfinished.replace(path)
+
+
+def _kind(data: bytes) -> str:
+    if data.startswith(b"\x89PNG"):
+        return "PNG"
+    return "JPEG" if data.startswith(b"\xff\xd8") else "WEBP" if data[8:12] == b"WEBP" else ""

@@ -1,0 +1,79 @@
+"""Other people's words made fit for a terminal, and our own for one that lacks their characters.
+
+A prompt, a reason or a name may hold escape sequences that move the cursor, retitle the window
+or write to the clipboard, and marks that turn the direction of the text around.
+"""
+
+from __future__ import annotations
+
+import codecs
+from typing import Final
+
+from rich.text import Text
+
+ERRORS: Final = "underpaint.legible"
+"""The name of `_spelled_out` where an encoding's error handler is asked for."""
+
+# Bidirectional marks, line and paragraph separators: not control characters by their class.
+_TURNING: Final = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e")
+_ISOLATING: Final = frozenset("\u2066\u2067\u2068\u2069")
+_PLAIN: Final = str.maketrans("✓✗→·…“”▀█▉▊▋▌▍▎▏", '+x>.~""######---')
+
+
+def safe(text: str) -> str:
+    """Text with whatever would steer a terminal spelled out, such as \\x1b."""
+    return text if text.isprintable() else "".join(map(_spelled, text))
+
+
+def safe_lines(text: str) -> str:
+    """The same for text of several lines, which stay lines."""
+    lines = text.replace("\r\n", "\n").expandtabs().split("\n")
+    return "\n".join(map(safe, lines))
+
+
+def one_line(text: str) -> str:
+    """Text on a single line, safe to show."""
+    return safe(" ".join(text.split()))
+
+
+def safe_text(text: Text) -> Text:
+    """Rich's text, safe to show; where anything had to be spelled out, in one style."""
+    plain = safe_lines(text.plain)
+    if plain == text.plain:
+        return text
+    return Text(
+        plain, text.style, justify=text.justify, overflow=text.overflow, no_wrap=text.no_wrap
+    )
+
+
+def marked(template: str, *values: object) -> Text:
+    """Our own words with rich's markup, and values at each {}, whose brackets stay brackets."""
+    rest, whole = Text.from_markup(template, emoji=False), Text()
+    for value in values:
+        at = rest.plain.index("{}")
+        before, place, rest = rest.divide([at, at + 2])
+        filled = value.copy() if isinstance(value, Text) else Text(safe(str(value)))
+        for span in place.spans:
+            filled.stylize_before(span.style)
+        whole.append_text(before).append_text(filled)
+    return whole.append_text(rest)
+
+
+def _spelled(character: str) -> str:
+    code = ord(character)
+    if code < 0x20 or 0x7F <= code < 0xA0:
+        return f"\\x{code:02x}"
+    if character in _TURNING or character in _ISOLATING or 0xD800 <= code < 0xE000:
+        return f"\\u{code:04x}"
+    return character
+
+
+def _spelled_out(error: UnicodeError) -> tuple[str, int]:
+    """An error handler of encodings: our marks in ASCII, the rest as \\u2603."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    wanted = error.object[error.start : error.end].translate(_PLAIN)
+    return wanted.encode("ascii", "backslashreplace").decode("ascii"), error.end
+
+
+codecs.register_error(ERRORS, _spelled_out)
