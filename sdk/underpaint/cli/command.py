@@ -174,7 +174,7 @@ def _run(
     """Runs a command to its exit code; whatever goes wrong becomes one line."""
     try:
         settings = read_settings(**{key: v for key, v in given.items() if v is not None})
-        arguments = {key: _without_tilde(value) for key, value in arguments.items()}
+        arguments = {key: _as_meant(value) for key, value in arguments.items()}
     except InvalidRequest as error:
         return _tell(error, as_json=as_json)
     context = CommandContext(settings, as_json=as_json)
@@ -204,10 +204,20 @@ def _run(
     return exits.DONE
 
 
-def _without_tilde(value: object) -> object:
+def _as_meant(value: object) -> object:
+    """An argument, with the `~` of a path replaced.
+
+    Raises:
+        InvalidRequest: there is no such home directory, or it is no text.
+    """
     if isinstance(value, Path):
         return expanded(value)
-    return [_without_tilde(one) for one in value] if isinstance(value, list) else value
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise InvalidRequest(f"{value!a} is no valid UTF-8; write it again") from None
+    return [_as_meant(one) for one in value] if isinstance(value, list) else value
 
 
 def _print_json(result: object) -> None:

@@ -115,9 +115,7 @@ def main() -> None:
     lost = output.lost
     # A reader that has gone, such as `head`, wants no more; a full disk is another matter.
     if lost is not None and not isinstance(lost, BrokenPipeError):
-        sys.stderr.write(
-            f"error: standard output could not be written ({lost.strerror}); "
-            "what the command had to do is done\n"
-        )
+        done = "" if code else "; what the command had to do is done"
+        sys.stderr.write(f"error: standard output cannot be written ({lost.strerror}){done}\n")
         code = code or exits.NOT_WRITTEN
     sys.exit(code)

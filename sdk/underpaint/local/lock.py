@@ -70,11 +70,12 @@ async def stop(data_dir: Path, timeout_s: float) -> Ending | None:
         raise InvalidRequest(
             f"`underpaint up` with process id {pid} is another user's; ask them to stop it"
         ) from None
-    deadline = asyncio.get_running_loop().time() + timeout_s
-    held = True
-    while held and asyncio.get_running_loop().time() < deadline:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    while held := _holder(data_dir) == pid:
+        if loop.time() >= deadline:
+            break
         await asyncio.sleep(_LOOK_EVERY_S)  # no event tells of another process's lock
-        held = _holder(data_dir) == pid
     return Ending(pid=pid, stopped=not held, addresses=running.addresses if running else {})
 
 

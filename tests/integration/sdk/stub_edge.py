@@ -14,12 +14,14 @@ from underpaint.contract.drafts import Draft
 from underpaint.contract.errors import (
     DraftNotFound,
 )
+from underpaint.contract.outbox import OutboxItem
 from underpaint.contract.pictures import Digest
 from underpaint.contract.wire import (
     draft_to_wire,
     generation_from_wire,
     privacy_from_wire,
 )
+from underpaint.contract.wire.outbox import outbox_item_to_wire
 from underpaint.v1 import (
     common_pb2,
     edge_pb2,
@@ -37,6 +39,7 @@ class StubEdge(edge_pb2_grpc.EdgeServiceServicer):
         self.warnings: tuple[str, ...] = ()
         self.pause_after = 0  # drafts; then it only waits for its caller to leave
         self.left = threading.Event()
+        self.outbox: list[OutboxItem] = []
 
     @telling_when_left
     async def MakeDrafts(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
@@ -85,6 +88,19 @@ class StubEdge(edge_pb2_grpc.EdgeServiceServicer):
         if self.drafts.pop(request.id, None) is None:
             raise DraftNotFound(f"no draft {request.id} on this node")
         return edge_pb2.DeleteDraftResponse()
+
+    async def ListOutbox(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.script.enter("ListOutbox")
+        return edge_pb2.ListOutboxResponse(items=[outbox_item_to_wire(i) for i in self.outbox])
+
+    async def SendOutbox(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.script.enter("SendOutbox")
+        return edge_pb2.SendOutboxResponse(left=[outbox_item_to_wire(i) for i in self.outbox])
+
+    async def DropOutbox(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.script.enter("DropOutbox")
+        (item,) = self.outbox
+        return edge_pb2.DropOutboxResponse(item=outbox_item_to_wire(item))
 
     async def GetNode(self, request: Any, context: Any) -> Any:  # noqa: N802
         return edge_pb2.GetNodeResponse(model="stub-lite", width=LITE.width, height=LITE.height)

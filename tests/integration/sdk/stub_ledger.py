@@ -31,6 +31,7 @@ class StubLedger(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     def __init__(self) -> None:
         self.script = Script()
         self.budgets: dict[tuple[str, Period], Budget] = {}
+        self.spender = "a"
         self.spend_requests: list[tuple[str, tuple[str, ...], str]] = []
         self.verification = Verification(
             entries=12, number=40, checkpoint_number=28, balances=12, reservations=1
@@ -68,7 +69,7 @@ class StubLedger(orchestrator_pb2_grpc.OrchestratorServiceServicer):
             promotions=1,
             charged_usd_micros=9_400,
             cloud_only_usd_micros=112_500,
-            key=tuple(f"a-{dimension}" for dimension in request.by),
+            key=tuple(f"{self.spender}-{dimension}" for dimension in request.by),
         )
         return orchestrator_pb2.GetSpendResponse(lines=[spend_to_wire(line)])
 

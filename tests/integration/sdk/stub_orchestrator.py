@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -54,6 +54,7 @@ class StubOrchestrator(StubLedger, StubPolicy):
         self.artifacts: dict[str, bytes] = {}
         self.heads: list[str] = []
         self.price = 12_500
+        self.altered: Callable[[Quote], Quote] = lambda quote: quote
         self.lose_promote_replies = 0
         self.break_watch_after: list[int] = []
         self.outcome = PromotionState.SETTLED
@@ -174,7 +175,7 @@ class StubOrchestrator(StubLedger, StubPolicy):
         return promotion_to_wire(self.promotions[promotion_id])
 
     def _quote(self, wanted: Any) -> Quote:
-        return Quote(
+        quote = Quote(
             id="quote-1",
             engine=wanted.engine or "full",
             max_usd_micros=self.price,
@@ -195,6 +196,7 @@ class StubOrchestrator(StubLedger, StubPolicy):
             priority=wanted.priority,
             warnings=self.warnings,
         )
+        return self.altered(quote)
 
     def _finish(self, promotion_id: str, wanted: Any) -> None:
         quote = self._quote(wanted)

@@ -97,7 +97,7 @@ async def down(
     context: CommandContext,
     timeout: Annotated[  # noqa: ASYNC109 - for the one who waits, of another process
         float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for its end.")
-    ] = 60.0,
+    ] = 120.0,
 ) -> object:
     """Stop what `up` has started, wherever that was; the data stays."""
     data_dir = context.settings.data_directory
