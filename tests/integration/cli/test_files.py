@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections import namedtuple
@@ -13,7 +14,7 @@ from PIL import Image
 from underpaint.cli.output import files
 from underpaint.contract.accounting import LedgerEntry
 from underpaint.contract.errors import ServiceUnreachable
-from underpaint.contract.pictures import encode_preview
+from underpaint.contract.pictures import Digest, encode_preview
 from underpaint.contract.promotion import PromotionEvent
 
 from tests.integration.cli.conftest import Cli
@@ -54,8 +55,13 @@ def test_a_file_holds_what_its_name_says(
 
 
 def test_a_png_is_saved_byte_for_byte(cli: Cli, stubs: Stubs, settled: str, tmp_path: Path) -> None:
-    cli("show", settled, "--out", "a.png")
-    assert (tmp_path / "a.png").read_bytes() in stubs.orchestrator.artifacts.values()
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(out, "PNG", compress_level=0)  # not as we would write it
+    ((draft_, _),) = stubs.edge.drafts.values()
+    drawn = replace(draft_, digest=Digest.of(out.getvalue()))
+    stubs.edge.drafts = {drawn.id: (drawn, out.getvalue())}
+    assert cli("show", drawn.id, "--out", "a.png").code == 0
+    assert (tmp_path / "a.png").read_bytes() == out.getvalue()
 
 
 @pytest.mark.parametrize("name", ["final.gif", "final", "final.png.txt", ".png"])

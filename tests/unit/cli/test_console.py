@@ -1,0 +1,69 @@
+"""The console and its tables, with words that would steer a terminal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.text import Text
+from underpaint.cli.output.console import SafeConsole, Sheet
+from underpaint.cli.output.legible import marked, one_line
+
+EVIL = "\x1b]0;owned\x9b31m\u202eevil"
+SPELLED = "\\x1b]0;owned\\x9b31m\\u202eevil"
+
+
+def printed(*objects: RenderableType) -> str:
+    out = io.StringIO()
+    SafeConsole(out).print(*objects)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        EVIL,
+        Text(EVIL),
+        Group(EVIL),
+        Group(Text(EVIL)),
+        Padding(EVIL, 1),
+        Panel("x", title=Text(EVIL)),
+        Panel(Group(Padding(Text(EVIL), 1))),
+    ],
+)
+def test_however_deep_words_stand_they_are_characters(wrapped: RenderableType) -> None:
+    assert SPELLED in printed(wrapped)
+    assert not {"\x1b", "\x9b", "\u202e"} & set(printed(wrapped))
+
+
+@pytest.mark.parametrize("words", ["[bold]x[/] [/oops]", ":bomb:", "[link=http://evil]x[/link]"])
+def test_markup_and_emoji_of_others_are_characters(words: str) -> None:
+    sheet = Sheet("heading")
+    sheet.add_row(words)
+    for shown in (words, Group(words), sheet, marked("told: [dim]{}[/]", words)):
+        assert words in printed(shown)
+
+
+def test_nothing_of_what_is_spelled_out_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    sheet = Sheet("heading", fold=("heading",))
+    sheet.add_row(EVIL * 5)
+    for shown in (Text(EVIL * 5), EVIL * 5, sheet):
+        lines = printed(shown).splitlines()
+        assert max(map(len, lines)) <= 30
+        assert SPELLED * 5 in "".join(line.rstrip() for line in lines)
+
+
+def test_a_value_takes_the_style_of_its_place_and_stays_on_its_line() -> None:
+    text = marked("[bold]{}[/] costs [green]{}[/], {}", "a [fox]\n\\", "$1", Text("x", "red"))
+    assert text.plain == "a [fox]\\x0a\\ costs $1, x"
+    styles = {text.plain[span.start : span.end]: str(span.style) for span in text.spans}
+    assert styles == {"a [fox]\\x0a\\": "bold", "$1": "green", "x": "red"}
+
+
+def test_lines_of_a_file_stay_lines() -> None:
+    assert printed("a:\r\n\tb\n") == "a:\n        b\n\n"
+    assert one_line(" a \r\n\t b\x85c ") == "a b c"
