@@ -52,4 +52,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .bench-venv .proto-check demo-out bench-out
+	rm -rf $(VENV) .bench-venv .proto-check demo-out* bench-out

@@ -61,7 +61,18 @@ COMMANDS: dict[str, list[str]] = {
     "demo": ["a fox", "-n", "1", "--out", "demo"],
 }
 # These show nothing but this machine's own.
-ALONE = {"up", "down", "doctor", "models show", "models verify", "models eval", "certs init"}
+ALONE = {
+    "callers add",
+    "callers revoke",
+    "callers list",
+    "up",
+    "down",
+    "doctor",
+    "models show",
+    "models verify",
+    "models eval",
+    "certs init",
+}
 
 
 def commands(of: typer.Typer, prefix: str = "") -> Iterator[str]:

@@ -12,8 +12,8 @@ import pytest
 from underpaint.contract.outbox import OutboxItem, OutboxState
 
 from tests.integration.cli.shell import PATIENCE_S, Said, Shell, shell
-from tests.integration.sdk.script import NOW
-from tests.integration.sdk.stubs import Stubs, picture
+from tests.integration.sdk.script import NOW, picture
+from tests.integration.sdk.stubs import Stubs
 
 ENCODINGS = [
     {"PYTHONIOENCODING": "ascii"},
@@ -143,12 +143,13 @@ pwd.getpwuid = nobody
 """
 
 
-def homeless(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def homeless(code: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """Runs Python as a user without a home directory and without an entry in passwd."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("UNDERPAINT_", "XDG_"))}
     return subprocess.run(
         [sys.executable, "-c", HOMELESS + code],
         env=kept | environ,
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -160,15 +161,19 @@ def command(*words: str) -> str:
     return f"from underpaint.cli.main import main; sys.argv[1:] = {list(words)!r}; main()"
 
 
-def test_without_a_home_directory_help_and_library_work() -> None:
-    assert homeless(command("--help")).returncode == 0
-    imported = homeless("import underpaint.sdk as u; u.AsyncUnderpaint(edge='127.0.0.1:1')")
+def test_without_a_home_directory_help_and_library_work(tmp_path: Path) -> None:
+    assert homeless(command("--help"), tmp_path).returncode == 0
+    imported = homeless(
+        "import underpaint.sdk as u; u.AsyncUnderpaint(edge='127.0.0.1:1')", tmp_path
+    )
     assert (imported.returncode, imported.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("words", [("drafts",), ("up",), ("down",), ("demo",), ("doctor",)])
-def test_without_a_home_directory_it_says_what_to_set(words: tuple[str, ...]) -> None:
-    ended = homeless(command(*words))
+def test_without_a_home_directory_it_says_what_to_set(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    ended = homeless(command(*words), tmp_path)
     assert ended.returncode in (1, 2)
     assert "Traceback" not in ended.stderr
     told = " ".join((ended.stdout + ended.stderr).split())
@@ -183,10 +188,10 @@ def test_without_a_home_directory_it_works_where_none_is_needed(
         "UNDERPAINT_EDGE": stubs.edge_address,
         "UNDERPAINT_ORCHESTRATOR": stubs.orchestrator_address,
     }
-    assert homeless(command("promotions"), **named).returncode == 0
-    set_ = homeless(command("down", "--data-dir", str(tmp_path)))
+    assert homeless(command("promotions"), tmp_path, **named).returncode == 0
+    set_ = homeless(command("down", "--data-dir", str(tmp_path)), tmp_path)
     assert (set_.returncode, "nothing runs" in set_.stdout) == (0, True)
-    ended = homeless(command("drafts", "--data-dir", "~/data"), **named)
+    ended = homeless(command("drafts", "--data-dir", "~/data"), tmp_path, **named)
     assert (ended.returncode, "there is no home directory for its ~" in ended.stderr) == (2, True)
 
 

@@ -59,9 +59,9 @@ def test_nothing_of_what_is_spelled_out_is_cut(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_value_takes_the_style_of_its_place_and_stays_on_its_line() -> None:
     text = marked("[bold]{}[/] costs [green]{}[/], {}", "a [fox]\n\\", "$1", Text("x", "red"))
-    assert text.plain == "a [fox]\\x0a\\ costs $1, x"
+    assert text.plain == "a [fox]\\n\\ costs $1, x"
     styles = {text.plain[span.start : span.end]: str(span.style) for span in text.spans}
-    assert styles == {"a [fox]\\x0a\\": "bold", "$1": "green", "x": "red"}
+    assert styles == {"a [fox]\\n\\": "bold", "$1": "green", "x": "red"}
 
 
 def test_lines_of_a_file_stay_lines() -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.table import Table
 from rich.text import Text
 from underpaint.cli.command import CommandContext
+from underpaint.cli.output.console import Sheet
+from underpaint.cli.output.legible import marked
 from underpaint.contract.errors import InvalidRequest
 from underpaint.local.extras import missing
 
@@ -42,16 +43,16 @@ async def callers_add(
     file: CallersFile = None,
 ) -> object:
     """Give somebody a token, shown this once; it is taken without a restart."""
-    file = file or context.settings.data_dir / CALLERS
+    file = file or context.settings.data_directory / CALLERS
     first = not file.exists()
     levels = ("--organisation", organisation, "--team", team, "--project", project)
     roles = [part for each in role or () for part in ("--role", each)]
     made = await _run("add", file, "--name", name, *levels, *roles)
-    context.out.print(f"{organisation}/{name} may call with this token, which is not kept here:")
+    told = "{}/{} may call with this token, which is not kept here:"
+    context.out.print(marked(told, organisation, name))
     context.out.print(Text(made["token"], style="bold"), soft_wrap=True)
-    context.out.print(
-        "[dim]to use it, write it into a file and set[/] UNDERPAINT_TOKEN_FILE", soft_wrap=True
-    )
+    told = "[dim]to use it, write it into a file and set[/] UNDERPAINT_TOKEN_FILE"
+    context.out.print(marked(told), soft_wrap=True)
     if first:
         context.err.print(
             "from now on everybody needs a token; give somebody the role administrator@*, who may "
@@ -67,15 +68,15 @@ async def callers_revoke(
     file: CallersFile = None,
 ) -> object:
     """Take somebody's token away, without a restart."""
-    file = file or context.settings.data_dir / CALLERS
+    file = file or context.settings.data_directory / CALLERS
     await _run("revoke", file, "--name", name, "--organisation", organisation)
-    context.out.print(f"{organisation}/{name} may call no more")
+    context.out.print(marked("{}/{} may call no more", organisation, name))
     return {"name": name, "organisation": organisation, "file": file}
 
 
 async def callers_list(context: CommandContext, file: CallersFile = None) -> object:
     """Show who may call, for which account, and with which roles."""
-    file = file or context.settings.data_dir / CALLERS
+    file = file or context.settings.data_directory / CALLERS
     if not file.exists():
         context.out.print(
             f"no callers are told apart: {file} does not exist, and who is on this machine may do "
@@ -84,9 +85,8 @@ async def callers_list(context: CommandContext, file: CallersFile = None) -> obj
         )
         return {"callers": []}
     found = await _run("list", file)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("caller", "team", "project", "roles"):
-        table.add_column(heading, overflow="fold")
+    headings = ("caller", "team", "project", "roles")
+    table = Sheet(*headings, fold=headings)
     for each in found["callers"]:
         table.add_row(
             Text(f"{each['organisation']}/{each['name']}", style="bold"),

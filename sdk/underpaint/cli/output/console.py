@@ -43,7 +43,7 @@ class SafeConsole(Console):
     ) -> Iterable[Segment]:
         """Every segment of whatever is shown passes here, however deep in a table it stands."""
         for segment in super().render(renderable, options):
-            if segment.control or segment.text.isprintable():
+            if segment.control or segment.text == "\n":
                 yield segment
             else:
                 yield Segment(safe_lines(segment.text), segment.style)

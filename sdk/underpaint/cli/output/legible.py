@@ -10,23 +10,16 @@ import codecs
 from typing import Final
 
 from rich.text import Text
+from underpaint.contract.terminal_text import safe
 
 ERRORS: Final = "underpaint.legible"
 """The name of `_spelled_out` where an encoding's error handler is asked for."""
 
-# Bidirectional marks, line and paragraph separators: not control characters by their class.
-_TURNING: Final = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e")
-_ISOLATING: Final = frozenset("\u2066\u2067\u2068\u2069")
 _PLAIN: Final = str.maketrans("✓✗→·…“”▀█▉▊▋▌▍▎▏", '+x>.~""######---')
 
 
-def safe(text: str) -> str:
-    """Text with whatever would steer a terminal spelled out, such as \\x1b."""
-    return text if text.isprintable() else "".join(map(_spelled, text))
-
-
 def safe_lines(text: str) -> str:
-    """The same for text of several lines, which stay lines."""
+    """Text whose lines stay lines, and which shows the rest of what would steer a terminal."""
     lines = text.replace("\r\n", "\n").expandtabs().split("\n")
     return "\n".join(map(safe, lines))
 
@@ -57,15 +50,6 @@ def marked(template: str, *values: object) -> Text:
             filled.stylize_before(span.style)
         whole.append_text(before).append_text(filled)
     return whole.append_text(rest)
-
-
-def _spelled(character: str) -> str:
-    code = ord(character)
-    if code < 0x20 or 0x7F <= code < 0xA0:
-        return f"\\x{code:02x}"
-    if character in _TURNING or character in _ISOLATING or 0xD800 <= code < 0xE000:
-        return f"\\u{code:04x}"
-    return character
 
 
 def _spelled_out(error: UnicodeError) -> tuple[str, int]:

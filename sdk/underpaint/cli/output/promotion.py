@@ -8,10 +8,11 @@ from rich.text import Text
 from underpaint.cli.command import CommandContext
 from underpaint.cli.output import times
 from underpaint.cli.output.console import Sheet
-from underpaint.cli.output.legible import marked, safe
+from underpaint.cli.output.legible import marked
 from underpaint.contract.durations import format_duration
 from underpaint.contract.money import format_usd
 from underpaint.contract.promotion import Priority, Promotion, PromotionState, Quote
+from underpaint.contract.terminal_text import safe
 
 STATE_STYLES: Final = {
     PromotionState.SETTLED: "green",
