@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from underpaint.contract.addresses import Address, PeerAddress, parse_address
+from underpaint.contract.paths import UserPath, UserPathOrName
 
 PREFIX: Final = "UNDERPAINT_CLOUD_"
 BUNDLED: Final = Path(__file__).parent / "models" / "full"
@@ -27,7 +28,9 @@ class Settings(BaseSettings):
     )
 
     listen: PeerAddress = Field("127.0.0.1:50071", description="HOST:PORT of Serve's gRPC ingress")
-    model: str = Field(str(BUNDLED), description="diffusers directory, or hub id OWNER/NAME")
+    model: UserPathOrName = Field(
+        str(BUNDLED), description="diffusers directory, or hub id OWNER/NAME"
+    )
     upscaler: Literal["auto", "none"] = Field("auto", description="learned, or plain Lanczos")
     replicas: Annotated[int, Field(ge=1, le=64)] = Field(1, description="engines side by side")
     threads: Annotated[int, Field(ge=1, le=256)] = Field(
@@ -37,12 +40,14 @@ class Settings(BaseSettings):
         "auto", description="auto, cpu, cuda or mps"
     )
     ray_address: str = Field("", description="join this Ray cluster instead of starting one")
-    data_dir: Path = Field(
-        Path.home() / ".local" / "share" / "underpaint" / "cloud",
+    data_dir: UserPath = Field(
+        Path("~/.local/share/underpaint/cloud"),
         description="holds the lock that keeps two clouds apart",
     )
-    token_file: Path | None = Field(None, description="file with the token every call must bring")
-    tls_dir: Path | None = Field(
+    token_file: UserPath | None = Field(
+        None, description="file with the token every call must bring"
+    )
+    tls_dir: UserPath | None = Field(
         None,
         validation_alias=AliasChoices(f"{PREFIX}TLS_DIR", "UNDERPAINT_TLS_DIR"),
         description="ca.pem, cert.pem, key.pem; callers must have such, too",

@@ -12,6 +12,7 @@ from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from underpaint.contract.addresses import ListenAddress, PeerAddressOrNone
 from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.paths import UserPath, UserPathOrName
 
 BUNDLED: Final = Path(__file__).parent / "models" / "lite"
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -31,8 +32,8 @@ class Settings(BaseSettings):
     )
 
     listen: ListenAddress = "127.0.0.1:50051"
-    model: Annotated[str, Field(min_length=1)] = str(BUNDLED)
-    data_dir: Path = Path.home() / ".local" / "share" / "underpaint" / "edge"
+    model: Annotated[UserPathOrName, Field(min_length=1)] = str(BUNDLED)
+    data_dir: UserPath = Path("~/.local/share/underpaint/edge")
     draft_limit: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
     store_mib: Annotated[int, Field(ge=4, le=1_048_576)] = 1_024
     waiting_limit: Annotated[int, Field(ge=1, le=10_000)] = 64
@@ -41,12 +42,12 @@ class Settings(BaseSettings):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     # One token for all services is the common case, hence the second name.
     token_file: Annotated[
-        Path | None,
+        UserPath | None,
         Field(validation_alias=AliasChoices(PREFIX + "TOKEN_FILE", "UNDERPAINT_TOKEN_FILE")),
     ] = None
     reflection: bool = False
     tls_dir: Annotated[
-        Path | None,
+        UserPath | None,
         Field(validation_alias=AliasChoices(PREFIX + "TLS_DIR", "UNDERPAINT_TLS_DIR")),
     ] = None
     insecure: bool = False
@@ -54,7 +55,7 @@ class Settings(BaseSettings):
         PeerAddressOrNone,
         Field(validation_alias=AliasChoices(PREFIX + "ORCHESTRATOR", "UNDERPAINT_ORCHESTRATOR")),
     ] = ""
-    orchestrator_token_file: Path | None = None
+    orchestrator_token_file: UserPath | None = None
     outbox_every_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
 
 

@@ -10,6 +10,7 @@ from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from underpaint.contract.addresses import ListenAddress, PeerAddress
 from underpaint.contract.money import parse_usd
+from underpaint.contract.paths import UserPath
 
 PREFIX: Final = "UNDERPAINT_ORCHESTRATOR_"
 _HERE: Final = Path(str(resources.files(__package__)))
@@ -33,24 +34,26 @@ class Settings(BaseSettings):
     cloud: Annotated[PeerAddress, Field(description="HOST:PORT of the CloudService")] = (
         "127.0.0.1:9000"
     )
-    data_dir: Annotated[Path, Field(description="where artifacts are kept, unless a URL says so")]
+    data_dir: Annotated[
+        UserPath, Field(description="where artifacts are kept, unless a URL says so")
+    ]
     artifacts_url: Annotated[
         str, Field(description="any fsspec URL for artifacts, such as s3://BUCKET/artifacts")
     ] = ""
-    prices: Annotated[Path, Field(description="price table, YAML")] = PRICES
-    policy: Annotated[Path, Field(description="policy, YAML")] = POLICY
+    prices: Annotated[UserPath, Field(description="price table, YAML")] = PRICES
+    policy: Annotated[UserPath, Field(description="policy, YAML")] = POLICY
     token_file: Annotated[
-        Path | None, Field(description="file with the token that callers must bring")
+        UserPath | None, Field(description="file with the token that callers must bring")
     ] = None
     callers_file: Annotated[
-        Path | None,
+        UserPath | None,
         Field(description="who may call, YAML; data-dir/callers.yaml as soon as it is there"),
     ] = None
     cloud_token_file: Annotated[
-        Path | None, Field(description="file with the token to bring to the cloud")
+        UserPath | None, Field(description="file with the token to bring to the cloud")
     ] = None
     tls_dir: Annotated[
-        Path | None,
+        UserPath | None,
         Field(
             validation_alias=AliasChoices(f"{PREFIX}TLS_DIR", "UNDERPAINT_TLS_DIR"),
             description="ca.pem, cert.pem, key.pem; callers and the cloud must have such, too",

@@ -109,12 +109,16 @@ def test_a_file_that_is_there_is_replaced_only_if_that_is_asked_for(
 
 
 def test_wait_without_a_name_replaces_nothing_either(
-    cli: Cli, stubs: Stubs, tmp_path: Path
+    cli: Cli, stubs: Stubs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id_ = draft(cli)
     (tmp_path / "underpaint-promotion-.png").write_bytes(THERE)
-    refused = cli("promote", id_, "--yes", "--wait", "--promotion-id", "promotion-7")
-    assert (refused.code, stubs.orchestrator.promotions) == (2, {})
+    done = cli("promote", id_, "--yes", "--wait", "--promotion-id", "promotion-7", "--json")
+    assert (done.code, done.json["path"]) == (0, "underpaint-promotion--2.png")
+    assert (tmp_path / "underpaint-promotion-.png").read_bytes() == THERE
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(2**40, 2**40, 2**20))
+    assert cli("promote", id_, "--yes", "--wait", "--promotion-id", "promotion-8").code == 2
+    assert "promotion-8" not in stubs.orchestrator.promotions
 
 
 def test_what_has_come_meanwhile_is_not_replaced(tmp_path: Path) -> None:

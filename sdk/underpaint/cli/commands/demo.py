@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
 from contextlib import AsyncExitStack, aclosing
@@ -63,7 +62,7 @@ async def demo(
     """Show the whole path: drafts, a choice, a quote, the finished picture, the bill."""
     wanted = DraftRequest(prompt=prompt or example_prompt(), seed=seed, count=count)
     polish = PolishRequest(strength=strength, draft_count=count)
-    out = _first_free(Path("demo-out")) if out is None else out
+    out = files.first_free(Path("demo-out")) if out is None else out
     for name in FILES:
         files.check_file(out / name, force=force, kinds=())
     check_previews(out / "previews", force=force)
@@ -113,12 +112,6 @@ async def demo(
     for name in FILES:
         context.out.print(f"  {out / name}", soft_wrap=True)
     return receipt
-
-
-def _first_free(path: Path) -> Path:
-    """The path, or the first of those numbered from 2 on that is not there yet."""
-    numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
-    return next(each for each in itertools.chain([path], numbered) if not each.exists())
 
 
 async def _start(context: CommandContext, started: AsyncExitStack, times: Times) -> None:

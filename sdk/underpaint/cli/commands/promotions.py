@@ -256,8 +256,9 @@ def still_there(promotion_id: str) -> Iterator[None]:
 
 
 def default_file(promotion_id: str) -> Path:
-    """Where a finished picture goes if nobody says."""
-    return Path(f"underpaint-{files.plain_name(promotion_id[:SHORT])}.png")
+    """Where a finished picture goes if nobody says; a name that is free."""
+    name = f"underpaint-{files.plain_name(promotion_id[:SHORT])}.png"
+    return files.first_free(Path(name))
 
 
 async def fetch(context: CommandContext, promotion: Promotion) -> bytes:

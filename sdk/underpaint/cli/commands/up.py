@@ -21,7 +21,7 @@ from underpaint.cli.exits import DONE, FAILED
 from underpaint.cli.output.console import Sheet
 from underpaint.cli.output.legible import marked, one_line
 from underpaint.contract.money import parse_usd
-from underpaint.contract.paths import expanded
+from underpaint.contract.paths import expanded_name
 from underpaint.local import stack
 from underpaint.local.lock import stop, take_lock
 from underpaint.local.stack import StackOptions
@@ -69,8 +69,8 @@ async def up(
         cloud_port=cloud_port,
         cloud=not no_cloud,
         redis_url=redis_url,
-        lite=_model(lite),
-        full=_model(full),
+        lite=expanded_name(lite),
+        full=expanded_name(full),
         prices=prices,
         policy=policy,
         callers_file=callers_file,
@@ -231,11 +231,6 @@ def _print_addresses(context: CommandContext, state: Running) -> None:
         stops = "Ctrl-C stops it, and so does `underpaint down`"
     context.out.print(marked("[green]ready[/] after {} s; {}", f"{state.total_seconds:.1f}", stops))
     context.out.print(marked('[dim]now, elsewhere:[/] underpaint draft "PROMPT" -n 8 --seed 7'))
-
-
-def _model(text: str) -> str:
-    """A directory, with its `~` replaced, or an id, as it is."""
-    return str(expanded(Path(text))) if text.startswith("~") else text
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import os
 import re
 import secrets
@@ -108,6 +109,12 @@ def whole_file(path: Path, *, force: bool) -> Iterator[Path]:
         raise NotWritten(f"cannot write {path}: {error.strerror}") from None
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def first_free(path: Path) -> Path:
+    """The path, or the first of those numbered from 2 on that is not there yet."""
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return next(each for each in itertools.chain([path], numbered) if not os.path.lexists(each))
 
 
 def plain_name(text: str) -> str:
