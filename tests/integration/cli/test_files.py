@@ -77,6 +77,17 @@ def test_an_unknown_kind_is_refused_before_anything_is_paid(
     assert not (tmp_path / name).exists()
 
 
+def test_a_name_that_no_file_can_have_is_refused_before_anything_is_paid(
+    cli: Cli, stubs: Stubs, tmp_path: Path
+) -> None:
+    id_ = draft(cli)
+    (tmp_path / "file").write_bytes(THERE)
+    for name in ("a" * 300 + ".png", "file/final.png", "file/more/final.png"):
+        refused = cli("promote", id_, "--yes", "--out", name)
+        assert (refused.code, "cannot write" in refused.err) == (2, True)
+    assert not stubs.orchestrator.promotions
+
+
 def lines(id_: str, settled: str) -> dict[str, list[str]]:
     """Every command that writes a file of a name that is given; the name comes last."""
     return {

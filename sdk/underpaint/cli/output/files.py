@@ -1,5 +1,4 @@
-"""Files that commands write: looked at before anything is paid for, written whole, never over
-what is there unless that was asked for."""
+"""Files that commands write: checked before anything is paid, written whole, never over another."""
 
 from __future__ import annotations
 
@@ -37,14 +36,20 @@ def check_file(path: Path, *, force: bool, kinds: tuple[str, ...] = tuple(PICTUR
     Raises:
         InvalidRequest: it is there already, or not of these kinds, or there is no place for it.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where it may not look
         raise InvalidRequest(f"cannot write {path}: it is a directory; name a file")
     if kinds and path.suffix.lower() not in kinds:
         raise InvalidRequest(
             f"{path} is of no known kind; end its name in {', '.join(kinds[:-1])} or {kinds[-1]}"
         )
     make_directory(path.parent)
-    if os.path.lexists(path) and not force:
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as error:  # such as a name that is too long
+        raise InvalidRequest(f"cannot write {path}: {error.strerror}; name another file") from None
+    if not force:
         raise InvalidRequest(f"{path} is there already; name another file, or add --force")
 
 
