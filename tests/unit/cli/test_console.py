@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from rich.console import Group, RenderableType
@@ -67,3 +70,18 @@ def test_a_value_takes_the_style_of_its_place_and_stays_on_its_line() -> None:
 def test_lines_of_a_file_stay_lines() -> None:
     assert printed("a:\r\n\tb\n") == "a:\n        b\n\n"
     assert one_line(" a \r\n\t b\x85c ") == "a b c"
+
+
+def test_nobody_prints_around_the_console() -> None:
+    cli = Path(str(files("underpaint.cli")))
+    around = re.compile(r"(?<![\w.])print\(|(?<!Safe)\bConsole\(|\bTable\(|std(out|err)\.write")
+    found = {
+        path.relative_to(cli).as_posix(): match.group()
+        for path in cli.rglob("*.py")
+        if path.name != "console.py"
+        for match in around.finditer(path.read_text())
+    }
+    assert found == {
+        "command.py": "stderr.write",  # of errors, made safe, and of JSON, in ASCII
+        "main.py": "stderr.write",  # that standard output cannot be written
+    }
