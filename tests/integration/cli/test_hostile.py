@@ -72,6 +72,8 @@ ALONE = {
     "models verify",
     "models eval",
     "certs init",
+    "certs issue",
+    "certs show",
 }
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 from rich.text import Text
 from underpaint.cli.command import CommandContext
+from underpaint.cli.output import times
 from underpaint.contract.tls import read_certificates
 from underpaint.local import authority
 from underpaint.local.authority import Issued
@@ -64,12 +65,13 @@ async def certs_show(context: CommandContext) -> object:
 
 
 def _directory(context: CommandContext) -> Path:
-    return context.settings.tls_dir or context.settings.data_dir / DEFAULT
+    return context.settings.tls_dir or context.settings.data_directory / DEFAULT
 
 
 def _print_issued(context: CommandContext, issued: Issued) -> None:
     text = Text.assemble(
         (str(issued.directory), "bold"),
-        f" names {', '.join(issued.hosts)} until {issued.ends:%Y-%m-%d %H:%M} UTC",
+        f" names {', '.join(issued.hosts)} "
+        f"until {times.moment(issued.ends, '%Y-%m-%d %H:%M')} ({times.zone()})",
     )
     context.out.print(text, soft_wrap=True)
