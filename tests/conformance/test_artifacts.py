@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,17 @@ async def test_what_is_not_there_is_not_found(artifacts: Artifacts) -> None:
 async def test_bytes_of_another_digest_are_not_stored(artifacts: Artifacts) -> None:
     with pytest.raises(ValueError, match="not those"):
         await artifacts.put(DRAFT + b"x", DIGEST)
+
+
+async def test_the_size_is_told_without_reading(artifacts: Artifacts) -> None:
+    with pytest.raises(ArtifactNotFound, match="0000"):
+        await artifacts.size("0" * 64)
+    await artifacts.put(DRAFT, DIGEST)
+    assert await artifacts.size(DIGEST.sha256) == len(DRAFT)
+
+
+async def test_a_store_keeps_its_identity_whoever_asks_first(artifacts: Artifacts) -> None:
+    asked = [artifacts.identity() for _ in range(16)]
+    (identity,) = set(await asyncio.gather(*asked))
+    assert len(identity) == 32
+    assert await artifacts.identity() == identity

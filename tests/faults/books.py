@@ -133,6 +133,7 @@ def _left(url: str) -> list[str]:
         left = {
             "queues": len(queued(store)),
             "reservations": store.zcard(f"{ROOT}:deadlines"),
+            "news": store.hlen(f"{ROOT}:news"),
         }
         if store.exists(f"{ROOT}:work"):
             left["leases"] = store.xpending(f"{ROOT}:work", "dispatchers")["pending"]

@@ -6,10 +6,12 @@ import asyncio
 import logging
 from typing import Final
 
-from underpaint.contract.errors import LedgerUnavailable
+from underpaint.contract.errors import InvalidRequest, LedgerUnavailable
 from underpaint.contract.money import format_usd
-from underpaint.contract.rim import check_exposure, read_token, start_server
+from underpaint.contract.rim import Readiness, check_exposure, read_token, start_server
 from underpaint.orchestrator import callers, policy, pricing
+from underpaint.orchestrator.api.health import follow
+from underpaint.orchestrator.api.in_flight import InFlight
 from underpaint.orchestrator.api.servicer import SERVICE, Servicer
 from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.ledger.audit import Auditor
@@ -32,6 +34,7 @@ from underpaint.v1 import orchestrator_pb2_grpc
 log = logging.getLogger(__name__)
 
 SEEDED_SCOPE: Final = "organisation:default"
+MIB: Final = 2**20
 _CALLS_END_S: Final = 1.0  # what open calls may take when the server stops
 
 
@@ -64,7 +67,14 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
     budget = settings.default_budget_usd_micros
     artifacts = Artifacts(settings.artifacts)
     archive = Archive(artifacts)
-    store = RedisStore(settings.redis_url, lease_s=settings.lease_s, archive=archive)
+    store = RedisStore(
+        settings.redis_url,
+        lease_s=settings.lease_s,
+        archive=archive,
+        accept_data_loss=settings.accept_data_loss,
+        check_every_s=settings.redis_check_s,
+    )
+    readiness = Readiness()
     approvals = RedisApprovals(store)
     engine = CloudEngine(settings.cloud, cloud_token, tls_dir=settings.tls_dir)
     quoting = Quoting(
@@ -92,11 +102,13 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
         first_backoff_s=settings.backoff_s,
     )
     dispatcher = Dispatcher(worker, settings.concurrency)
+    in_flight = InFlight(settings.in_flight_mib * MIB, settings.in_flight_each_mib * MIB)
     auditor = Auditor(store=store, artifacts=artifacts)
     archivist = Archivist(store=store, archive=archive, kept_s=settings.finished_kept_s)
     sweeper = Sweeper(store=store, artifacts=artifacts)
     try:
         await _open(store, settings.redis_wait_s)
+        await _claim(store, artifacts)
         if not await store.keep_prices(prices.version, prices.digest):
             raise pricing.other_prices(prices.version)
         if budget and await store.seed_budget(SEEDED_SCOPE, budget):
@@ -110,6 +122,7 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
                     auditor=auditor,
                     policies=policy_service,
                     callers=known,
+                    in_flight=in_flight,
                 ),
                 server,
             ),
@@ -118,7 +131,9 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
             reflect=settings.reflection,
             tls_dir=settings.tls_dir,
             insecure=settings.insecure,
+            readiness=readiness,
         )
+        await readiness.set(serving=True)
         dispatcher.start()
         sides = [
             asyncio.create_task(
@@ -131,6 +146,7 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
             ),
             asyncio.create_task(archivist.run(), name="promotions: archive"),
             asyncio.create_task(sweeper.run(), name="pictures: sweep"),
+            asyncio.create_task(follow(readiness, store.ping), name="health: follow Redis"),
         ]
         host = settings.listen.rpartition(":")[0]
         print(f"underpaint orchestrator listening on {host}:{port}", flush=True)
@@ -160,3 +176,15 @@ async def _open(store: PromotionStore, wait_s: float) -> None:
             if loop.time() >= until:
                 raise
             await asyncio.sleep(0.1)
+
+
+async def _claim(store: RedisStore, artifacts: Artifacts) -> None:
+    """Refuses artifacts that are not those of the ledger: each would miss the other's pictures."""
+    mine = await artifacts.identity()
+    bound, _, place = (await store.claim_artifacts(f"{mine} {artifacts.place}")).partition(" ")
+    if bound != mine:
+        raise InvalidRequest(
+            f"the artifacts of this Redis are at {place}, not at {artifacts.place}: give that as "
+            "--data-dir or --artifacts-url; if they have moved here, their file store-id must "
+            f"come along, or be written anew: {bound}"
+        )

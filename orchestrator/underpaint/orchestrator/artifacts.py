@@ -6,8 +6,10 @@ import asyncio
 import hashlib
 import os
 import secrets
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,8 +20,12 @@ from underpaint.contract.pictures import Digest
 T = TypeVar("T")
 
 MAX_BYTES: Final = 32 * 2**20
+_MARKER: Final = "store-id"  # a file beside the artifacts that tells their store from others
 # They wait for the disk, which makes many files durable in about the time of one.
 THREADS: Final = 16
+# A picture that is decoded takes several bytes for each pixel, and more at once than there are
+# cores are no faster.
+CHECKED_AT_ONCE: Final = min(4, os.cpu_count() or 1)
 _MAGIC: Final = ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
 
 
@@ -40,7 +46,9 @@ class Artifacts:
         except (ValueError, ImportError, OSError) as error:
             raise InvalidRequest(f"artifacts cannot be kept at {url!r}: {error}") from None
         self._local = "file" in _protocols(self._fs)
+        self.place = self._named_place(url)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="artifacts")
+        self._checks = ThreadPoolExecutor(CHECKED_AT_ONCE, thread_name_prefix="artifact checks")
         self._named: set[str] = set()  # folders whose own names are durable
         if self._local:
             try:
@@ -63,8 +71,10 @@ class Artifacts:
             ServiceUnreachable: they cannot be written now, such as on a full disk.
             ValueError: the bytes are not those of the digest.
         """
+        if check:
+            await asyncio.get_running_loop().run_in_executor(self._checks, check, data)
         try:
-            await self._aside(self._put, data, digest.sha256, check)
+            await self._aside(self._put, data, digest.sha256)
         except OSError as error:
             raise ServiceUnreachable(f"an artifact could not be stored: {error}") from None
 
@@ -110,6 +120,30 @@ class Artifacts:
             raise missing
         return data, digest
 
+    async def size(self, sha256: str) -> int:
+        """How many bytes a name has.
+
+        Raises:
+            ArtifactNotFound, ServiceUnreachable: as for `get`.
+        """
+        try:
+            return await self._aside(self._size, sha256)
+        except FileNotFoundError:
+            raise ArtifactNotFound(f"there is no artifact {sha256}") from None
+        except OSError as error:
+            raise ServiceUnreachable(f"an artifact could not be read: {error}") from None
+
+    async def identity(self) -> str:
+        """The random id of this store, made at the first look.
+
+        Raises:
+            ServiceUnreachable: it cannot be read or written.
+        """
+        try:
+            return await self._aside(self._identity)
+        except OSError as error:
+            raise ServiceUnreachable(f"the artifacts cannot be looked at: {error}") from None
+
     async def _aside(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
@@ -121,9 +155,34 @@ class Artifacts:
         data: bytes = Path(path).read_bytes() if self._local else self._fs.cat_file(path)
         return data, Digest.of(data, media_type(data))
 
-    def _put(self, data: bytes, sha256: str, check: Callable[[bytes], None] | None) -> None:
-        if check:
-            check(data)
+    def _size(self, sha256: str) -> int:
+        return int(self._fs.size(self._path(sha256)) or 0)
+
+    def _named_place(self, url: str) -> str:
+        """Where it is, for people: a directory is one machine's; a password is nobody's."""
+        if self._local:
+            return f"{self._root} on {socket.gethostname()}"
+        scheme, _, rest = url.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]}"
+
+    def _identity(self) -> str:
+        path = f"{self._root}/{_MARKER}"
+        fresh = secrets.token_hex(16)
+        if not self._local:
+            if not self._fs.exists(path):
+                with suppress(FileExistsError):  # another orchestrator was first
+                    self._fs.pipe_file(path, fresh.encode(), mode="create")
+            return str(self._fs.cat_file(path).decode().strip())
+        if not Path(path).exists():
+            unfinished = f"{self._root}/.{_MARKER}.{fresh}"
+            _write(unfinished, fresh.encode())
+            with suppress(FileExistsError):  # another orchestrator was first
+                os.link(unfinished, path)
+            Path(unfinished).unlink()
+            _sync(self._root)
+        return Path(path).read_text().strip()
+
+    def _put(self, data: bytes, sha256: str) -> None:
         if hashlib.sha256(data).hexdigest() != sha256:
             raise ValueError("the bytes are not those of the digest")
         path = self._path(sha256)

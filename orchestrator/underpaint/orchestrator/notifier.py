@@ -26,6 +26,11 @@ class Notifier:
             if not waiting and self._waiting.get(topic) is waiting:
                 del self._waiting[topic]
 
+    @property
+    def topics(self) -> list[str]:
+        """Every topic that somebody listens to."""
+        return list(self._waiting)
+
     def notify(self, topic: str) -> None:
         """Wakes those who listen to one topic."""
         for event in self._waiting.get(topic, ()):
@@ -33,7 +38,7 @@ class Notifier:
 
     def notify_all(self) -> None:
         """Wakes everyone, for when news may have been missed."""
-        for topic in self._waiting:
+        for topic in self.topics:
             self.notify(topic)
 
 

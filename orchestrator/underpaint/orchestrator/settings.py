@@ -93,6 +93,12 @@ class Settings(BaseSettings):
     grace_s: Annotated[
         float, Field(ge=0, le=600, description="seconds running work may take when stopped")
     ] = 5.0
+    in_flight_mib: Annotated[
+        int, Field(ge=32, le=65_536, description="MiB of pictures on their way at once, in or out")
+    ] = 128
+    in_flight_each_mib: Annotated[
+        int, Field(ge=32, le=65_536, description="MiB of pictures on their way for one caller")
+    ] = 64
     checkpoint_every_s: Annotated[
         float, Field(ge=1, le=86_400, description="seconds between checkpoints of the ledger")
     ] = 900.0
@@ -103,6 +109,12 @@ class Settings(BaseSettings):
     redis_wait_s: Annotated[
         float, Field(ge=0, le=600, description="seconds to wait for Redis at the start")
     ] = 5.0
+    redis_check_s: Annotated[
+        float, Field(ge=1, le=86_400, description="seconds between checks that Redis keeps all")
+    ] = 60.0
+    accept_data_loss: Annotated[
+        bool, Field(description="take a Redis that may lose what it has acknowledged")
+    ] = False
     log_level: Annotated[
         str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="how much to log")
     ] = "INFO"

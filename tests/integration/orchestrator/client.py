@@ -47,8 +47,12 @@ class Client:
             writer.close()
             break
         health: Any = health_pb2_grpc.HealthStub(self.channel)
-        answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
-        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        for _ in range(1_000):
+            answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
+            if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError("it listens, and does not serve")
 
     async def quote(self, sent: pb.PromotionRequest | None = None) -> Quote:
         with translated("orchestrator"):

@@ -54,6 +54,7 @@ def test_the_ledgers_redis_writes_to_disk_before_it_answers() -> None:
     command = " ".join(redis["command"])
     assert "--appendonly yes" in command
     assert "--appendfsync always" in command
+    assert "--maxmemory-policy noeviction" in command
     assert any(volume.endswith(":/data") for volume in redis["volumes"])
 
 

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from underpaint.contract.errors import InvalidRequest, ServiceUnreachable
 from underpaint.contract.pictures import Digest
-from underpaint.orchestrator.artifacts import Artifacts, media_type
+from underpaint.orchestrator.artifacts import CHECKED_AT_ONCE, THREADS, Artifacts, media_type
 
 from tests.unit.orchestrator.samples import DRAFT
 
@@ -21,6 +26,44 @@ async def test_damaged_bytes_are_not_returned(tmp_path: Path) -> None:
     await artifacts.put(DRAFT, DIGEST)
     assert await artifacts.has(DIGEST)
     assert [path.name for path in stored.parent.iterdir()] == [DIGEST.sha256]
+
+
+def test_where_a_store_is_says_no_password(tmp_path: Path) -> None:
+    assert Artifacts("memory://ann:secret@bucket/a").place == "memory://bucket/a"
+    assert Artifacts(str(tmp_path)).place == f"{tmp_path} on {socket.gethostname()}"
+
+
+async def test_few_pictures_are_checked_at_once_and_reading_goes_on_meanwhile(
+    tmp_path: Path,
+) -> None:
+    artifacts = Artifacts(str(tmp_path))
+    await artifacts.put(DRAFT, DIGEST)
+    running, go_on, lock = 0, threading.Event(), threading.Lock()
+    at_once: list[int] = []
+
+    def check(_: bytes) -> None:
+        nonlocal running
+        with lock:
+            running += 1
+            at_once.append(running)
+        assert go_on.wait(60)
+        with lock:
+            running -= 1
+
+    many = 2 * THREADS
+    puts = asyncio.gather(*(artifacts.put(DRAFT, DIGEST, check) for _ in range(many)))
+    await asyncio.to_thread(_until, lambda: running == CHECKED_AT_ONCE)
+    assert await artifacts.has(DIGEST)
+    go_on.set()
+    await puts
+    assert len(at_once) == many
+    assert max(at_once) == CHECKED_AT_ONCE
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
 
 
 async def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:

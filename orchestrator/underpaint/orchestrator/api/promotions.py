@@ -14,6 +14,7 @@ from underpaint.contract.chunks import Assembly, split
 from underpaint.contract.errors import ArtifactNotFound, InvalidRequest
 from underpaint.contract.promotion import Promotion, PromotionRequest
 from underpaint.orchestrator.api.access import Access
+from underpaint.orchestrator.api.in_flight import InFlight
 from underpaint.orchestrator.callers import Callers
 from underpaint.orchestrator.names import check_event_id, check_promotion_id
 from underpaint.orchestrator.notifier import notified
@@ -25,7 +26,8 @@ from underpaint.v1 import orchestrator_pb2 as pb
 
 # Few at a time: what a slow reader has not taken stays in the store.
 EVENTS_AT_ONCE: Final = 4
-WATCH_LOOK_S: Final = 1.0
+WATCH_LOOK_S: Final = 60.0  # the store looks for all who wait, much more often
+CANCEL_LOOK_S: Final = 1.0
 CANCEL_WAIT_S: Final = 5.0
 DEFAULT_PAGE: Final = 50
 MAX_PAGE: Final = 1_000
@@ -48,10 +50,13 @@ class _Fill:
 class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     """Quotes, promotions, their events and pictures, approvals and dead letters."""
 
-    def __init__(self, *, quoting: Quoting, promoting: Promoting, callers: Callers) -> None:
+    def __init__(
+        self, *, quoting: Quoting, promoting: Promoting, callers: Callers, in_flight: InFlight
+    ) -> None:
         self._quoting = quoting
         self._promoting = promoting
         self._callers = callers
+        self._in_flight = in_flight
         self._dead_letters = DeadLetters(quoting=quoting, promoting=promoting)
         self._store = promoting.store
 
@@ -68,16 +73,22 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         self, request_iterator: AsyncIterator[pb.PromoteRequest], context: Context
     ) -> pb.PromoteResponse:
         """Takes the head and the picture, then reserves and enqueues."""
-        self._access("Promote", context)
-        head, picture = await _receive(request_iterator)
-        access = self._access("Promote", context)  # a slow picture may outlast a token
-        promotion = await self._promoting.promote(
-            access.key(head.promotion_id),
-            head.quote_id,
-            _Fill(head.promotion, access),
-            picture,
-            access.caller,
-        )
+        payer = self._access("Promote", context).caller.identity
+        head = await _head(request_iterator)
+        digest = wire.digest_from_wire(head.promotion.init_image)
+        assembly = Assembly(digest, pictures.MAX_BYTES)
+        # What is not read yet is held back by gRPC, a little of it here and the rest at the
+        # caller's.
+        async with self._in_flight.hold(payer, digest.size):
+            picture = await _picture(request_iterator, assembly)
+            access = self._access("Promote", context)  # a slow picture may outlast a token
+            promotion = await self._promoting.promote(
+                access.key(head.promotion_id),
+                head.quote_id,
+                _Fill(head.promotion, access),
+                picture,
+                access.caller,
+            )
         return pb.PromoteResponse(promotion=_to_wire(access, promotion))
 
     @override
@@ -153,10 +164,13 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         promotion = await access.promotion(self._store, request.promotion_id)
         if named.sha256 not in _pictures_of(promotion):
             raise ArtifactNotFound(f"the promotion has no artifact {named.sha256}")
-        data, digest = await self._promoting.artifacts.get(named.sha256)
-        yield pb.GetArtifactResponse(digest=wire.digest_to_wire(digest))
-        for chunk in split(data):
-            yield pb.GetArtifactResponse(chunk=common_pb2.Chunk(data=chunk))
+        artifacts = self._promoting.artifacts
+        size = await artifacts.size(named.sha256)
+        async with self._in_flight.hold(access.caller.identity, size):
+            data, digest = await artifacts.get(named.sha256)
+            yield pb.GetArtifactResponse(digest=wire.digest_to_wire(digest))
+            for chunk in split(data):
+                yield pb.GetArtifactResponse(chunk=common_pb2.Chunk(data=chunk))
 
     @override
     async def ApprovePromotion(
@@ -211,7 +225,7 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
                 promotion = await self._store.get(promotion_id)
                 if promotion.state.final or loop.time() >= until:
                     return promotion
-                await notified(news, min(WATCH_LOOK_S, until - loop.time()))
+                await notified(news, min(CANCEL_LOOK_S, until - loop.time()))
 
 
 def _to_wire(access: Access, promotion: Promotion) -> pb.Promotion:
@@ -224,22 +238,20 @@ def _pictures_of(promotion: Promotion) -> set[str]:
     return pictures_ | ({promotion.artifact.sha256} if promotion.artifact else set())
 
 
-async def _receive(messages: AsyncIterator[pb.PromoteRequest]) -> tuple[pb.PromoteHead, bytes]:
-    """The head and the whole picture, its bytes checked against their digest."""
-    head: pb.PromoteHead | None = None
-    assembly: Assembly | None = None
+async def _head(messages: AsyncIterator[pb.PromoteRequest]) -> pb.PromoteHead:
+    """The first message, which says what follows."""
+    async for message in messages:
+        if message.WhichOneof("part") != "head":
+            raise InvalidRequest("a chunk came before the head; send the head first")
+        check_promotion_id(message.head.promotion_id)
+        return message.head
+    raise InvalidRequest("no head came; send the head, then chunks")
+
+
+async def _picture(messages: AsyncIterator[pb.PromoteRequest], assembly: Assembly) -> bytes:
+    """The whole picture, its bytes checked against their digest."""
     async for message in messages:
         if message.WhichOneof("part") == "head":
-            if head is not None:
-                raise InvalidRequest("a second head came; send one head, then chunks")
-            head = message.head
-            check_promotion_id(head.promotion_id)
-            digest = wire.digest_from_wire(head.promotion.init_image)
-            assembly = Assembly(digest, pictures.MAX_BYTES)
-        elif assembly is None:
-            raise InvalidRequest("a chunk came before the head; send the head first")
-        else:
-            assembly.add(message.chunk.data)
-    if head is None or assembly is None:
-        raise InvalidRequest("no head came; send the head, then chunks")
-    return head, assembly.bytes()
+            raise InvalidRequest("a second head came; send one head, then chunks")
+        assembly.add(message.chunk.data)
+    return assembly.bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from underpaint.orchestrator.api.in_flight import InFlight
 from underpaint.orchestrator.api.ledger import LedgerServicer
 from underpaint.orchestrator.api.policy import PolicyServicer
 from underpaint.orchestrator.api.promotions import PromotionsServicer
@@ -27,7 +28,10 @@ class Servicer(PromotionsServicer, LedgerServicer, PolicyServicer):
         auditor: Auditor,
         policies: PolicyService,
         callers: Callers,
+        in_flight: InFlight,
     ) -> None:
-        PromotionsServicer.__init__(self, quoting=quoting, promoting=promoting, callers=callers)
+        PromotionsServicer.__init__(
+            self, quoting=quoting, promoting=promoting, callers=callers, in_flight=in_flight
+        )
         LedgerServicer.__init__(self, ledger=promoting.store, auditor=auditor, callers=callers)
         PolicyServicer.__init__(self, policies=policies, store=promoting.store, callers=callers)

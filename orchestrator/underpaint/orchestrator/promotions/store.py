@@ -98,9 +98,10 @@ class PromotionStore(LedgerStore, ArchiveStore, Protocol):
         """Lets go of connections."""
 
     def listen(self, topic: str) -> AbstractContextManager[asyncio.Event]:
-        """An event set when something about the topic may have changed.
+        """An event set when something about the topic may have changed: then look.
 
-        A hint that may be lost: wait on it with a timeout, then look.
+        News of a promotion comes at once or, if it was lost, a second or two later; news of
+        WORK may be lost for good: wait on it with a timeout.
         """
 
     # Quotes

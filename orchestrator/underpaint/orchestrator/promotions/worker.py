@@ -40,7 +40,7 @@ HASHED_AT_ONCE: Final = 128 * 1024  # bytes; of less, the way to a thread takes 
 STORE_AGAIN_S: Final = 2.0
 INSIST_EVERY_S: Final = 0.5
 SETTLE_GRACE_S: Final = 2.0
-CANCEL_LOOK_S: Final = 0.4  # news of a cancel may be lost; looking is not
+END_AGAIN_S: Final = 0.4
 
 
 class _Cancelled(Exception):
@@ -256,23 +256,24 @@ class Worker:
             LeaseLost: another worker has it.
             _Cancelled: the artist wants it no more.
         """
-        last_renewed = time.monotonic()
+        renew_at = time.monotonic() + self.lease_s / 3
         with self.store.listen(lease.promotion.id) as news:
             while True:
                 news.clear()
                 try:
-                    if time.monotonic() >= last_renewed + self.lease_s / 3:
+                    if time.monotonic() >= renew_at:
                         cancelled = await self.store.renew(lease)
-                        last_renewed = time.monotonic()
+                        renew_at = time.monotonic() + self.lease_s / 3
                     else:
                         cancelled = await self.store.cancelled(lease)
                 except LedgerUnavailable as error:
                     # The work goes on: whether the lease was lost is decided by its fence.
                     log.warning("the lease of %s is not renewed: %s", lease.promotion.id, error)
                     cancelled = False
+                    renew_at = min(renew_at, time.monotonic() + INSIST_EVERY_S)
                 if cancelled:
                     raise _Cancelled
-                await notified(news, CANCEL_LOOK_S)
+                await notified(news, max(0, renew_at - time.monotonic()))
 
 
 async def _ended(*sides: asyncio.Task[Any]) -> None:
@@ -280,7 +281,7 @@ async def _ended(*sides: asyncio.Task[Any]) -> None:
     while running := [side for side in sides if not side.done()]:
         for side in running:
             side.cancel()
-        await asyncio.wait(running, timeout=CANCEL_LOOK_S)
+        await asyncio.wait(running, timeout=END_AGAIN_S)
     await asyncio.gather(*sides, return_exceptions=True)
 
 

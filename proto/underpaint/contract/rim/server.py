@@ -210,8 +210,12 @@ async def start_server(
     credentials = TlsDirectory(tls_dir).server_credentials() if tls_dir else None
     server = grpc.aio.server(
         interceptors=[rim],
-        # Two servers on one port would share its calls silently.
-        options=[("grpc.so_reuseport", 0)],
+        options=[
+            # Two servers on one port would share its calls silently.
+            ("grpc.so_reuseport", 0),
+            # Otherwise gRPC takes in megabytes of a stream that nobody reads, before any budget.
+            ("grpc.http2.bdp_probe", 0),
+        ],
     )
     register(server)
     own = readiness or Readiness()

@@ -32,7 +32,7 @@ def test_a_long_directory_gets_a_private_socket_elsewhere(tmp_path: Path) -> Non
 def test_an_old_server_on_path_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, version in (("valkey-server", "6.2.0"), ("redis-server", "7.2.4")):
+    for name, version in (("valkey-server", "7.0.15"), ("redis-server", "7.2.4")):
         server = tmp_path / name
         server.write_text(f"#!/bin/sh\necho Redis server v={version} sha=0\n")
         server.chmod(0o755)

@@ -25,6 +25,7 @@ class RedisApprovals:
         approval: Approval,
     ) -> Promotion:
         """Keeps a promotion for its approval, and its quote open."""
+        self._ledger.check_safe()
         verdict, *answer = await self._run(
             "wait",
             promotion_id,

@@ -8,6 +8,6 @@ if promotion.state == 'reserved' then
   if wrong then return wrong end
 elseif promotion.state == 'running' then
   redis.call('HSET', promotion_key(id), 'cancel', '1')
-  ring(id)
+  tell(id, 'cancel')
 end
 return {'stored', stored(id)}

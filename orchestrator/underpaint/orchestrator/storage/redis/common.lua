@@ -21,6 +21,8 @@
 --   :kept:SHA256   for an hour: a promotion has it   :sweeping:SHA256  it is being removed
 --   :promotions:ORGANISATION, :dead:ORGANISATION  sorted sets, by :sequence
 --   :waiting       sorted set, by when an approval must be there
+--   :news          hash: the last news of each promotion that has not ended, so that one
+--                  HMGET looks for all that are watched
 --   :dead          sorted set, by :sequence: what failed and was not retried
 --   :secret        random bytes that page tokens are sealed with
 -- Archived promotions:
@@ -127,11 +129,23 @@ local function stored(id) return redis.call('HGETALL', promotion_key(id)) end
 
 local function ring(topic) redis.call('PUBLISH', root .. ':bell', topic) end
 
+-- Tells watchers of a promotion; `last` differs from what was told before, '' is the end.
+local function tell(id, last)
+  if last == '' then
+    redis.call('HDEL', root .. ':news', id)
+  else
+    redis.call('HSET', root .. ':news', id, last)
+  end
+  ring(id)
+end
+
+local ENDED = {settled = true, released = true, expired = true}
+
 local function event(id, state, message, step, steps, preview)
   local last = redis.call('XADD', root .. ':events:' .. id, '*', 'state', state,
     'message', message, 'step', step or '0', 'steps', steps or '0', 'preview', preview or '')
   redis.call('HSET', promotion_key(id), 'last_event', last)
-  ring(id)
+  tell(id, ENDED[state] and '' or last)
 end
 
 -- What waits is in sorted sets and only what is leased in the stream: a stream can neither

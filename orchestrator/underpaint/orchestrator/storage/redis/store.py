@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
+from typing_extensions import override
 from underpaint.contract.errors import InvalidRequest, LedgerUnavailable
+from underpaint.contract.promotion import Promotion, PromotionRequest
 from underpaint.orchestrator.notifier import Notifier
 from underpaint.orchestrator.promotions.archive import Archive
+from underpaint.orchestrator.promotions.store import OpenQuote
 from underpaint.orchestrator.storage.redis import connection
+from underpaint.orchestrator.storage.redis.news import News
 from underpaint.orchestrator.storage.redis.queue import RedisQueue
+from underpaint.orchestrator.storage.redis.safety import Guard
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +31,8 @@ class RedisStore(RedisQueue):
         *,
         lease_s: float,
         archive: Archive | None = None,
+        accept_data_loss: bool = False,
+        check_every_s: float = 60.0,
         root: str = "{underpaint}",
     ) -> None:
         """Makes clients; nothing is connected yet.
@@ -33,22 +41,30 @@ class RedisStore(RedisQueue):
             url: redis://, rediss:// or unix://.
             lease_s: seconds without a heartbeat after which work is given to another.
             archive: where finished promotions are looked for that are no longer in Redis.
+            accept_data_loss: whether a Redis will do that may lose what it acknowledged.
+            check_every_s: how often it is looked at whether it may.
             root: a hash tag; all keys begin with it.
 
         Raises:
             InvalidRequest: the URL is malformed.
         """
         super().__init__(url, root, archive, lease_s=lease_s)
-        self._news: Any = connection.connect(url, blocking=True)
         self._notifier = Notifier()
-        self._listening: asyncio.Task[None] | None = None
+        self._news = News(url, self._key("bell"), self._notifier, self._last_news)
+        self._guard = Guard(accept_data_loss=accept_data_loss)
+        self._redis.greet = self._greet
+        self._check_every_s = check_every_s
+        self._checking: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Checks that Redis answers and begins to listen for news.
+        """Checks that Redis answers and keeps what it is given, and begins to listen for news.
 
         Raises:
-            InvalidRequest: its ledger was kept by an earlier version.
+            InvalidRequest: it may lose what it acknowledges, is too old, or its ledger was
+                kept by an earlier version.
         """
+        await self.ping()
+        self._guard.check_at_start()
         with connection.translated():
             kept, numbered = [
                 await self._redis.exists(self._key(name)) for name in ("ledger", "entries")
@@ -59,33 +75,70 @@ class RedisStore(RedisQueue):
                 "numbers; use another --data-dir or --redis-url"
             )
         await self.expire_due(0)  # scripts run too
-        if self._listening is None:
-            self._listening = asyncio.create_task(self._listen(), name="ledger news")
+        self._news.start()
+        if self._checking is None:
+            self._checking = asyncio.create_task(self._check_forever(), name="ledger: check Redis")
 
     async def close(self) -> None:
         """Lets go of connections."""
-        if self._listening is not None:
-            self._listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listening
-        await self._news.aclose()
+        if self._checking is not None:
+            self._checking.cancel()
+            await asyncio.gather(self._checking, return_exceptions=True)
+        await self._news.stop()
         await self._redis.aclose()
+
+    async def ping(self) -> None:
+        """Raises LedgerUnavailable if Redis does not answer."""
+        with connection.translated():
+            await self._redis.ping()
+
+    def check_safe(self) -> None:
+        """Raises LedgerUnavailable if what is acknowledged now might be lost."""
+        self._guard.check()
+
+    @override
+    async def promote(
+        self,
+        promotion_id: str,
+        content: str,
+        request: PromotionRequest,
+        open_quote: OpenQuote,
+        reservation_s: float,
+        approved_by: str = "",
+    ) -> Promotion:
+        """Reserves and enqueues, unless Redis has become one that may lose it."""
+        self.check_safe()
+        return await super().promote(
+            promotion_id, content, request, open_quote, reservation_s, approved_by
+        )
+
+    async def claim_artifacts(self, claim: str) -> str:
+        """Binds the ledger to an artifact store, if it is to none yet; returns whose it is."""
+        with connection.translated():
+            await self._redis.set(self._key("artifacts"), claim, nx=True)
+            bound = await self._redis.get(self._key("artifacts"))
+        return str(bound.decode())
 
     def listen(self, topic: str) -> AbstractContextManager[asyncio.Event]:
         """An event set when the topic has news."""
         return self._notifier.listen(topic)
 
-    async def _listen(self) -> None:
-        """Rings the bell of this process for what scripts publish; never gives up."""
+    async def _last_news(self, promotion_ids: Sequence[str]) -> Sequence[bytes | None]:
+        with connection.translated():
+            told: list[bytes | None] = await self._redis.hmget(self._key("news"), promotion_ids)
+        return told
+
+    async def _greet(self, ask: Any) -> None:
+        """Looks at whom a new connection has reached, before anything is asked of it."""
+        await self._guard.look(ask)
+        self._news.subscribe()
+
+    async def _check_forever(self) -> None:
         while True:
+            await asyncio.sleep(self._check_every_s)
             try:
                 with connection.translated():
-                    async with self._news.pubsub() as subscription:
-                        await subscription.subscribe(self._key("bell"))
-                        self._notifier.notify_all()
-                        async for message in subscription.listen():
-                            if message["type"] == "message":
-                                self._notifier.notify(message["data"].decode())
+                    await self._guard.look(self._redis.ask)
             except LedgerUnavailable as error:
-                log.warning("no news for now: %s", error)
-                await asyncio.sleep(0.5)
+                log.warning("Redis is let go: %s", error)
+                self._redis.drop(str(error))
