@@ -9,7 +9,7 @@ GENERATE = $(BIN)/python $(PROTOC) --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-g
 	--python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) \
 	proto/underpaint/v1/*.proto
 
-.PHONY: demo test check bench bench-control soak proto clean
+.PHONY: demo test check bench bench-control soak keep-release proto clean
 
 demo: $(READY)
 	$(BIN)/underpaint demo
@@ -41,6 +41,13 @@ MINUTES ?= 10
 SEED ?= 1
 soak: $(READY)
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) --seed $(SEED)
+
+# The control plane of this version, for those that follow to be run beside it.
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+keep-release:
+	mkdir -p tests/data/releases
+	git archive HEAD proto/underpaint orchestrator/underpaint | xz -9 \
+		> tests/data/releases/underpaint-$(VERSION).tar.xz
 
 proto: $(READY)
 	$(call GENERATE,proto)

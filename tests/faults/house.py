@@ -226,7 +226,18 @@ class House:
         environ: Mapping[str, str] | None = None,
     ) -> Orchestrator:
         """An orchestrator, behind a proxy to Redis if one is given."""
-        process = self.run(
+        process = self.run_orchestrator(*flags, redis=redis, cloud=cloud, environ=environ)
+        return Orchestrator(process, self.client(await process.listening()))
+
+    def run_orchestrator(
+        self,
+        *flags: str,
+        redis: Proxy | None = None,
+        cloud: str = "",
+        environ: Mapping[str, str] | None = None,
+    ) -> Process:
+        """The same, whether or not it comes to listen."""
+        return self.run(
             "orchestrator",
             *(sys.executable, "-m", "underpaint.orchestrator", "--listen", "127.0.0.1:0"),
             *("--redis-url", f"redis://{redis.address}/0" if redis else self.url),
@@ -235,7 +246,6 @@ class House:
             *("--redis-wait-s", "60", *flags),
             environ=environ,
         )
-        return Orchestrator(process, self.client(await process.listening()))
 
     def client(self, address: str) -> Client:
         client = Client(address)

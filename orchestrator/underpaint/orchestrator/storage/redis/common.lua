@@ -40,10 +40,14 @@
 --   :closed        hash: of days that have none any more the artifact with their spend, by day
 --   :over          the last day that is over, in days since 1970: nothing can be reserved on it
 --   :scopes        set of all scopes             :budgets        set of those with a limit
+--   :schema        that of the ledger, set with its first entry
 --   :prices        hash: digest of the price table by version
 --   :frozen        why nothing may be reserved   :checkpoint     hash: entry, number, sha256
 
 local root = KEYS[1]
+-- What records and ledger mean. A version that could not be worked on by the one before raises
+-- it: a record of a higher one is left to whoever knows it, a ledger of a higher one is refused.
+local SCHEMA = 2
 local WORK, GROUP = root .. ':work', 'dispatchers'
 local DELAYED, DEADLINES = root .. ':delayed', root .. ':deadlines'
 -- Finished promotions keep their events this long; the record stays.
@@ -104,6 +108,9 @@ local function keep(sha256)
   redis.call('ZREM', EXPECTED, sha256)
   redis.call('SET', kept_key(sha256), '1', 'PX', KEPT_MS)
 end
+
+-- Whether a record is of a later version, which alone knows what to do with it.
+local function of_later(schema) return tonumber(schema or '0') > SCHEMA end
 
 -- Numbers a promotion that has just been made.
 local function number(id)
@@ -214,6 +221,7 @@ end
 -- One line of the ledger, numbered without a gap.
 local function entry(kind, ...)
   local number = redis.call('INCR', root .. ':entries')
+  if number == 1 then redis.call('SET', root .. ':schema', SCHEMA) end
   redis.call('XADD', root .. ':ledger', '*', 'number', number, 'kind', kind, ...)
 end
 

@@ -8,10 +8,11 @@ local rows = redis.call('ZRANGE', root .. ':promotions', '(' .. ARGV[3], '+inf',
   'LIMIT', 0, most, 'WITHSCORES')
 local found = {}
 for index = 1, #rows, 2 do
-  local kept = redis.call('HMGET', promotion_key(rows[index]), 'state', 'updated', 'created')
+  local kept = redis.call('HMGET', promotion_key(rows[index]), 'state', 'updated', 'created',
+    'schema')
   if tonumber(kept[3]) > before then return {'0', found} end
   local final = kept[1] == 'settled' or kept[1] == 'released' or kept[1] == 'expired'
-  if final and tonumber(kept[2]) <= before then
+  if final and tonumber(kept[2]) <= before and not of_later(kept[4]) then
     found[#found + 1] = {rows[index + 1], stored(rows[index])}
   end
 end

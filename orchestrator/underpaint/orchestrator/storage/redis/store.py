@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Final
 
 from typing_extensions import override
 from underpaint.contract.errors import InvalidRequest, LedgerUnavailable
@@ -20,6 +20,8 @@ from underpaint.orchestrator.storage.redis.queue import RedisQueue
 from underpaint.orchestrator.storage.redis.safety import Guard
 
 log = logging.getLogger(__name__)
+
+SCHEMA: Final = 2  # of `common.lua`
 
 
 class RedisStore(RedisQueue):
@@ -61,23 +63,27 @@ class RedisStore(RedisQueue):
 
         Raises:
             InvalidRequest: it may lose what it acknowledges, is too old, or its ledger was
-                kept by an earlier version.
+                kept by a version that this one cannot work beside.
         """
         await self.ping()
         self._guard.check_at_start()
-        with connection.translated():
-            kept, numbered = [
-                await self._redis.exists(self._key(name)) for name in ("ledger", "entries")
-            ]
-        if kept and not numbered:
-            raise InvalidRequest(
-                "this Redis holds the ledger of an earlier version, whose entries have no "
-                "numbers; use another --data-dir or --redis-url"
-            )
+        await self._check_schema()
         await self.expire_due(0)  # scripts run too
         self._news.start()
         if self._checking is None:
             self._checking = asyncio.create_task(self._check_forever(), name="ledger: check Redis")
+
+    async def _check_schema(self) -> None:
+        with connection.translated():
+            schema = await self._redis.get(self._key("schema"))
+            if schema is None and not await self._redis.exists(self._key("ledger")):
+                return  # the first entry of the ledger says it
+        age = "an earlier" if schema is None or int(schema) < SCHEMA else "a later"
+        if schema is None or int(schema) != SCHEMA:
+            raise InvalidRequest(
+                f"this Redis holds the ledger of {age} version, which this one cannot work on; "
+                "use that version, or another --data-dir or --redis-url"
+            )
 
     async def close(self) -> None:
         """Lets go of connections."""

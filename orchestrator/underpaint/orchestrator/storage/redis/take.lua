@@ -30,12 +30,12 @@ local function take(entry, id)
   return true
 end
 
--- The engine of a promotion that is there.
+-- The engine of a promotion that is there, and whether a later version made it.
 local function engine_of(id)
   local promotion = load(id)
-  if not promotion.quote then return nil end
+  if not promotion.quote then return nil, false end
   local _, _, engine = place_of(promotion)
-  return engine
+  return engine, of_later(promotion.schema)
 end
 
 -- Whose turn it is at an engine: interactive before batch, but every so many are batch's.
@@ -70,6 +70,8 @@ end
 -- Work whose lease has lapsed, a page at a time: what is at an engine without room must not
 -- hide what is behind it.
 local PAGE = 100
+-- That what a later version made is left to its workers, before it is looked at again.
+local LEFT_MS = 2000
 local after, new = '-', false
 repeat
   local lapsed = redis.pcall('XPENDING', WORK, GROUP, 'IDLE', lease_ms, after, '+', PAGE)
@@ -79,8 +81,9 @@ repeat
   end
   for _, pending in ipairs(lapsed) do
     local entry = redis.call('XRANGE', WORK, pending[1], pending[1])[1]
-    local engine = entry and engine_of(entry[2][2])
-    if not engine or room_at(engine) > 0 then
+    local engine, later_version
+    if entry then engine, later_version = engine_of(entry[2][2]) end
+    if not later_version and (not engine or room_at(engine) > 0) then
       for _, claimed in ipairs(redis.call('XCLAIM', WORK, GROUP, consumer, lease_ms, pending[1])) do
         if take(claimed[1], claimed[2][2]) then hold(engine) end
       end
@@ -102,7 +105,11 @@ while true do
   local id = redis.call('ZPOPMIN', queue_key(lane, party))[1]
   local had = redis.call('ZSCORE', turns_key(lane), party)
   next_turn(lane, party)
-  if id then
+  local _, later_version
+  if id then _, later_version = engine_of(id) end
+  if later_version then -- out of the way, so that a worker that knows it is next to look
+    redis.call('ZADD', DELAYED, later(now(), LEFT_MS), id)
+  elseif id then
     local entry = redis.call('XADD', WORK, '*', 'promotion', id)
     redis.call('HSET', promotion_key(id), 'entry', entry, 'turn', had)
     hold(engine)

@@ -22,7 +22,7 @@ local due = later(at, within)
 -- In this order: a time of nothing deletes the quote.
 redis.call('HSET', key, 'promoted', id)
 redis.call('PEXPIRE', key, within)
-redis.call('HSET', promotion_key(id), 'id', id, 'content', content, 'request', request,
+redis.call('HSET', promotion_key(id), 'id', id, 'schema', SCHEMA, 'content', content, 'request', request,
   'quote', quote, 'price', price, 'max', kept[2], 'scopes', scopes, 'day', '', 'state', 'waiting',
   'created', at, 'updated', at, 'attempts', '0', 'refusals', '0', 'fence', '0',
   'reason', reason, 'overruns', '', 'due', due)
