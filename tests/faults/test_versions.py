@@ -6,14 +6,16 @@ And what a later version made, which this one does not know: it is kept, shown a
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from underpaint.contract.promotion import PromotionState
 from underpaint.sdk import AsyncUnderpaint
+from underpaint.v1 import orchestrator_pb2 as pb
 
 from tests.faults.books import audit
-from tests.faults.house import ROOT, House, Orchestrator, small, until
+from tests.faults.house import ROOT, SMALL, House, Orchestrator, small, until
 from tests.faults.releases import RELEASES, environ_of
 
 FINISHED_S = 60
@@ -25,6 +27,10 @@ rules:
   - name: all
     route: full
 """
+
+
+def asking(strength: float) -> pb.PromotionRequest:
+    return small(request=replace(SMALL, strength=strength))
 
 
 @pytest.fixture(params=RELEASES, ids=lambda release: release.name)
@@ -49,7 +55,7 @@ async def test_what_one_version_quoted_the_other_promotes(
     house: House, beside: tuple[Orchestrator, Orchestrator], quoted_by: int
 ) -> None:
     asked, other = beside[quoted_by].client, beside[1 - quoted_by].client
-    sent = small(strength=0.4)
+    sent = asking(0.4)
     quote = await asked.quote(sent)
     await other.promote("promotion-1", sent, quote_id=quote.id)
     for client in (asked, other):
@@ -62,7 +68,7 @@ async def test_what_waits_at_one_version_the_other_approves(
     house: House, beside: tuple[Orchestrator, Orchestrator], promoted_at: int
 ) -> None:
     asked, other = beside[promoted_at].client, beside[1 - promoted_at].client
-    waiting = await asked.promote("promotion-1", small(strength=0.9))
+    waiting = await asked.promote("promotion-1", asking(0.9))
     assert waiting.state is PromotionState.WAITING
     assert (await other.approve("promotion-1")).approved_by
     assert (await asked.finished("promotion-1")).state is PromotionState.SETTLED
@@ -72,7 +78,7 @@ async def test_both_versions_work_and_the_money_adds_up(
     house: House, beside: tuple[Orchestrator, Orchestrator]
 ) -> None:
     for number in range(20):
-        await beside[number % 2].client.promote(f"promotion-{number:02d}", small(strength=0.4))
+        await beside[number % 2].client.promote(f"promotion-{number:02d}", asking(0.4))
     for number in range(20):
         finished = await beside[1 - number % 2].client.finished(f"promotion-{number:02d}")
         assert finished.state is PromotionState.SETTLED
@@ -80,7 +86,7 @@ async def test_both_versions_work_and_the_money_adds_up(
         async with AsyncUnderpaint(orchestrator=each.client.address) as sdk:
             assert (await sdk.verify_ledger()).mismatches == ()
     sent = {f"promotion-{number:02d}" for number in range(20)}
-    assert (await audit(house.url, house.data_folder, sent)).kept
+    assert (await audit(house.url, house.data_folder, sent)).details == []
 
 
 async def test_what_a_later_version_made_is_shown_and_left_to_it(house: House) -> None:
