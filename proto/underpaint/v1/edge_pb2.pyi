@@ -3,6 +3,9 @@ import datetime
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from underpaint.v1 import common_pb2 as _common_pb2
 from underpaint.v1 import orchestrator_pb2 as _orchestrator_pb2
+from underpaint.v1 import ledger_pb2 as _ledger_pb2
+from underpaint.v1 import policy_pb2 as _policy_pb2
+from underpaint.v1 import promotion_pb2 as _promotion_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -149,9 +152,9 @@ class KeepPromotionRequest(_message.Message):
     PROMOTION_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
     promotion_id: str
-    promotion: _orchestrator_pb2.PromotionRequest
+    promotion: _promotion_pb2.PromotionRequest
     accepted_usd_micros: int
-    def __init__(self, promotion_id: _Optional[str] = ..., promotion: _Optional[_Union[_orchestrator_pb2.PromotionRequest, _Mapping]] = ..., accepted_usd_micros: _Optional[int] = ...) -> None: ...
+    def __init__(self, promotion_id: _Optional[str] = ..., promotion: _Optional[_Union[_promotion_pb2.PromotionRequest, _Mapping]] = ..., accepted_usd_micros: _Optional[int] = ...) -> None: ...
 
 class KeepPromotionResponse(_message.Message):
     __slots__ = ("item",)
@@ -181,9 +184,9 @@ class SendOutboxResponse(_message.Message):
     __slots__ = ("sent", "left")
     SENT_FIELD_NUMBER: _ClassVar[int]
     LEFT_FIELD_NUMBER: _ClassVar[int]
-    sent: _containers.RepeatedCompositeFieldContainer[_orchestrator_pb2.Promotion]
+    sent: _containers.RepeatedCompositeFieldContainer[_promotion_pb2.Promotion]
     left: _containers.RepeatedCompositeFieldContainer[OutboxItem]
-    def __init__(self, sent: _Optional[_Iterable[_Union[_orchestrator_pb2.Promotion, _Mapping]]] = ..., left: _Optional[_Iterable[_Union[OutboxItem, _Mapping]]] = ...) -> None: ...
+    def __init__(self, sent: _Optional[_Iterable[_Union[_promotion_pb2.Promotion, _Mapping]]] = ..., left: _Optional[_Iterable[_Union[OutboxItem, _Mapping]]] = ...) -> None: ...
 
 class DropOutboxRequest(_message.Message):
     __slots__ = ("promotion_id",)

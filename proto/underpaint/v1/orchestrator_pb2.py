@@ -22,151 +22,21 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
-from underpaint.v1 import common_pb2 as underpaint_dot_v1_dot_common__pb2
+from underpaint.v1 import ledger_pb2 as underpaint_dot_v1_dot_ledger__pb2
+from underpaint.v1 import policy_pb2 as underpaint_dot_v1_dot_policy__pb2
+from underpaint.v1 import promotion_pb2 as underpaint_dot_v1_dot_promotion__pb2
 
+from underpaint.v1.ledger_pb2 import *
+from underpaint.v1.policy_pb2 import *
+from underpaint.v1.promotion_pb2 import *
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n underpaint/v1/orchestrator.proto\x12\runderpaint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aunderpaint/v1/common.proto\"L\n\x07\x41\x63\x63ount\x12\x14\n\x0corganisation\x18\x01 \x01(\t\x12\x0c\n\x04team\x18\x02 \x01(\t\x12\x0f\n\x07project\x18\x03 \x01(\t\x12\x0c\n\x04user\x18\x04 \x01(\t\"\x88\x03\n\x10PromotionRequest\x12\x31\n\x07request\x18\x01 \x01(\x0b\x32 .underpaint.v1.GenerationRequest\x12)\n\ninit_image\x18\x02 \x01(\x0b\x32\x15.underpaint.v1.Digest\x12\x12\n\ninit_width\x18\x03 \x01(\r\x12\x13\n\x0binit_height\x18\x04 \x01(\r\x12\'\n\x07privacy\x18\x05 \x01(\x0e\x32\x16.underpaint.v1.Privacy\x12\'\n\x07\x61\x63\x63ount\x18\x06 \x01(\x0b\x32\x16.underpaint.v1.Account\x12\x0e\n\x06\x65ngine\x18\x07 \x01(\t\x12\x10\n\x08\x64raft_id\x18\x08 \x01(\t\x12\x13\n\x0b\x64raft_model\x18\t \x01(\t\x12\x12\n\ndraft_seed\x18\n \x01(\x03\x12\x13\n\x0b\x64raft_count\x18\x0b \x01(\r\x12)\n\x08priority\x18\x0c \x01(\x0e\x32\x17.underpaint.v1.Priority\x12\x10\n\x08retry_of\x18\r \x01(\t\"\xab\x01\n\x0bRuleVerdict\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0f\n\x07matched\x18\x02 \x01(\x08\x12\x0f\n\x07\x64\x65\x63ided\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x30\n\x03saw\x18\x05 \x03(\x0b\x32#.underpaint.v1.RuleVerdict.SawEntry\x1a*\n\x08SawEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"*\n\x08\x41pproval\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x10\n\x08within_s\x18\x02 \x01(\r\"\xc0\x04\n\x05Quote\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x16\n\x0emax_usd_micros\x18\x03 \x01(\x03\x12\x1b\n\x13price_table_version\x18\x04 \x01(\t\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08verdicts\x18\x06 \x03(\x0b\x32\x1a.underpaint.v1.RuleVerdict\x12\'\n\x05lines\x18\x07 \x03(\x0b\x32\x18.underpaint.v1.QuoteLine\x12\x1d\n\x15\x63loud_only_usd_micros\x18\x08 \x01(\x03\x12\x31\n\x07request\x18\t \x01(\x0b\x32 .underpaint.v1.GenerationRequest\x12/\n\x05\x61sked\x18\n \x01(\x0b\x32 .underpaint.v1.GenerationRequest\x12)\n\x08\x61pproval\x18\x0b \x01(\x0b\x32\x17.underpaint.v1.Approval\x12\x16\n\x0epolicy_version\x18\x0c \x01(\t\x12.\n\x05\x66\x61\x63ts\x18\r \x03(\x0b\x32\x1f.underpaint.v1.Quote.FactsEntry\x12)\n\x08priority\x18\x0e \x01(\x0e\x32\x17.underpaint.v1.Priority\x12\x10\n\x08warnings\x18\x14 \x03(\t\x1a,\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"-\n\tQuoteLine\x12\x0c\n\x04what\x18\x01 \x01(\t\x12\x12\n\nusd_micros\x18\x02 \x01(\x03\"B\n\x0cQuoteRequest\x12\x32\n\tpromotion\x18\x01 \x01(\x0b\x32\x1f.underpaint.v1.PromotionRequest\"4\n\rQuoteResponse\x12#\n\x05quote\x18\x01 \x01(\x0b\x32\x14.underpaint.v1.Quote\"i\n\x0bPromoteHead\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x10\n\x08quote_id\x18\x02 \x01(\t\x12\x32\n\tpromotion\x18\x03 \x01(\x0b\x32\x1f.underpaint.v1.PromotionRequest\"k\n\x0ePromoteRequest\x12*\n\x04head\x18\x01 \x01(\x0b\x32\x1a.underpaint.v1.PromoteHeadH\x00\x12%\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x14.underpaint.v1.ChunkH\x00\x42\x06\n\x04part\">\n\x0fPromoteResponse\x12+\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.underpaint.v1.Promotion\"\xbe\x01\n\x07Lineage\x12\x14\n\x0c\x64raft_sha256\x18\x01 \x01(\t\x12\x10\n\x08\x64raft_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64raft_model\x18\x03 \x01(\t\x12\x12\n\ndraft_seed\x18\x04 \x01(\x03\x12\x0e\n\x06\x65ngine\x18\x05 \x01(\t\x12\r\n\x05model\x18\x06 \x01(\t\x12\x10\n\x08upscaler\x18\x07 \x01(\t\x12\x31\n\x07request\x18\x08 \x01(\x0b\x32 .underpaint.v1.GenerationRequest\"\xc1\x01\n\x07Receipt\x12\x19\n\x11quoted_usd_micros\x18\x01 \x01(\x03\x12\x1a\n\x12\x63harged_usd_micros\x18\x02 \x01(\x03\x12\x1d\n\x15\x63loud_only_usd_micros\x18\x03 \x01(\x03\x12\x1b\n\x13price_table_version\x18\x04 \x01(\t\x12\x13\n\x0bgpu_seconds\x18\x05 \x01(\x01\x12.\n\nsettled_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe4\x03\n\tPromotion\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.underpaint.v1.PromotionState\x12\x32\n\tpromotion\x18\x03 \x01(\x0b\x32\x1f.underpaint.v1.PromotionRequest\x12#\n\x05quote\x18\x04 \x01(\x0b\x32\x14.underpaint.v1.Quote\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\r\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\'\n\x08\x61rtifact\x18\t \x01(\x0b\x32\x15.underpaint.v1.Digest\x12\'\n\x07lineage\x18\n \x01(\x0b\x32\x16.underpaint.v1.Lineage\x12\'\n\x07receipt\x18\x0b \x01(\x0b\x32\x16.underpaint.v1.Receipt\x12\x13\n\x0b\x61pproved_by\x18\x0c \x01(\t\x12\x0c\n\x04\x64\x65\x61\x64\x18\r \x01(\x08\x12\x12\n\nretried_as\x18\x0e \x01(\t\x12\x10\n\x08warnings\x18\x14 \x03(\t\"<\n\x0cWatchRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_event_id\x18\x02 \x01(\t\"\xb1\x01\n\x0ePromotionEvent\x12\n\n\x02id\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x1d.underpaint.v1.PromotionState\x12\x0c\n\x04step\x18\x04 \x01(\r\x12\r\n\x05steps\x18\x05 \x01(\r\x12\x0f\n\x07preview\x18\x06 \x01(\x0c\x12\x0f\n\x07message\x18\x07 \x01(\t\"=\n\rWatchResponse\x12,\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1d.underpaint.v1.PromotionEvent\"%\n\rCancelRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\"=\n\x0e\x43\x61ncelResponse\x12+\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.underpaint.v1.Promotion\"+\n\x13GetPromotionRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\"C\n\x14GetPromotionResponse\x12+\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.underpaint.v1.Promotion\"L\n\x15ListPromotionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x65\x61\x64\x18\x03 \x01(\x08\"_\n\x16ListPromotionsResponse\x12,\n\npromotions\x18\x01 \x03(\x0b\x32\x18.underpaint.v1.Promotion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x12GetArtifactRequest\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x14\n\x0cpromotion_id\x18\x02 \x01(\t\"m\n\x13GetArtifactResponse\x12\'\n\x06\x64igest\x18\x01 \x01(\x0b\x32\x15.underpaint.v1.DigestH\x00\x12%\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x14.underpaint.v1.ChunkH\x00\x42\x06\n\x04part\"\xc8\x01\n\x06\x42udget\x12\r\n\x05scope\x18\x01 \x01(\t\x12\x18\n\x10limit_usd_micros\x18\x02 \x01(\x03\x12\x18\n\x10spent_usd_micros\x18\x03 \x01(\x03\x12\x1b\n\x13reserved_usd_micros\x18\x04 \x01(\x03\x12+\n\x06period\x18\x05 \x01(\x0e\x32\x1b.underpaint.v1.BudgetPeriod\x12\x0c\n\x04soft\x18\x06 \x01(\x08\x12\x10\n\x08\x66rom_day\x18\x07 \x01(\t\x12\x11\n\tuntil_day\x18\x08 \x01(\t\"\xab\x01\n\x10SetBudgetRequest\x12\r\n\x05scope\x18\x01 \x01(\t\x12\x18\n\x10limit_usd_micros\x18\x02 \x01(\x03\x12+\n\x06period\x18\x03 \x01(\x0e\x32\x1b.underpaint.v1.BudgetPeriod\x12\x0c\n\x04soft\x18\x04 \x01(\x08\x12\x10\n\x08\x66rom_day\x18\x05 \x01(\t\x12\x11\n\tuntil_day\x18\x06 \x01(\t\x12\x0e\n\x06remove\x18\x07 \x01(\x08\":\n\x11SetBudgetResponse\x12%\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x15.underpaint.v1.Budget\"\x14\n\x12ListBudgetsRequest\"=\n\x13ListBudgetsResponse\x12&\n\x07\x62udgets\x18\x01 \x03(\x0b\x32\x15.underpaint.v1.Budget\"?\n\x0fGetSpendRequest\x12\r\n\x05scope\x18\x01 \x01(\t\x12\n\n\x02\x62y\x18\x02 \x03(\t\x12\x11\n\tsince_day\x18\x03 \x01(\t\"v\n\tSpendLine\x12\r\n\x05scope\x18\x01 \x01(\t\x12\x12\n\npromotions\x18\x02 \x01(\r\x12\x1a\n\x12\x63harged_usd_micros\x18\x03 \x01(\x03\x12\x1d\n\x15\x63loud_only_usd_micros\x18\x04 \x01(\x03\x12\x0b\n\x03key\x18\x05 \x03(\t\";\n\x10GetSpendResponse\x12\'\n\x05lines\x18\x01 \x03(\x0b\x32\x18.underpaint.v1.SpendLine\"\x85\x02\n\x0bLedgerEntry\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x03\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x14\n\x0cpromotion_id\x18\x05 \x01(\t\x12\x0e\n\x06scopes\x18\x06 \x03(\t\x12\x0b\n\x03\x64\x61y\x18\x07 \x01(\t\x12\x1b\n\x13reserved_usd_micros\x18\x08 \x01(\x03\x12\x18\n\x10spent_usd_micros\x18\t \x01(\x03\x12\r\n\x05model\x18\n \x01(\t\x12\x1d\n\x15\x63loud_only_usd_micros\x18\x0b \x01(\x03\x12\x0c\n\x04note\x18\x0c \x01(\t\"\x15\n\x13VerifyLedgerRequest\"\x9e\x01\n\x14VerifyLedgerResponse\x12\x0f\n\x07\x65ntries\x18\x01 \x01(\x03\x12\x0e\n\x06number\x18\x02 \x01(\x03\x12\x19\n\x11\x63heckpoint_number\x18\x03 \x01(\x03\x12\x10\n\x08\x62\x61lances\x18\x04 \x01(\x03\x12\x14\n\x0creservations\x18\x05 \x01(\x03\x12\x12\n\nmismatches\x18\x06 \x03(\t\x12\x0e\n\x06\x66rozen\x18\x07 \x01(\t\"5\n\x11ThawLedgerRequest\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x01 \x01(\t\x12\x0f\n\x07rebuild\x18\x02 \x01(\x08\"$\n\x12ThawLedgerResponse\x12\x0e\n\x06\x66rozen\x18\x01 \x01(\t\"&\n\x11ReadLedgerRequest\x12\x11\n\tsince_day\x18\x01 \x01(\t\"A\n\x12ReadLedgerResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.underpaint.v1.LedgerEntry\"/\n\x17\x41pprovePromotionRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\"G\n\x18\x41pprovePromotionResponse\x12+\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.underpaint.v1.Promotion\"=\n\x14\x44\x65nyPromotionRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x02 \x01(\t\"D\n\x15\x44\x65nyPromotionResponse\x12+\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.underpaint.v1.Promotion\"+\n\rPolicyProblem\x12\x0c\n\x04line\x18\x01 \x01(\r\x12\x0c\n\x04told\x18\x02 \x01(\t\"\x12\n\x10GetPolicyRequest\"\x9b\x01\n\x11GetPolicyResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x66ile\x18\x04 \x01(\t\x12.\n\x08problems\x18\x05 \x03(\x0b\x32\x1c.underpaint.v1.PolicyProblem\"\"\n\x12\x43heckPolicyRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\"e\n\x13\x43heckPolicyResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12.\n\x08problems\x18\x02 \x03(\x0b\x32\x1c.underpaint.v1.PolicyProblem\x12\r\n\x05rules\x18\x03 \x01(\r\"/\n\x17\x45xplainPromotionRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\"z\n\rExplainedRule\x12+\n\x07verdict\x18\x01 \x01(\x0b\x32\x1a.underpaint.v1.RuleVerdict\x12\x0f\n\x07reached\x18\x02 \x01(\x08\x12\x0c\n\x04line\x18\x03 \x01(\r\x12\x0c\n\x04when\x18\x04 \x01(\t\x12\x0f\n\x07outcome\x18\x05 \x01(\t\"\x86\x01\n\x18\x45xplainPromotionResponse\x12+\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.underpaint.v1.Promotion\x12+\n\x05rules\x18\x02 \x03(\x0b\x32\x1c.underpaint.v1.ExplainedRule\x12\x10\n\x08in_force\x18\x03 \x01(\x08\"N\n\x13ReplayPolicyRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"<\n\nReplayLine\x12\x0f\n\x07outcome\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\r\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\r\"\x88\x01\n\x0cReplayChange\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x19\n\x11\x62\x65\x66ore_usd_micros\x18\x05 \x01(\x03\x12\x18\n\x10\x61\x66ter_usd_micros\x18\x06 \x01(\x03\"\xc5\x01\n\x14ReplayPolicyResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12(\n\x05lines\x18\x02 \x03(\x0b\x32\x19.underpaint.v1.ReplayLine\x12\x19\n\x11\x62\x65\x66ore_usd_micros\x18\x03 \x01(\x03\x12\x18\n\x10\x61\x66ter_usd_micros\x18\x04 \x01(\x03\x12,\n\x07\x63hanges\x18\x05 \x03(\x0b\x32\x1b.underpaint.v1.ReplayChange\x12\x0f\n\x07\x63hanged\x18\x06 \x01(\r\")\n\x11QuoteRetryRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\"9\n\x12QuoteRetryResponse\x12#\n\x05quote\x18\x01 \x01(\x0b\x32\x14.underpaint.v1.Quote\"?\n\x15RetryPromotionRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x10\n\x08quote_id\x18\x02 \x01(\t\"E\n\x16RetryPromotionResponse\x12+\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.underpaint.v1.Promotion*R\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14PRIORITY_INTERACTIVE\x10\x01\x12\x12\n\x0ePRIORITY_BATCH\x10\x02*\xe1\x01\n\x0ePromotionState\x12\x1f\n\x1bPROMOTION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18PROMOTION_STATE_RESERVED\x10\x01\x12\x1b\n\x17PROMOTION_STATE_RUNNING\x10\x02\x12\x1b\n\x17PROMOTION_STATE_SETTLED\x10\x03\x12\x1c\n\x18PROMOTION_STATE_RELEASED\x10\x04\x12\x1b\n\x17PROMOTION_STATE_EXPIRED\x10\x05\x12\x1b\n\x17PROMOTION_STATE_WAITING\x10\x06*y\n\x0c\x42udgetPeriod\x12\x1d\n\x19\x42UDGET_PERIOD_UNSPECIFIED\x10\x00\x12\x15\n\x11\x42UDGET_PERIOD_DAY\x10\x01\x12\x17\n\x13\x42UDGET_PERIOD_MONTH\x10\x02\x12\x1a\n\x16\x42UDGET_PERIOD_CAMPAIGN\x10\x03\x32\x8d\x0e\n\x13OrchestratorService\x12\x42\n\x05Quote\x12\x1b.underpaint.v1.QuoteRequest\x1a\x1c.underpaint.v1.QuoteResponse\x12J\n\x07Promote\x12\x1d.underpaint.v1.PromoteRequest\x1a\x1e.underpaint.v1.PromoteResponse(\x01\x12\x44\n\x05Watch\x12\x1b.underpaint.v1.WatchRequest\x1a\x1c.underpaint.v1.WatchResponse0\x01\x12\x45\n\x06\x43\x61ncel\x12\x1c.underpaint.v1.CancelRequest\x1a\x1d.underpaint.v1.CancelResponse\x12W\n\x0cGetPromotion\x12\".underpaint.v1.GetPromotionRequest\x1a#.underpaint.v1.GetPromotionResponse\x12]\n\x0eListPromotions\x12$.underpaint.v1.ListPromotionsRequest\x1a%.underpaint.v1.ListPromotionsResponse\x12V\n\x0bGetArtifact\x12!.underpaint.v1.GetArtifactRequest\x1a\".underpaint.v1.GetArtifactResponse0\x01\x12N\n\tSetBudget\x12\x1f.underpaint.v1.SetBudgetRequest\x1a .underpaint.v1.SetBudgetResponse\x12T\n\x0bListBudgets\x12!.underpaint.v1.ListBudgetsRequest\x1a\".underpaint.v1.ListBudgetsResponse\x12K\n\x08GetSpend\x12\x1e.underpaint.v1.GetSpendRequest\x1a\x1f.underpaint.v1.GetSpendResponse\x12W\n\x0cVerifyLedger\x12\".underpaint.v1.VerifyLedgerRequest\x1a#.underpaint.v1.VerifyLedgerResponse\x12Q\n\nThawLedger\x12 .underpaint.v1.ThawLedgerRequest\x1a!.underpaint.v1.ThawLedgerResponse\x12S\n\nReadLedger\x12 .underpaint.v1.ReadLedgerRequest\x1a!.underpaint.v1.ReadLedgerResponse0\x01\x12\x63\n\x10\x41pprovePromotion\x12&.underpaint.v1.ApprovePromotionRequest\x1a\'.underpaint.v1.ApprovePromotionResponse\x12Z\n\rDenyPromotion\x12#.underpaint.v1.DenyPromotionRequest\x1a$.underpaint.v1.DenyPromotionResponse\x12N\n\tGetPolicy\x12\x1f.underpaint.v1.GetPolicyRequest\x1a .underpaint.v1.GetPolicyResponse\x12T\n\x0b\x43heckPolicy\x12!.underpaint.v1.CheckPolicyRequest\x1a\".underpaint.v1.CheckPolicyResponse\x12\x63\n\x10\x45xplainPromotion\x12&.underpaint.v1.ExplainPromotionRequest\x1a\'.underpaint.v1.ExplainPromotionResponse\x12W\n\x0cReplayPolicy\x12\".underpaint.v1.ReplayPolicyRequest\x1a#.underpaint.v1.ReplayPolicyResponse\x12Q\n\nQuoteRetry\x12 .underpaint.v1.QuoteRetryRequest\x1a!.underpaint.v1.QuoteRetryResponse\x12]\n\x0eRetryPromotion\x12$.underpaint.v1.RetryPromotionRequest\x1a%.underpaint.v1.RetryPromotionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n underpaint/v1/orchestrator.proto\x12\runderpaint.v1\x1a\x1aunderpaint/v1/ledger.proto\x1a\x1aunderpaint/v1/policy.proto\x1a\x1dunderpaint/v1/promotion.proto2\x8d\x0e\n\x13OrchestratorService\x12\x42\n\x05Quote\x12\x1b.underpaint.v1.QuoteRequest\x1a\x1c.underpaint.v1.QuoteResponse\x12J\n\x07Promote\x12\x1d.underpaint.v1.PromoteRequest\x1a\x1e.underpaint.v1.PromoteResponse(\x01\x12\x44\n\x05Watch\x12\x1b.underpaint.v1.WatchRequest\x1a\x1c.underpaint.v1.WatchResponse0\x01\x12\x45\n\x06\x43\x61ncel\x12\x1c.underpaint.v1.CancelRequest\x1a\x1d.underpaint.v1.CancelResponse\x12W\n\x0cGetPromotion\x12\".underpaint.v1.GetPromotionRequest\x1a#.underpaint.v1.GetPromotionResponse\x12]\n\x0eListPromotions\x12$.underpaint.v1.ListPromotionsRequest\x1a%.underpaint.v1.ListPromotionsResponse\x12V\n\x0bGetArtifact\x12!.underpaint.v1.GetArtifactRequest\x1a\".underpaint.v1.GetArtifactResponse0\x01\x12N\n\tSetBudget\x12\x1f.underpaint.v1.SetBudgetRequest\x1a .underpaint.v1.SetBudgetResponse\x12T\n\x0bListBudgets\x12!.underpaint.v1.ListBudgetsRequest\x1a\".underpaint.v1.ListBudgetsResponse\x12K\n\x08GetSpend\x12\x1e.underpaint.v1.GetSpendRequest\x1a\x1f.underpaint.v1.GetSpendResponse\x12W\n\x0cVerifyLedger\x12\".underpaint.v1.VerifyLedgerRequest\x1a#.underpaint.v1.VerifyLedgerResponse\x12Q\n\nThawLedger\x12 .underpaint.v1.ThawLedgerRequest\x1a!.underpaint.v1.ThawLedgerResponse\x12S\n\nReadLedger\x12 .underpaint.v1.ReadLedgerRequest\x1a!.underpaint.v1.ReadLedgerResponse0\x01\x12\x63\n\x10\x41pprovePromotion\x12&.underpaint.v1.ApprovePromotionRequest\x1a\'.underpaint.v1.ApprovePromotionResponse\x12Z\n\rDenyPromotion\x12#.underpaint.v1.DenyPromotionRequest\x1a$.underpaint.v1.DenyPromotionResponse\x12N\n\tGetPolicy\x12\x1f.underpaint.v1.GetPolicyRequest\x1a .underpaint.v1.GetPolicyResponse\x12T\n\x0b\x43heckPolicy\x12!.underpaint.v1.CheckPolicyRequest\x1a\".underpaint.v1.CheckPolicyResponse\x12\x63\n\x10\x45xplainPromotion\x12&.underpaint.v1.ExplainPromotionRequest\x1a\'.underpaint.v1.ExplainPromotionResponse\x12W\n\x0cReplayPolicy\x12\".underpaint.v1.ReplayPolicyRequest\x1a#.underpaint.v1.ReplayPolicyResponse\x12Q\n\nQuoteRetry\x12 .underpaint.v1.QuoteRetryRequest\x1a!.underpaint.v1.QuoteRetryResponse\x12]\n\x0eRetryPromotion\x12$.underpaint.v1.RetryPromotionRequest\x1a%.underpaint.v1.RetryPromotionResponseP\x00P\x01P\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'underpaint.v1.orchestrator_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RULEVERDICT_SAWENTRY']._loaded_options = None
-  _globals['_RULEVERDICT_SAWENTRY']._serialized_options = b'8\001'
-  _globals['_QUOTE_FACTSENTRY']._loaded_options = None
-  _globals['_QUOTE_FACTSENTRY']._serialized_options = b'8\001'
-  _globals['_PRIORITY']._serialized_start=6636
-  _globals['_PRIORITY']._serialized_end=6718
-  _globals['_PROMOTIONSTATE']._serialized_start=6721
-  _globals['_PROMOTIONSTATE']._serialized_end=6946
-  _globals['_BUDGETPERIOD']._serialized_start=6948
-  _globals['_BUDGETPERIOD']._serialized_end=7069
-  _globals['_ACCOUNT']._serialized_start=112
-  _globals['_ACCOUNT']._serialized_end=188
-  _globals['_PROMOTIONREQUEST']._serialized_start=191
-  _globals['_PROMOTIONREQUEST']._serialized_end=583
-  _globals['_RULEVERDICT']._serialized_start=586
-  _globals['_RULEVERDICT']._serialized_end=757
-  _globals['_RULEVERDICT_SAWENTRY']._serialized_start=715
-  _globals['_RULEVERDICT_SAWENTRY']._serialized_end=757
-  _globals['_APPROVAL']._serialized_start=759
-  _globals['_APPROVAL']._serialized_end=801
-  _globals['_QUOTE']._serialized_start=804
-  _globals['_QUOTE']._serialized_end=1380
-  _globals['_QUOTE_FACTSENTRY']._serialized_start=1336
-  _globals['_QUOTE_FACTSENTRY']._serialized_end=1380
-  _globals['_QUOTELINE']._serialized_start=1382
-  _globals['_QUOTELINE']._serialized_end=1427
-  _globals['_QUOTEREQUEST']._serialized_start=1429
-  _globals['_QUOTEREQUEST']._serialized_end=1495
-  _globals['_QUOTERESPONSE']._serialized_start=1497
-  _globals['_QUOTERESPONSE']._serialized_end=1549
-  _globals['_PROMOTEHEAD']._serialized_start=1551
-  _globals['_PROMOTEHEAD']._serialized_end=1656
-  _globals['_PROMOTEREQUEST']._serialized_start=1658
-  _globals['_PROMOTEREQUEST']._serialized_end=1765
-  _globals['_PROMOTERESPONSE']._serialized_start=1767
-  _globals['_PROMOTERESPONSE']._serialized_end=1829
-  _globals['_LINEAGE']._serialized_start=1832
-  _globals['_LINEAGE']._serialized_end=2022
-  _globals['_RECEIPT']._serialized_start=2025
-  _globals['_RECEIPT']._serialized_end=2218
-  _globals['_PROMOTION']._serialized_start=2221
-  _globals['_PROMOTION']._serialized_end=2705
-  _globals['_WATCHREQUEST']._serialized_start=2707
-  _globals['_WATCHREQUEST']._serialized_end=2767
-  _globals['_PROMOTIONEVENT']._serialized_start=2770
-  _globals['_PROMOTIONEVENT']._serialized_end=2947
-  _globals['_WATCHRESPONSE']._serialized_start=2949
-  _globals['_WATCHRESPONSE']._serialized_end=3010
-  _globals['_CANCELREQUEST']._serialized_start=3012
-  _globals['_CANCELREQUEST']._serialized_end=3049
-  _globals['_CANCELRESPONSE']._serialized_start=3051
-  _globals['_CANCELRESPONSE']._serialized_end=3112
-  _globals['_GETPROMOTIONREQUEST']._serialized_start=3114
-  _globals['_GETPROMOTIONREQUEST']._serialized_end=3157
-  _globals['_GETPROMOTIONRESPONSE']._serialized_start=3159
-  _globals['_GETPROMOTIONRESPONSE']._serialized_end=3226
-  _globals['_LISTPROMOTIONSREQUEST']._serialized_start=3228
-  _globals['_LISTPROMOTIONSREQUEST']._serialized_end=3304
-  _globals['_LISTPROMOTIONSRESPONSE']._serialized_start=3306
-  _globals['_LISTPROMOTIONSRESPONSE']._serialized_end=3401
-  _globals['_GETARTIFACTREQUEST']._serialized_start=3403
-  _globals['_GETARTIFACTREQUEST']._serialized_end=3461
-  _globals['_GETARTIFACTRESPONSE']._serialized_start=3463
-  _globals['_GETARTIFACTRESPONSE']._serialized_end=3572
-  _globals['_BUDGET']._serialized_start=3575
-  _globals['_BUDGET']._serialized_end=3775
-  _globals['_SETBUDGETREQUEST']._serialized_start=3778
-  _globals['_SETBUDGETREQUEST']._serialized_end=3949
-  _globals['_SETBUDGETRESPONSE']._serialized_start=3951
-  _globals['_SETBUDGETRESPONSE']._serialized_end=4009
-  _globals['_LISTBUDGETSREQUEST']._serialized_start=4011
-  _globals['_LISTBUDGETSREQUEST']._serialized_end=4031
-  _globals['_LISTBUDGETSRESPONSE']._serialized_start=4033
-  _globals['_LISTBUDGETSRESPONSE']._serialized_end=4094
-  _globals['_GETSPENDREQUEST']._serialized_start=4096
-  _globals['_GETSPENDREQUEST']._serialized_end=4159
-  _globals['_SPENDLINE']._serialized_start=4161
-  _globals['_SPENDLINE']._serialized_end=4279
-  _globals['_GETSPENDRESPONSE']._serialized_start=4281
-  _globals['_GETSPENDRESPONSE']._serialized_end=4340
-  _globals['_LEDGERENTRY']._serialized_start=4343
-  _globals['_LEDGERENTRY']._serialized_end=4604
-  _globals['_VERIFYLEDGERREQUEST']._serialized_start=4606
-  _globals['_VERIFYLEDGERREQUEST']._serialized_end=4627
-  _globals['_VERIFYLEDGERRESPONSE']._serialized_start=4630
-  _globals['_VERIFYLEDGERRESPONSE']._serialized_end=4788
-  _globals['_THAWLEDGERREQUEST']._serialized_start=4790
-  _globals['_THAWLEDGERREQUEST']._serialized_end=4843
-  _globals['_THAWLEDGERRESPONSE']._serialized_start=4845
-  _globals['_THAWLEDGERRESPONSE']._serialized_end=4881
-  _globals['_READLEDGERREQUEST']._serialized_start=4883
-  _globals['_READLEDGERREQUEST']._serialized_end=4921
-  _globals['_READLEDGERRESPONSE']._serialized_start=4923
-  _globals['_READLEDGERRESPONSE']._serialized_end=4988
-  _globals['_APPROVEPROMOTIONREQUEST']._serialized_start=4990
-  _globals['_APPROVEPROMOTIONREQUEST']._serialized_end=5037
-  _globals['_APPROVEPROMOTIONRESPONSE']._serialized_start=5039
-  _globals['_APPROVEPROMOTIONRESPONSE']._serialized_end=5110
-  _globals['_DENYPROMOTIONREQUEST']._serialized_start=5112
-  _globals['_DENYPROMOTIONREQUEST']._serialized_end=5173
-  _globals['_DENYPROMOTIONRESPONSE']._serialized_start=5175
-  _globals['_DENYPROMOTIONRESPONSE']._serialized_end=5243
-  _globals['_POLICYPROBLEM']._serialized_start=5245
-  _globals['_POLICYPROBLEM']._serialized_end=5288
-  _globals['_GETPOLICYREQUEST']._serialized_start=5290
-  _globals['_GETPOLICYREQUEST']._serialized_end=5308
-  _globals['_GETPOLICYRESPONSE']._serialized_start=5311
-  _globals['_GETPOLICYRESPONSE']._serialized_end=5466
-  _globals['_CHECKPOLICYREQUEST']._serialized_start=5468
-  _globals['_CHECKPOLICYREQUEST']._serialized_end=5502
-  _globals['_CHECKPOLICYRESPONSE']._serialized_start=5504
-  _globals['_CHECKPOLICYRESPONSE']._serialized_end=5605
-  _globals['_EXPLAINPROMOTIONREQUEST']._serialized_start=5607
-  _globals['_EXPLAINPROMOTIONREQUEST']._serialized_end=5654
-  _globals['_EXPLAINEDRULE']._serialized_start=5656
-  _globals['_EXPLAINEDRULE']._serialized_end=5778
-  _globals['_EXPLAINPROMOTIONRESPONSE']._serialized_start=5781
-  _globals['_EXPLAINPROMOTIONRESPONSE']._serialized_end=5915
-  _globals['_REPLAYPOLICYREQUEST']._serialized_start=5917
-  _globals['_REPLAYPOLICYREQUEST']._serialized_end=5995
-  _globals['_REPLAYLINE']._serialized_start=5997
-  _globals['_REPLAYLINE']._serialized_end=6057
-  _globals['_REPLAYCHANGE']._serialized_start=6060
-  _globals['_REPLAYCHANGE']._serialized_end=6196
-  _globals['_REPLAYPOLICYRESPONSE']._serialized_start=6199
-  _globals['_REPLAYPOLICYRESPONSE']._serialized_end=6396
-  _globals['_QUOTERETRYREQUEST']._serialized_start=6398
-  _globals['_QUOTERETRYREQUEST']._serialized_end=6439
-  _globals['_QUOTERETRYRESPONSE']._serialized_start=6441
-  _globals['_QUOTERETRYRESPONSE']._serialized_end=6498
-  _globals['_RETRYPROMOTIONREQUEST']._serialized_start=6500
-  _globals['_RETRYPROMOTIONREQUEST']._serialized_end=6563
-  _globals['_RETRYPROMOTIONRESPONSE']._serialized_start=6565
-  _globals['_RETRYPROMOTIONRESPONSE']._serialized_end=6634
-  _globals['_ORCHESTRATORSERVICE']._serialized_start=7072
-  _globals['_ORCHESTRATORSERVICE']._serialized_end=8877
+  _globals['_ORCHESTRATORSERVICE']._serialized_start=139
+  _globals['_ORCHESTRATORSERVICE']._serialized_end=1944
 # @@protoc_insertion_point(module_scope)

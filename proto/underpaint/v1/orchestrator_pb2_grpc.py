@@ -3,7 +3,9 @@
 import grpc
 import warnings
 
-from underpaint.v1 import orchestrator_pb2 as underpaint_dot_v1_dot_orchestrator__pb2
+from underpaint.v1 import ledger_pb2 as underpaint_dot_v1_dot_ledger__pb2
+from underpaint.v1 import policy_pb2 as underpaint_dot_v1_dot_policy__pb2
+from underpaint.v1 import promotion_pb2 as underpaint_dot_v1_dot_promotion__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -40,108 +42,108 @@ class OrchestratorServiceStub:
         """
         self.Quote = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/Quote',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.QuoteRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.QuoteResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_promotion__pb2.QuoteRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_promotion__pb2.QuoteResponse.FromString,
                 _registered_method=True)
         self.Promote = channel.stream_unary(
                 '/underpaint.v1.OrchestratorService/Promote',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.PromoteRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.PromoteResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_promotion__pb2.PromoteRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_promotion__pb2.PromoteResponse.FromString,
                 _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/underpaint.v1.OrchestratorService/Watch',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.WatchRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.WatchResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_promotion__pb2.WatchRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_promotion__pb2.WatchResponse.FromString,
                 _registered_method=True)
         self.Cancel = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/Cancel',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.CancelRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.CancelResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_promotion__pb2.CancelRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_promotion__pb2.CancelResponse.FromString,
                 _registered_method=True)
         self.GetPromotion = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/GetPromotion',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.GetPromotionRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.GetPromotionResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_promotion__pb2.GetPromotionRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_promotion__pb2.GetPromotionResponse.FromString,
                 _registered_method=True)
         self.ListPromotions = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/ListPromotions',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ListPromotionsRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ListPromotionsResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_promotion__pb2.ListPromotionsRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_promotion__pb2.ListPromotionsResponse.FromString,
                 _registered_method=True)
         self.GetArtifact = channel.unary_stream(
                 '/underpaint.v1.OrchestratorService/GetArtifact',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.GetArtifactRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.GetArtifactResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_promotion__pb2.GetArtifactRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_promotion__pb2.GetArtifactResponse.FromString,
                 _registered_method=True)
         self.SetBudget = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/SetBudget',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.SetBudgetRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.SetBudgetResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_ledger__pb2.SetBudgetRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_ledger__pb2.SetBudgetResponse.FromString,
                 _registered_method=True)
         self.ListBudgets = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/ListBudgets',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ListBudgetsRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ListBudgetsResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_ledger__pb2.ListBudgetsRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_ledger__pb2.ListBudgetsResponse.FromString,
                 _registered_method=True)
         self.GetSpend = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/GetSpend',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.GetSpendRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.GetSpendResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_ledger__pb2.GetSpendRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_ledger__pb2.GetSpendResponse.FromString,
                 _registered_method=True)
         self.VerifyLedger = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/VerifyLedger',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.VerifyLedgerRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.VerifyLedgerResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_ledger__pb2.VerifyLedgerRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_ledger__pb2.VerifyLedgerResponse.FromString,
                 _registered_method=True)
         self.ThawLedger = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/ThawLedger',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ThawLedgerRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ThawLedgerResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_ledger__pb2.ThawLedgerRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_ledger__pb2.ThawLedgerResponse.FromString,
                 _registered_method=True)
         self.ReadLedger = channel.unary_stream(
                 '/underpaint.v1.OrchestratorService/ReadLedger',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_ledger__pb2.ReadLedgerRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_ledger__pb2.ReadLedgerResponse.FromString,
                 _registered_method=True)
         self.ApprovePromotion = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/ApprovePromotion',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ApprovePromotionRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ApprovePromotionResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_promotion__pb2.ApprovePromotionRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_promotion__pb2.ApprovePromotionResponse.FromString,
                 _registered_method=True)
         self.DenyPromotion = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/DenyPromotion',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.DenyPromotionRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.DenyPromotionResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_promotion__pb2.DenyPromotionRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_promotion__pb2.DenyPromotionResponse.FromString,
                 _registered_method=True)
         self.GetPolicy = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/GetPolicy',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.GetPolicyRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.GetPolicyResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_policy__pb2.GetPolicyRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_policy__pb2.GetPolicyResponse.FromString,
                 _registered_method=True)
         self.CheckPolicy = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/CheckPolicy',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_policy__pb2.CheckPolicyRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_policy__pb2.CheckPolicyResponse.FromString,
                 _registered_method=True)
         self.ExplainPromotion = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/ExplainPromotion',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ExplainPromotionRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ExplainPromotionResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_policy__pb2.ExplainPromotionRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_policy__pb2.ExplainPromotionResponse.FromString,
                 _registered_method=True)
         self.ReplayPolicy = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/ReplayPolicy',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_policy__pb2.ReplayPolicyRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_policy__pb2.ReplayPolicyResponse.FromString,
                 _registered_method=True)
         self.QuoteRetry = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/QuoteRetry',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.QuoteRetryRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.QuoteRetryResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_promotion__pb2.QuoteRetryRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_promotion__pb2.QuoteRetryResponse.FromString,
                 _registered_method=True)
         self.RetryPromotion = channel.unary_unary(
                 '/underpaint.v1.OrchestratorService/RetryPromotion',
-                request_serializer=underpaint_dot_v1_dot_orchestrator__pb2.RetryPromotionRequest.SerializeToString,
-                response_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.RetryPromotionResponse.FromString,
+                request_serializer=underpaint_dot_v1_dot_promotion__pb2.RetryPromotionRequest.SerializeToString,
+                response_deserializer=underpaint_dot_v1_dot_promotion__pb2.RetryPromotionResponse.FromString,
                 _registered_method=True)
 
 
@@ -174,7 +176,8 @@ class OrchestratorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """Events in order, ending with the terminal one; resumable by event id.
+        """Events in order, ending with the terminal one; resumable by event id. Ends
+        with an error once the caller's token or role is taken away.
         Deadline: 3,600 s at most. Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -328,108 +331,108 @@ def add_OrchestratorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'Quote': grpc.unary_unary_rpc_method_handler(
                     servicer.Quote,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.QuoteRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.QuoteResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_promotion__pb2.QuoteRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_promotion__pb2.QuoteResponse.SerializeToString,
             ),
             'Promote': grpc.stream_unary_rpc_method_handler(
                     servicer.Promote,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.PromoteRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.PromoteResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_promotion__pb2.PromoteRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_promotion__pb2.PromoteResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.WatchRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.WatchResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_promotion__pb2.WatchRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_promotion__pb2.WatchResponse.SerializeToString,
             ),
             'Cancel': grpc.unary_unary_rpc_method_handler(
                     servicer.Cancel,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.CancelRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.CancelResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_promotion__pb2.CancelRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_promotion__pb2.CancelResponse.SerializeToString,
             ),
             'GetPromotion': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPromotion,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.GetPromotionRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.GetPromotionResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_promotion__pb2.GetPromotionRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_promotion__pb2.GetPromotionResponse.SerializeToString,
             ),
             'ListPromotions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPromotions,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ListPromotionsRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ListPromotionsResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_promotion__pb2.ListPromotionsRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_promotion__pb2.ListPromotionsResponse.SerializeToString,
             ),
             'GetArtifact': grpc.unary_stream_rpc_method_handler(
                     servicer.GetArtifact,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.GetArtifactRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.GetArtifactResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_promotion__pb2.GetArtifactRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_promotion__pb2.GetArtifactResponse.SerializeToString,
             ),
             'SetBudget': grpc.unary_unary_rpc_method_handler(
                     servicer.SetBudget,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.SetBudgetRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.SetBudgetResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_ledger__pb2.SetBudgetRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_ledger__pb2.SetBudgetResponse.SerializeToString,
             ),
             'ListBudgets': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBudgets,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ListBudgetsRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ListBudgetsResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_ledger__pb2.ListBudgetsRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_ledger__pb2.ListBudgetsResponse.SerializeToString,
             ),
             'GetSpend': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSpend,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.GetSpendRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.GetSpendResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_ledger__pb2.GetSpendRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_ledger__pb2.GetSpendResponse.SerializeToString,
             ),
             'VerifyLedger': grpc.unary_unary_rpc_method_handler(
                     servicer.VerifyLedger,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.VerifyLedgerRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.VerifyLedgerResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_ledger__pb2.VerifyLedgerRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_ledger__pb2.VerifyLedgerResponse.SerializeToString,
             ),
             'ThawLedger': grpc.unary_unary_rpc_method_handler(
                     servicer.ThawLedger,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ThawLedgerRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ThawLedgerResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_ledger__pb2.ThawLedgerRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_ledger__pb2.ThawLedgerResponse.SerializeToString,
             ),
             'ReadLedger': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadLedger,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_ledger__pb2.ReadLedgerRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_ledger__pb2.ReadLedgerResponse.SerializeToString,
             ),
             'ApprovePromotion': grpc.unary_unary_rpc_method_handler(
                     servicer.ApprovePromotion,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ApprovePromotionRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ApprovePromotionResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_promotion__pb2.ApprovePromotionRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_promotion__pb2.ApprovePromotionResponse.SerializeToString,
             ),
             'DenyPromotion': grpc.unary_unary_rpc_method_handler(
                     servicer.DenyPromotion,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.DenyPromotionRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.DenyPromotionResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_promotion__pb2.DenyPromotionRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_promotion__pb2.DenyPromotionResponse.SerializeToString,
             ),
             'GetPolicy': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPolicy,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.GetPolicyRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.GetPolicyResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_policy__pb2.GetPolicyRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_policy__pb2.GetPolicyResponse.SerializeToString,
             ),
             'CheckPolicy': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckPolicy,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_policy__pb2.CheckPolicyRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_policy__pb2.CheckPolicyResponse.SerializeToString,
             ),
             'ExplainPromotion': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainPromotion,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ExplainPromotionRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ExplainPromotionResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_policy__pb2.ExplainPromotionRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_policy__pb2.ExplainPromotionResponse.SerializeToString,
             ),
             'ReplayPolicy': grpc.unary_unary_rpc_method_handler(
                     servicer.ReplayPolicy,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_policy__pb2.ReplayPolicyRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_policy__pb2.ReplayPolicyResponse.SerializeToString,
             ),
             'QuoteRetry': grpc.unary_unary_rpc_method_handler(
                     servicer.QuoteRetry,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.QuoteRetryRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.QuoteRetryResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_promotion__pb2.QuoteRetryRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_promotion__pb2.QuoteRetryResponse.SerializeToString,
             ),
             'RetryPromotion': grpc.unary_unary_rpc_method_handler(
                     servicer.RetryPromotion,
-                    request_deserializer=underpaint_dot_v1_dot_orchestrator__pb2.RetryPromotionRequest.FromString,
-                    response_serializer=underpaint_dot_v1_dot_orchestrator__pb2.RetryPromotionResponse.SerializeToString,
+                    request_deserializer=underpaint_dot_v1_dot_promotion__pb2.RetryPromotionRequest.FromString,
+                    response_serializer=underpaint_dot_v1_dot_promotion__pb2.RetryPromotionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -461,8 +464,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/Quote',
-            underpaint_dot_v1_dot_orchestrator__pb2.QuoteRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.QuoteResponse.FromString,
+            underpaint_dot_v1_dot_promotion__pb2.QuoteRequest.SerializeToString,
+            underpaint_dot_v1_dot_promotion__pb2.QuoteResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -488,8 +491,8 @@ class OrchestratorService:
             request_iterator,
             target,
             '/underpaint.v1.OrchestratorService/Promote',
-            underpaint_dot_v1_dot_orchestrator__pb2.PromoteRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.PromoteResponse.FromString,
+            underpaint_dot_v1_dot_promotion__pb2.PromoteRequest.SerializeToString,
+            underpaint_dot_v1_dot_promotion__pb2.PromoteResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -515,8 +518,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/Watch',
-            underpaint_dot_v1_dot_orchestrator__pb2.WatchRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.WatchResponse.FromString,
+            underpaint_dot_v1_dot_promotion__pb2.WatchRequest.SerializeToString,
+            underpaint_dot_v1_dot_promotion__pb2.WatchResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -542,8 +545,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/Cancel',
-            underpaint_dot_v1_dot_orchestrator__pb2.CancelRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.CancelResponse.FromString,
+            underpaint_dot_v1_dot_promotion__pb2.CancelRequest.SerializeToString,
+            underpaint_dot_v1_dot_promotion__pb2.CancelResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -569,8 +572,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/GetPromotion',
-            underpaint_dot_v1_dot_orchestrator__pb2.GetPromotionRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.GetPromotionResponse.FromString,
+            underpaint_dot_v1_dot_promotion__pb2.GetPromotionRequest.SerializeToString,
+            underpaint_dot_v1_dot_promotion__pb2.GetPromotionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -596,8 +599,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/ListPromotions',
-            underpaint_dot_v1_dot_orchestrator__pb2.ListPromotionsRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.ListPromotionsResponse.FromString,
+            underpaint_dot_v1_dot_promotion__pb2.ListPromotionsRequest.SerializeToString,
+            underpaint_dot_v1_dot_promotion__pb2.ListPromotionsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -623,8 +626,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/GetArtifact',
-            underpaint_dot_v1_dot_orchestrator__pb2.GetArtifactRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.GetArtifactResponse.FromString,
+            underpaint_dot_v1_dot_promotion__pb2.GetArtifactRequest.SerializeToString,
+            underpaint_dot_v1_dot_promotion__pb2.GetArtifactResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -650,8 +653,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/SetBudget',
-            underpaint_dot_v1_dot_orchestrator__pb2.SetBudgetRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.SetBudgetResponse.FromString,
+            underpaint_dot_v1_dot_ledger__pb2.SetBudgetRequest.SerializeToString,
+            underpaint_dot_v1_dot_ledger__pb2.SetBudgetResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -677,8 +680,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/ListBudgets',
-            underpaint_dot_v1_dot_orchestrator__pb2.ListBudgetsRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.ListBudgetsResponse.FromString,
+            underpaint_dot_v1_dot_ledger__pb2.ListBudgetsRequest.SerializeToString,
+            underpaint_dot_v1_dot_ledger__pb2.ListBudgetsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -704,8 +707,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/GetSpend',
-            underpaint_dot_v1_dot_orchestrator__pb2.GetSpendRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.GetSpendResponse.FromString,
+            underpaint_dot_v1_dot_ledger__pb2.GetSpendRequest.SerializeToString,
+            underpaint_dot_v1_dot_ledger__pb2.GetSpendResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -731,8 +734,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/VerifyLedger',
-            underpaint_dot_v1_dot_orchestrator__pb2.VerifyLedgerRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.VerifyLedgerResponse.FromString,
+            underpaint_dot_v1_dot_ledger__pb2.VerifyLedgerRequest.SerializeToString,
+            underpaint_dot_v1_dot_ledger__pb2.VerifyLedgerResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -758,8 +761,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/ThawLedger',
-            underpaint_dot_v1_dot_orchestrator__pb2.ThawLedgerRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.ThawLedgerResponse.FromString,
+            underpaint_dot_v1_dot_ledger__pb2.ThawLedgerRequest.SerializeToString,
+            underpaint_dot_v1_dot_ledger__pb2.ThawLedgerResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -785,8 +788,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/ReadLedger',
-            underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.ReadLedgerResponse.FromString,
+            underpaint_dot_v1_dot_ledger__pb2.ReadLedgerRequest.SerializeToString,
+            underpaint_dot_v1_dot_ledger__pb2.ReadLedgerResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -812,8 +815,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/ApprovePromotion',
-            underpaint_dot_v1_dot_orchestrator__pb2.ApprovePromotionRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.ApprovePromotionResponse.FromString,
+            underpaint_dot_v1_dot_promotion__pb2.ApprovePromotionRequest.SerializeToString,
+            underpaint_dot_v1_dot_promotion__pb2.ApprovePromotionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -839,8 +842,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/DenyPromotion',
-            underpaint_dot_v1_dot_orchestrator__pb2.DenyPromotionRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.DenyPromotionResponse.FromString,
+            underpaint_dot_v1_dot_promotion__pb2.DenyPromotionRequest.SerializeToString,
+            underpaint_dot_v1_dot_promotion__pb2.DenyPromotionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -866,8 +869,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/GetPolicy',
-            underpaint_dot_v1_dot_orchestrator__pb2.GetPolicyRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.GetPolicyResponse.FromString,
+            underpaint_dot_v1_dot_policy__pb2.GetPolicyRequest.SerializeToString,
+            underpaint_dot_v1_dot_policy__pb2.GetPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -893,8 +896,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/CheckPolicy',
-            underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.CheckPolicyResponse.FromString,
+            underpaint_dot_v1_dot_policy__pb2.CheckPolicyRequest.SerializeToString,
+            underpaint_dot_v1_dot_policy__pb2.CheckPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -920,8 +923,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/ExplainPromotion',
-            underpaint_dot_v1_dot_orchestrator__pb2.ExplainPromotionRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.ExplainPromotionResponse.FromString,
+            underpaint_dot_v1_dot_policy__pb2.ExplainPromotionRequest.SerializeToString,
+            underpaint_dot_v1_dot_policy__pb2.ExplainPromotionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -947,8 +950,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/ReplayPolicy',
-            underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.ReplayPolicyResponse.FromString,
+            underpaint_dot_v1_dot_policy__pb2.ReplayPolicyRequest.SerializeToString,
+            underpaint_dot_v1_dot_policy__pb2.ReplayPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -974,8 +977,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/QuoteRetry',
-            underpaint_dot_v1_dot_orchestrator__pb2.QuoteRetryRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.QuoteRetryResponse.FromString,
+            underpaint_dot_v1_dot_promotion__pb2.QuoteRetryRequest.SerializeToString,
+            underpaint_dot_v1_dot_promotion__pb2.QuoteRetryResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1001,8 +1004,8 @@ class OrchestratorService:
             request,
             target,
             '/underpaint.v1.OrchestratorService/RetryPromotion',
-            underpaint_dot_v1_dot_orchestrator__pb2.RetryPromotionRequest.SerializeToString,
-            underpaint_dot_v1_dot_orchestrator__pb2.RetryPromotionResponse.FromString,
+            underpaint_dot_v1_dot_promotion__pb2.RetryPromotionRequest.SerializeToString,
+            underpaint_dot_v1_dot_promotion__pb2.RetryPromotionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,86 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from underpaint.v1 import orchestrator_pb2 as _orchestrator_pb2
+from underpaint.v1 import ledger_pb2 as _ledger_pb2
+from underpaint.v1 import policy_pb2 as _policy_pb2
+from underpaint.v1 import promotion_pb2 as _promotion_pb2
+from underpaint.v1.ledger_pb2 import BUDGET_PERIOD_CAMPAIGN as BUDGET_PERIOD_CAMPAIGN
+from underpaint.v1.ledger_pb2 import BUDGET_PERIOD_DAY as BUDGET_PERIOD_DAY
+from underpaint.v1.ledger_pb2 import BUDGET_PERIOD_MONTH as BUDGET_PERIOD_MONTH
+from underpaint.v1.ledger_pb2 import BUDGET_PERIOD_UNSPECIFIED as BUDGET_PERIOD_UNSPECIFIED
+from underpaint.v1.ledger_pb2 import Budget as Budget
+from underpaint.v1.ledger_pb2 import BudgetPeriod as BudgetPeriod
+from underpaint.v1.ledger_pb2 import GetSpendRequest as GetSpendRequest
+from underpaint.v1.ledger_pb2 import GetSpendResponse as GetSpendResponse
+from underpaint.v1.ledger_pb2 import LedgerEntry as LedgerEntry
+from underpaint.v1.ledger_pb2 import ListBudgetsRequest as ListBudgetsRequest
+from underpaint.v1.ledger_pb2 import ListBudgetsResponse as ListBudgetsResponse
+from underpaint.v1.ledger_pb2 import ReadLedgerRequest as ReadLedgerRequest
+from underpaint.v1.ledger_pb2 import ReadLedgerResponse as ReadLedgerResponse
+from underpaint.v1.ledger_pb2 import SetBudgetRequest as SetBudgetRequest
+from underpaint.v1.ledger_pb2 import SetBudgetResponse as SetBudgetResponse
+from underpaint.v1.ledger_pb2 import SpendLine as SpendLine
+from underpaint.v1.ledger_pb2 import ThawLedgerRequest as ThawLedgerRequest
+from underpaint.v1.ledger_pb2 import ThawLedgerResponse as ThawLedgerResponse
+from underpaint.v1.ledger_pb2 import VerifyLedgerRequest as VerifyLedgerRequest
+from underpaint.v1.ledger_pb2 import VerifyLedgerResponse as VerifyLedgerResponse
+from underpaint.v1.policy_pb2 import CheckPolicyRequest as CheckPolicyRequest
+from underpaint.v1.policy_pb2 import CheckPolicyResponse as CheckPolicyResponse
+from underpaint.v1.policy_pb2 import ExplainPromotionRequest as ExplainPromotionRequest
+from underpaint.v1.policy_pb2 import ExplainPromotionResponse as ExplainPromotionResponse
+from underpaint.v1.policy_pb2 import ExplainedRule as ExplainedRule
+from underpaint.v1.policy_pb2 import GetPolicyRequest as GetPolicyRequest
+from underpaint.v1.policy_pb2 import GetPolicyResponse as GetPolicyResponse
+from underpaint.v1.policy_pb2 import PolicyProblem as PolicyProblem
+from underpaint.v1.policy_pb2 import ReplayChange as ReplayChange
+from underpaint.v1.policy_pb2 import ReplayLine as ReplayLine
+from underpaint.v1.policy_pb2 import ReplayPolicyRequest as ReplayPolicyRequest
+from underpaint.v1.policy_pb2 import ReplayPolicyResponse as ReplayPolicyResponse
+from underpaint.v1.promotion_pb2 import Account as Account
+from underpaint.v1.promotion_pb2 import Approval as Approval
+from underpaint.v1.promotion_pb2 import ApprovePromotionRequest as ApprovePromotionRequest
+from underpaint.v1.promotion_pb2 import ApprovePromotionResponse as ApprovePromotionResponse
+from underpaint.v1.promotion_pb2 import CancelRequest as CancelRequest
+from underpaint.v1.promotion_pb2 import CancelResponse as CancelResponse
+from underpaint.v1.promotion_pb2 import DenyPromotionRequest as DenyPromotionRequest
+from underpaint.v1.promotion_pb2 import DenyPromotionResponse as DenyPromotionResponse
+from underpaint.v1.promotion_pb2 import GetArtifactRequest as GetArtifactRequest
+from underpaint.v1.promotion_pb2 import GetArtifactResponse as GetArtifactResponse
+from underpaint.v1.promotion_pb2 import GetPromotionRequest as GetPromotionRequest
+from underpaint.v1.promotion_pb2 import GetPromotionResponse as GetPromotionResponse
+from underpaint.v1.promotion_pb2 import Lineage as Lineage
+from underpaint.v1.promotion_pb2 import ListPromotionsRequest as ListPromotionsRequest
+from underpaint.v1.promotion_pb2 import ListPromotionsResponse as ListPromotionsResponse
+from underpaint.v1.promotion_pb2 import PRIORITY_BATCH as PRIORITY_BATCH
+from underpaint.v1.promotion_pb2 import PRIORITY_INTERACTIVE as PRIORITY_INTERACTIVE
+from underpaint.v1.promotion_pb2 import PRIORITY_UNSPECIFIED as PRIORITY_UNSPECIFIED
+from underpaint.v1.promotion_pb2 import PROMOTION_STATE_EXPIRED as PROMOTION_STATE_EXPIRED
+from underpaint.v1.promotion_pb2 import PROMOTION_STATE_RELEASED as PROMOTION_STATE_RELEASED
+from underpaint.v1.promotion_pb2 import PROMOTION_STATE_RESERVED as PROMOTION_STATE_RESERVED
+from underpaint.v1.promotion_pb2 import PROMOTION_STATE_RUNNING as PROMOTION_STATE_RUNNING
+from underpaint.v1.promotion_pb2 import PROMOTION_STATE_SETTLED as PROMOTION_STATE_SETTLED
+from underpaint.v1.promotion_pb2 import PROMOTION_STATE_UNSPECIFIED as PROMOTION_STATE_UNSPECIFIED
+from underpaint.v1.promotion_pb2 import PROMOTION_STATE_WAITING as PROMOTION_STATE_WAITING
+from underpaint.v1.promotion_pb2 import Priority as Priority
+from underpaint.v1.promotion_pb2 import PromoteHead as PromoteHead
+from underpaint.v1.promotion_pb2 import PromoteRequest as PromoteRequest
+from underpaint.v1.promotion_pb2 import PromoteResponse as PromoteResponse
+from underpaint.v1.promotion_pb2 import Promotion as Promotion
+from underpaint.v1.promotion_pb2 import PromotionEvent as PromotionEvent
+from underpaint.v1.promotion_pb2 import PromotionRequest as PromotionRequest
+from underpaint.v1.promotion_pb2 import PromotionState as PromotionState
+from underpaint.v1.promotion_pb2 import Quote as Quote
+from underpaint.v1.promotion_pb2 import QuoteLine as QuoteLine
+from underpaint.v1.promotion_pb2 import QuoteRequest as QuoteRequest
+from underpaint.v1.promotion_pb2 import QuoteResponse as QuoteResponse
+from underpaint.v1.promotion_pb2 import QuoteRetryRequest as QuoteRetryRequest
+from underpaint.v1.promotion_pb2 import QuoteRetryResponse as QuoteRetryResponse
+from underpaint.v1.promotion_pb2 import Receipt as Receipt
+from underpaint.v1.promotion_pb2 import RetryPromotionRequest as RetryPromotionRequest
+from underpaint.v1.promotion_pb2 import RetryPromotionResponse as RetryPromotionResponse
+from underpaint.v1.promotion_pb2 import RuleVerdict as RuleVerdict
+from underpaint.v1.promotion_pb2 import WatchRequest as WatchRequest
+from underpaint.v1.promotion_pb2 import WatchResponse as WatchResponse
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -37,12 +116,12 @@ class OrchestratorServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OrchestratorServiceAsyncStub: ...
-    Quote: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.QuoteRequest, _orchestrator_pb2.QuoteResponse]
+    Quote: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.QuoteRequest, _promotion_pb2.QuoteResponse]
     """An upper bound of a promotion's price, before anything is spent.
     Deadline: 30 s at most.
     Errors: PERMISSION_DENIED when policy refuses or privacy forbids.
     """
-    Promote: _grpc.StreamUnaryMultiCallable[_orchestrator_pb2.PromoteRequest, _orchestrator_pb2.PromoteResponse]
+    Promote: _grpc.StreamUnaryMultiCallable[_promotion_pb2.PromoteRequest, _promotion_pb2.PromoteResponse]
     """A head, then the chunks of init_image. Reserves the money and enqueues the
     work in one atomic step, then answers. The same id with the same content
     answers with what is stored. Deadline: 120 s at most.
@@ -50,66 +129,67 @@ class OrchestratorServiceStub:
     PERMISSION_DENIED; FAILED_PRECONDITION when the quote has expired;
     RESOURCE_EXHAUSTED when a budget is too small.
     """
-    Watch: _grpc.UnaryStreamMultiCallable[_orchestrator_pb2.WatchRequest, _orchestrator_pb2.WatchResponse]
-    """Events in order, ending with the terminal one; resumable by event id.
+    Watch: _grpc.UnaryStreamMultiCallable[_promotion_pb2.WatchRequest, _promotion_pb2.WatchResponse]
+    """Events in order, ending with the terminal one; resumable by event id. Ends
+    with an error once the caller's token or role is taken away.
     Deadline: 3,600 s at most. Errors: NOT_FOUND.
     """
-    Cancel: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.CancelRequest, _orchestrator_pb2.CancelResponse]
+    Cancel: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.CancelRequest, _promotion_pb2.CancelResponse]
     """Stops between denoising steps and settles nothing, or answers with the
     finished promotion unchanged. Deadline: 30 s at most. Errors: NOT_FOUND.
     """
-    GetPromotion: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.GetPromotionRequest, _orchestrator_pb2.GetPromotionResponse]
+    GetPromotion: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.GetPromotionRequest, _promotion_pb2.GetPromotionResponse]
     """Deadline: 30 s at most. Errors: NOT_FOUND."""
-    ListPromotions: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.ListPromotionsRequest, _orchestrator_pb2.ListPromotionsResponse]
+    ListPromotions: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.ListPromotionsRequest, _promotion_pb2.ListPromotionsResponse]
     """Newest first. Deadline: 30 s at most."""
-    GetArtifact: _grpc.UnaryStreamMultiCallable[_orchestrator_pb2.GetArtifactRequest, _orchestrator_pb2.GetArtifactResponse]
+    GetArtifact: _grpc.UnaryStreamMultiCallable[_promotion_pb2.GetArtifactRequest, _promotion_pb2.GetArtifactResponse]
     """The digest, then its chunks. Deadline: 120 s at most. Errors: NOT_FOUND."""
-    SetBudget: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.SetBudgetRequest, _orchestrator_pb2.SetBudgetResponse]
+    SetBudget: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SetBudgetRequest, _ledger_pb2.SetBudgetResponse]
     """Deadline: 30 s at most."""
-    ListBudgets: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.ListBudgetsRequest, _orchestrator_pb2.ListBudgetsResponse]
+    ListBudgets: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListBudgetsRequest, _ledger_pb2.ListBudgetsResponse]
     """Deadline: 30 s at most."""
-    GetSpend: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.GetSpendRequest, _orchestrator_pb2.GetSpendResponse]
+    GetSpend: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetSpendRequest, _ledger_pb2.GetSpendResponse]
     """Deadline: 60 s at most."""
-    VerifyLedger: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.VerifyLedgerRequest, _orchestrator_pb2.VerifyLedgerResponse]
+    VerifyLedger: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.VerifyLedgerRequest, _ledger_pb2.VerifyLedgerResponse]
     """Adds up every entry of the ledger and compares; a difference freezes
     spending. Deadline: 300 s at most.
     """
-    ThawLedger: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.ThawLedgerRequest, _orchestrator_pb2.ThawLedgerResponse]
+    ThawLedger: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ThawLedgerRequest, _ledger_pb2.ThawLedgerResponse]
     """Allows spending again after a freeze. Deadline: 300 s at most.
     Errors: FAILED_PRECONDITION when asked to rebuild from entries that are
     not whole.
     """
-    ReadLedger: _grpc.UnaryStreamMultiCallable[_orchestrator_pb2.ReadLedgerRequest, _orchestrator_pb2.ReadLedgerResponse]
+    ReadLedger: _grpc.UnaryStreamMultiCallable[_ledger_pb2.ReadLedgerRequest, _ledger_pb2.ReadLedgerResponse]
     """Every entry in order, archived ones too. Deadline: 600 s at most."""
-    ApprovePromotion: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.ApprovePromotionRequest, _orchestrator_pb2.ApprovePromotionResponse]
+    ApprovePromotion: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.ApprovePromotionRequest, _promotion_pb2.ApprovePromotionResponse]
     """Says yes to a promotion that waits, reserves the money and enqueues the
     work in one atomic step; again it answers with what is stored.
     Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED for a caller
     without the role; FAILED_PRECONDITION when it no longer waits;
     RESOURCE_EXHAUSTED when a budget is too small.
     """
-    DenyPromotion: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.DenyPromotionRequest, _orchestrator_pb2.DenyPromotionResponse]
+    DenyPromotion: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.DenyPromotionRequest, _promotion_pb2.DenyPromotionResponse]
     """Ends a promotion that waits. Deadline: 30 s at most. Errors: as above."""
-    GetPolicy: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.GetPolicyRequest, _orchestrator_pb2.GetPolicyResponse]
+    GetPolicy: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GetPolicyRequest, _policy_pb2.GetPolicyResponse]
     """The policy in force, and what is wrong with its file if that has changed.
     Deadline: 30 s at most.
     """
-    CheckPolicy: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.CheckPolicyRequest, _orchestrator_pb2.CheckPolicyResponse]
+    CheckPolicy: _grpc.UnaryUnaryMultiCallable[_policy_pb2.CheckPolicyRequest, _policy_pb2.CheckPolicyResponse]
     """What is wrong with a policy, by the prices here. Deadline: 30 s at most."""
-    ExplainPromotion: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.ExplainPromotionRequest, _orchestrator_pb2.ExplainPromotionResponse]
+    ExplainPromotion: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ExplainPromotionRequest, _policy_pb2.ExplainPromotionResponse]
     """Each rule, what it saw and which one decided. Deadline: 30 s at most.
     Errors: NOT_FOUND.
     """
-    ReplayPolicy: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.ReplayPolicyRequest, _orchestrator_pb2.ReplayPolicyResponse]
+    ReplayPolicy: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ReplayPolicyRequest, _policy_pb2.ReplayPolicyResponse]
     """What another policy would have done with stored promotions.
     Deadline: 300 s at most.
     """
-    QuoteRetry: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.QuoteRetryRequest, _orchestrator_pb2.QuoteRetryResponse]
+    QuoteRetry: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.QuoteRetryRequest, _promotion_pb2.QuoteRetryResponse]
     """What a dead promotion would cost if it were made now; spends nothing.
     Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED;
     FAILED_PRECONDITION when it is not dead.
     """
-    RetryPromotion: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.RetryPromotionRequest, _orchestrator_pb2.RetryPromotionResponse]
+    RetryPromotion: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.RetryPromotionRequest, _promotion_pb2.RetryPromotionResponse]
     """Promotes a dead promotion's draft anew, at a quote of QuoteRetry: a new
     promotion with a reservation of its own, which names the one it repeats.
     There is one for each dead promotion; again it answers with what is
@@ -125,12 +205,12 @@ class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Quote: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.QuoteRequest, _orchestrator_pb2.QuoteResponse]  # type: ignore[assignment]
+    Quote: _aio.UnaryUnaryMultiCallable[_promotion_pb2.QuoteRequest, _promotion_pb2.QuoteResponse]  # type: ignore[assignment]
     """An upper bound of a promotion's price, before anything is spent.
     Deadline: 30 s at most.
     Errors: PERMISSION_DENIED when policy refuses or privacy forbids.
     """
-    Promote: _aio.StreamUnaryMultiCallable[_orchestrator_pb2.PromoteRequest, _orchestrator_pb2.PromoteResponse]  # type: ignore[assignment]
+    Promote: _aio.StreamUnaryMultiCallable[_promotion_pb2.PromoteRequest, _promotion_pb2.PromoteResponse]  # type: ignore[assignment]
     """A head, then the chunks of init_image. Reserves the money and enqueues the
     work in one atomic step, then answers. The same id with the same content
     answers with what is stored. Deadline: 120 s at most.
@@ -138,66 +218,67 @@ class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
     PERMISSION_DENIED; FAILED_PRECONDITION when the quote has expired;
     RESOURCE_EXHAUSTED when a budget is too small.
     """
-    Watch: _aio.UnaryStreamMultiCallable[_orchestrator_pb2.WatchRequest, _orchestrator_pb2.WatchResponse]  # type: ignore[assignment]
-    """Events in order, ending with the terminal one; resumable by event id.
+    Watch: _aio.UnaryStreamMultiCallable[_promotion_pb2.WatchRequest, _promotion_pb2.WatchResponse]  # type: ignore[assignment]
+    """Events in order, ending with the terminal one; resumable by event id. Ends
+    with an error once the caller's token or role is taken away.
     Deadline: 3,600 s at most. Errors: NOT_FOUND.
     """
-    Cancel: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.CancelRequest, _orchestrator_pb2.CancelResponse]  # type: ignore[assignment]
+    Cancel: _aio.UnaryUnaryMultiCallable[_promotion_pb2.CancelRequest, _promotion_pb2.CancelResponse]  # type: ignore[assignment]
     """Stops between denoising steps and settles nothing, or answers with the
     finished promotion unchanged. Deadline: 30 s at most. Errors: NOT_FOUND.
     """
-    GetPromotion: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.GetPromotionRequest, _orchestrator_pb2.GetPromotionResponse]  # type: ignore[assignment]
+    GetPromotion: _aio.UnaryUnaryMultiCallable[_promotion_pb2.GetPromotionRequest, _promotion_pb2.GetPromotionResponse]  # type: ignore[assignment]
     """Deadline: 30 s at most. Errors: NOT_FOUND."""
-    ListPromotions: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.ListPromotionsRequest, _orchestrator_pb2.ListPromotionsResponse]  # type: ignore[assignment]
+    ListPromotions: _aio.UnaryUnaryMultiCallable[_promotion_pb2.ListPromotionsRequest, _promotion_pb2.ListPromotionsResponse]  # type: ignore[assignment]
     """Newest first. Deadline: 30 s at most."""
-    GetArtifact: _aio.UnaryStreamMultiCallable[_orchestrator_pb2.GetArtifactRequest, _orchestrator_pb2.GetArtifactResponse]  # type: ignore[assignment]
+    GetArtifact: _aio.UnaryStreamMultiCallable[_promotion_pb2.GetArtifactRequest, _promotion_pb2.GetArtifactResponse]  # type: ignore[assignment]
     """The digest, then its chunks. Deadline: 120 s at most. Errors: NOT_FOUND."""
-    SetBudget: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.SetBudgetRequest, _orchestrator_pb2.SetBudgetResponse]  # type: ignore[assignment]
+    SetBudget: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SetBudgetRequest, _ledger_pb2.SetBudgetResponse]  # type: ignore[assignment]
     """Deadline: 30 s at most."""
-    ListBudgets: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.ListBudgetsRequest, _orchestrator_pb2.ListBudgetsResponse]  # type: ignore[assignment]
+    ListBudgets: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListBudgetsRequest, _ledger_pb2.ListBudgetsResponse]  # type: ignore[assignment]
     """Deadline: 30 s at most."""
-    GetSpend: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.GetSpendRequest, _orchestrator_pb2.GetSpendResponse]  # type: ignore[assignment]
+    GetSpend: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetSpendRequest, _ledger_pb2.GetSpendResponse]  # type: ignore[assignment]
     """Deadline: 60 s at most."""
-    VerifyLedger: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.VerifyLedgerRequest, _orchestrator_pb2.VerifyLedgerResponse]  # type: ignore[assignment]
+    VerifyLedger: _aio.UnaryUnaryMultiCallable[_ledger_pb2.VerifyLedgerRequest, _ledger_pb2.VerifyLedgerResponse]  # type: ignore[assignment]
     """Adds up every entry of the ledger and compares; a difference freezes
     spending. Deadline: 300 s at most.
     """
-    ThawLedger: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.ThawLedgerRequest, _orchestrator_pb2.ThawLedgerResponse]  # type: ignore[assignment]
+    ThawLedger: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ThawLedgerRequest, _ledger_pb2.ThawLedgerResponse]  # type: ignore[assignment]
     """Allows spending again after a freeze. Deadline: 300 s at most.
     Errors: FAILED_PRECONDITION when asked to rebuild from entries that are
     not whole.
     """
-    ReadLedger: _aio.UnaryStreamMultiCallable[_orchestrator_pb2.ReadLedgerRequest, _orchestrator_pb2.ReadLedgerResponse]  # type: ignore[assignment]
+    ReadLedger: _aio.UnaryStreamMultiCallable[_ledger_pb2.ReadLedgerRequest, _ledger_pb2.ReadLedgerResponse]  # type: ignore[assignment]
     """Every entry in order, archived ones too. Deadline: 600 s at most."""
-    ApprovePromotion: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.ApprovePromotionRequest, _orchestrator_pb2.ApprovePromotionResponse]  # type: ignore[assignment]
+    ApprovePromotion: _aio.UnaryUnaryMultiCallable[_promotion_pb2.ApprovePromotionRequest, _promotion_pb2.ApprovePromotionResponse]  # type: ignore[assignment]
     """Says yes to a promotion that waits, reserves the money and enqueues the
     work in one atomic step; again it answers with what is stored.
     Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED for a caller
     without the role; FAILED_PRECONDITION when it no longer waits;
     RESOURCE_EXHAUSTED when a budget is too small.
     """
-    DenyPromotion: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.DenyPromotionRequest, _orchestrator_pb2.DenyPromotionResponse]  # type: ignore[assignment]
+    DenyPromotion: _aio.UnaryUnaryMultiCallable[_promotion_pb2.DenyPromotionRequest, _promotion_pb2.DenyPromotionResponse]  # type: ignore[assignment]
     """Ends a promotion that waits. Deadline: 30 s at most. Errors: as above."""
-    GetPolicy: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.GetPolicyRequest, _orchestrator_pb2.GetPolicyResponse]  # type: ignore[assignment]
+    GetPolicy: _aio.UnaryUnaryMultiCallable[_policy_pb2.GetPolicyRequest, _policy_pb2.GetPolicyResponse]  # type: ignore[assignment]
     """The policy in force, and what is wrong with its file if that has changed.
     Deadline: 30 s at most.
     """
-    CheckPolicy: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.CheckPolicyRequest, _orchestrator_pb2.CheckPolicyResponse]  # type: ignore[assignment]
+    CheckPolicy: _aio.UnaryUnaryMultiCallable[_policy_pb2.CheckPolicyRequest, _policy_pb2.CheckPolicyResponse]  # type: ignore[assignment]
     """What is wrong with a policy, by the prices here. Deadline: 30 s at most."""
-    ExplainPromotion: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.ExplainPromotionRequest, _orchestrator_pb2.ExplainPromotionResponse]  # type: ignore[assignment]
+    ExplainPromotion: _aio.UnaryUnaryMultiCallable[_policy_pb2.ExplainPromotionRequest, _policy_pb2.ExplainPromotionResponse]  # type: ignore[assignment]
     """Each rule, what it saw and which one decided. Deadline: 30 s at most.
     Errors: NOT_FOUND.
     """
-    ReplayPolicy: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.ReplayPolicyRequest, _orchestrator_pb2.ReplayPolicyResponse]  # type: ignore[assignment]
+    ReplayPolicy: _aio.UnaryUnaryMultiCallable[_policy_pb2.ReplayPolicyRequest, _policy_pb2.ReplayPolicyResponse]  # type: ignore[assignment]
     """What another policy would have done with stored promotions.
     Deadline: 300 s at most.
     """
-    QuoteRetry: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.QuoteRetryRequest, _orchestrator_pb2.QuoteRetryResponse]  # type: ignore[assignment]
+    QuoteRetry: _aio.UnaryUnaryMultiCallable[_promotion_pb2.QuoteRetryRequest, _promotion_pb2.QuoteRetryResponse]  # type: ignore[assignment]
     """What a dead promotion would cost if it were made now; spends nothing.
     Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED;
     FAILED_PRECONDITION when it is not dead.
     """
-    RetryPromotion: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.RetryPromotionRequest, _orchestrator_pb2.RetryPromotionResponse]  # type: ignore[assignment]
+    RetryPromotion: _aio.UnaryUnaryMultiCallable[_promotion_pb2.RetryPromotionRequest, _promotion_pb2.RetryPromotionResponse]  # type: ignore[assignment]
     """Promotes a dead promotion's draft anew, at a quote of QuoteRetry: a new
     promotion with a reservation of its own, which names the one it repeats.
     There is one for each dead promotion; again it answers with what is
@@ -214,9 +295,9 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def Quote(
         self,
-        request: _orchestrator_pb2.QuoteRequest,
+        request: _promotion_pb2.QuoteRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.QuoteResponse, _abc.Awaitable[_orchestrator_pb2.QuoteResponse]]:
+    ) -> _typing.Union[_promotion_pb2.QuoteResponse, _abc.Awaitable[_promotion_pb2.QuoteResponse]]:
         """An upper bound of a promotion's price, before anything is spent.
         Deadline: 30 s at most.
         Errors: PERMISSION_DENIED when policy refuses or privacy forbids.
@@ -225,9 +306,9 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def Promote(
         self,
-        request_iterator: _MaybeAsyncIterator[_orchestrator_pb2.PromoteRequest],
+        request_iterator: _MaybeAsyncIterator[_promotion_pb2.PromoteRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.PromoteResponse, _abc.Awaitable[_orchestrator_pb2.PromoteResponse]]:
+    ) -> _typing.Union[_promotion_pb2.PromoteResponse, _abc.Awaitable[_promotion_pb2.PromoteResponse]]:
         """A head, then the chunks of init_image. Reserves the money and enqueues the
         work in one atomic step, then answers. The same id with the same content
         answers with what is stored. Deadline: 120 s at most.
@@ -239,19 +320,20 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def Watch(
         self,
-        request: _orchestrator_pb2.WatchRequest,
+        request: _promotion_pb2.WatchRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_orchestrator_pb2.WatchResponse], _abc.AsyncIterator[_orchestrator_pb2.WatchResponse]]:
-        """Events in order, ending with the terminal one; resumable by event id.
+    ) -> _typing.Union[_abc.Iterator[_promotion_pb2.WatchResponse], _abc.AsyncIterator[_promotion_pb2.WatchResponse]]:
+        """Events in order, ending with the terminal one; resumable by event id. Ends
+        with an error once the caller's token or role is taken away.
         Deadline: 3,600 s at most. Errors: NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
     def Cancel(
         self,
-        request: _orchestrator_pb2.CancelRequest,
+        request: _promotion_pb2.CancelRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.CancelResponse, _abc.Awaitable[_orchestrator_pb2.CancelResponse]]:
+    ) -> _typing.Union[_promotion_pb2.CancelResponse, _abc.Awaitable[_promotion_pb2.CancelResponse]]:
         """Stops between denoising steps and settles nothing, or answers with the
         finished promotion unchanged. Deadline: 30 s at most. Errors: NOT_FOUND.
         """
@@ -259,57 +341,57 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetPromotion(
         self,
-        request: _orchestrator_pb2.GetPromotionRequest,
+        request: _promotion_pb2.GetPromotionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.GetPromotionResponse, _abc.Awaitable[_orchestrator_pb2.GetPromotionResponse]]:
+    ) -> _typing.Union[_promotion_pb2.GetPromotionResponse, _abc.Awaitable[_promotion_pb2.GetPromotionResponse]]:
         """Deadline: 30 s at most. Errors: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListPromotions(
         self,
-        request: _orchestrator_pb2.ListPromotionsRequest,
+        request: _promotion_pb2.ListPromotionsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.ListPromotionsResponse, _abc.Awaitable[_orchestrator_pb2.ListPromotionsResponse]]:
+    ) -> _typing.Union[_promotion_pb2.ListPromotionsResponse, _abc.Awaitable[_promotion_pb2.ListPromotionsResponse]]:
         """Newest first. Deadline: 30 s at most."""
 
     @_abc_1.abstractmethod
     def GetArtifact(
         self,
-        request: _orchestrator_pb2.GetArtifactRequest,
+        request: _promotion_pb2.GetArtifactRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_orchestrator_pb2.GetArtifactResponse], _abc.AsyncIterator[_orchestrator_pb2.GetArtifactResponse]]:
+    ) -> _typing.Union[_abc.Iterator[_promotion_pb2.GetArtifactResponse], _abc.AsyncIterator[_promotion_pb2.GetArtifactResponse]]:
         """The digest, then its chunks. Deadline: 120 s at most. Errors: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def SetBudget(
         self,
-        request: _orchestrator_pb2.SetBudgetRequest,
+        request: _ledger_pb2.SetBudgetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.SetBudgetResponse, _abc.Awaitable[_orchestrator_pb2.SetBudgetResponse]]:
+    ) -> _typing.Union[_ledger_pb2.SetBudgetResponse, _abc.Awaitable[_ledger_pb2.SetBudgetResponse]]:
         """Deadline: 30 s at most."""
 
     @_abc_1.abstractmethod
     def ListBudgets(
         self,
-        request: _orchestrator_pb2.ListBudgetsRequest,
+        request: _ledger_pb2.ListBudgetsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.ListBudgetsResponse, _abc.Awaitable[_orchestrator_pb2.ListBudgetsResponse]]:
+    ) -> _typing.Union[_ledger_pb2.ListBudgetsResponse, _abc.Awaitable[_ledger_pb2.ListBudgetsResponse]]:
         """Deadline: 30 s at most."""
 
     @_abc_1.abstractmethod
     def GetSpend(
         self,
-        request: _orchestrator_pb2.GetSpendRequest,
+        request: _ledger_pb2.GetSpendRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.GetSpendResponse, _abc.Awaitable[_orchestrator_pb2.GetSpendResponse]]:
+    ) -> _typing.Union[_ledger_pb2.GetSpendResponse, _abc.Awaitable[_ledger_pb2.GetSpendResponse]]:
         """Deadline: 60 s at most."""
 
     @_abc_1.abstractmethod
     def VerifyLedger(
         self,
-        request: _orchestrator_pb2.VerifyLedgerRequest,
+        request: _ledger_pb2.VerifyLedgerRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.VerifyLedgerResponse, _abc.Awaitable[_orchestrator_pb2.VerifyLedgerResponse]]:
+    ) -> _typing.Union[_ledger_pb2.VerifyLedgerResponse, _abc.Awaitable[_ledger_pb2.VerifyLedgerResponse]]:
         """Adds up every entry of the ledger and compares; a difference freezes
         spending. Deadline: 300 s at most.
         """
@@ -317,9 +399,9 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ThawLedger(
         self,
-        request: _orchestrator_pb2.ThawLedgerRequest,
+        request: _ledger_pb2.ThawLedgerRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.ThawLedgerResponse, _abc.Awaitable[_orchestrator_pb2.ThawLedgerResponse]]:
+    ) -> _typing.Union[_ledger_pb2.ThawLedgerResponse, _abc.Awaitable[_ledger_pb2.ThawLedgerResponse]]:
         """Allows spending again after a freeze. Deadline: 300 s at most.
         Errors: FAILED_PRECONDITION when asked to rebuild from entries that are
         not whole.
@@ -328,17 +410,17 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ReadLedger(
         self,
-        request: _orchestrator_pb2.ReadLedgerRequest,
+        request: _ledger_pb2.ReadLedgerRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_orchestrator_pb2.ReadLedgerResponse], _abc.AsyncIterator[_orchestrator_pb2.ReadLedgerResponse]]:
+    ) -> _typing.Union[_abc.Iterator[_ledger_pb2.ReadLedgerResponse], _abc.AsyncIterator[_ledger_pb2.ReadLedgerResponse]]:
         """Every entry in order, archived ones too. Deadline: 600 s at most."""
 
     @_abc_1.abstractmethod
     def ApprovePromotion(
         self,
-        request: _orchestrator_pb2.ApprovePromotionRequest,
+        request: _promotion_pb2.ApprovePromotionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.ApprovePromotionResponse, _abc.Awaitable[_orchestrator_pb2.ApprovePromotionResponse]]:
+    ) -> _typing.Union[_promotion_pb2.ApprovePromotionResponse, _abc.Awaitable[_promotion_pb2.ApprovePromotionResponse]]:
         """Says yes to a promotion that waits, reserves the money and enqueues the
         work in one atomic step; again it answers with what is stored.
         Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED for a caller
@@ -349,17 +431,17 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def DenyPromotion(
         self,
-        request: _orchestrator_pb2.DenyPromotionRequest,
+        request: _promotion_pb2.DenyPromotionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.DenyPromotionResponse, _abc.Awaitable[_orchestrator_pb2.DenyPromotionResponse]]:
+    ) -> _typing.Union[_promotion_pb2.DenyPromotionResponse, _abc.Awaitable[_promotion_pb2.DenyPromotionResponse]]:
         """Ends a promotion that waits. Deadline: 30 s at most. Errors: as above."""
 
     @_abc_1.abstractmethod
     def GetPolicy(
         self,
-        request: _orchestrator_pb2.GetPolicyRequest,
+        request: _policy_pb2.GetPolicyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.GetPolicyResponse, _abc.Awaitable[_orchestrator_pb2.GetPolicyResponse]]:
+    ) -> _typing.Union[_policy_pb2.GetPolicyResponse, _abc.Awaitable[_policy_pb2.GetPolicyResponse]]:
         """The policy in force, and what is wrong with its file if that has changed.
         Deadline: 30 s at most.
         """
@@ -367,17 +449,17 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def CheckPolicy(
         self,
-        request: _orchestrator_pb2.CheckPolicyRequest,
+        request: _policy_pb2.CheckPolicyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.CheckPolicyResponse, _abc.Awaitable[_orchestrator_pb2.CheckPolicyResponse]]:
+    ) -> _typing.Union[_policy_pb2.CheckPolicyResponse, _abc.Awaitable[_policy_pb2.CheckPolicyResponse]]:
         """What is wrong with a policy, by the prices here. Deadline: 30 s at most."""
 
     @_abc_1.abstractmethod
     def ExplainPromotion(
         self,
-        request: _orchestrator_pb2.ExplainPromotionRequest,
+        request: _policy_pb2.ExplainPromotionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.ExplainPromotionResponse, _abc.Awaitable[_orchestrator_pb2.ExplainPromotionResponse]]:
+    ) -> _typing.Union[_policy_pb2.ExplainPromotionResponse, _abc.Awaitable[_policy_pb2.ExplainPromotionResponse]]:
         """Each rule, what it saw and which one decided. Deadline: 30 s at most.
         Errors: NOT_FOUND.
         """
@@ -385,9 +467,9 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ReplayPolicy(
         self,
-        request: _orchestrator_pb2.ReplayPolicyRequest,
+        request: _policy_pb2.ReplayPolicyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.ReplayPolicyResponse, _abc.Awaitable[_orchestrator_pb2.ReplayPolicyResponse]]:
+    ) -> _typing.Union[_policy_pb2.ReplayPolicyResponse, _abc.Awaitable[_policy_pb2.ReplayPolicyResponse]]:
         """What another policy would have done with stored promotions.
         Deadline: 300 s at most.
         """
@@ -395,9 +477,9 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def QuoteRetry(
         self,
-        request: _orchestrator_pb2.QuoteRetryRequest,
+        request: _promotion_pb2.QuoteRetryRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.QuoteRetryResponse, _abc.Awaitable[_orchestrator_pb2.QuoteRetryResponse]]:
+    ) -> _typing.Union[_promotion_pb2.QuoteRetryResponse, _abc.Awaitable[_promotion_pb2.QuoteRetryResponse]]:
         """What a dead promotion would cost if it were made now; spends nothing.
         Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED;
         FAILED_PRECONDITION when it is not dead.
@@ -406,9 +488,9 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def RetryPromotion(
         self,
-        request: _orchestrator_pb2.RetryPromotionRequest,
+        request: _promotion_pb2.RetryPromotionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orchestrator_pb2.RetryPromotionResponse, _abc.Awaitable[_orchestrator_pb2.RetryPromotionResponse]]:
+    ) -> _typing.Union[_promotion_pb2.RetryPromotionResponse, _abc.Awaitable[_promotion_pb2.RetryPromotionResponse]]:
         """Promotes a dead promotion's draft anew, at a quote of QuoteRetry: a new
         promotion with a reservation of its own, which names the one it repeats.
         There is one for each dead promotion; again it answers with what is
