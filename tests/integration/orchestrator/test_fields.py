@@ -19,7 +19,7 @@ from tests.integration.orchestrator.tenants import POLICY, SERVICE, ask, sdk
 PLAIN = {
     *("prompt", "negative_prompt", "seed", "width", "height", "strength", "guidance_scale"),
     *("num_inference_steps", "init_width", "init_height", "size", "media_type", "data"),
-    *("privacy", "priority", "engine", "draft_count", "draft_model", "draft_seed"),
+    *("privacy", "priority", "engine", "draft_count", "fit", "draft_model", "draft_seed"),
     *("page_size", "dead", "by", "since", "since_day", "from_day", "until_day", "period"),
     *("limit_usd_micros", "soft", "remove", "because", "rebuild", "text"),
 }

@@ -55,8 +55,8 @@ async def callers_add(
     context.out.print(marked(told), soft_wrap=True)
     if first:
         context.err.print(
-            "from now on everybody needs a token; until somebody has the role administrator, "
-            "nobody can set a budget"
+            "from now on everybody needs a token; give somebody the role administrator@*, who may "
+            "do everything that anybody on this machine could until now"
         )
     return {"name": name, "organisation": organisation, "file": file, **made}
 
@@ -80,7 +80,7 @@ async def callers_list(context: CommandContext, file: CallersFile = None) -> obj
     if not file.exists():
         context.out.print(
             f"no callers are told apart: {file} does not exist, and who is on this machine may do "
-            "everything; add one with underpaint callers add NAME --role administrator",
+            "everything; add one with underpaint callers add NAME --role administrator@*",
             soft_wrap=True,
         )
         return {"callers": []}
