@@ -72,12 +72,12 @@ end
 local PAGE = 100
 -- That what a later version made is left to its workers, before it is looked at again.
 local LEFT_MS = 2000
-local after, new = '-', false
+local after = '-'
 repeat
   local lapsed = redis.pcall('XPENDING', WORK, GROUP, 'IDLE', lease_ms, after, '+', PAGE)
   if lapsed.err then -- a new database behind the same address
     redis.call('XGROUP', 'CREATE', WORK, GROUP, '0', 'MKSTREAM')
-    lapsed, new = {}, true
+    lapsed = {}
   end
   for _, pending in ipairs(lapsed) do
     local entry = redis.call('XRANGE', WORK, pending[1], pending[1])[1]
@@ -98,7 +98,7 @@ for _, id in ipairs(due) do
   enqueue(id, load(id))
 end
 
-local added = new and most or 0
+local added = 0
 while true do
   local lane, party, engine = turn()
   if not party then break end
@@ -116,11 +116,11 @@ while true do
     added = added + 1
   end
 end
-if added > 0 then
-  local read = redis.call('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', added,
-    'STREAMS', WORK, '>')
-  if read then
-    for _, entry in ipairs(read[1][2]) do take(entry[1], entry[2][2]) end
-  end
+-- What nobody has been given is what was added just now, behind what was delivered twice and is
+-- dropped.
+local read = redis.call('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', added + PAGE,
+  'STREAMS', WORK, '>')
+if read then
+  for _, entry in ipairs(read[1][2]) do take(entry[1], entry[2][2]) end
 end
 return taken
