@@ -96,7 +96,7 @@ def test_a_budget_too_small_is_refused_and_nothing_is_held(stack: Stack, draft: 
 
     refused = stack.cli("promote", draft, "--yes", "--scope", "project:poor")
 
-    expect(refused, 3, "project:poor")
+    expect(refused, 3, "project:default/default/poor")
     assert standing(stack) == before
 
 
@@ -124,10 +124,10 @@ def huge_png() -> bytes:
 
 
 PICTURES: list[tuple[str, Callable[[bytes], bytes], str]] = [
-    ("not a picture", lambda _: b"no picture at all", "corrupt"),
-    ("cut short", lambda whole: whole[: len(whole) // 2], "corrupt"),
+    ("not a picture", lambda _: b"no picture at all", "cut short"),
+    ("cut short", lambda whole: whole[: len(whole) // 2], "cut short"),
     ("with a tail", lambda whole: whole + b"PK\x03\x04", "after its end"),
-    ("too many pixels", lambda _: huge_png(), "far too large"),
+    ("too many pixels", lambda _: huge_png(), "at most 4,194,304 pixels"),
     ("too many bytes", lambda whole: whole + bytes(3 * 2**20), "3,145,728"),
 ]
 
