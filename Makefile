@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := proto/underpaint/contract edge orchestrator cloud sdk training benchmarks
+SOURCES := proto/underpaint/contract edge orchestrator cloud sdk training benchmarks docs
 PROTOC := -m grpc_tools.protoc -Iproto
 GENERATE = $(BIN)/python $(PROTOC) --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 	--python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) \
 	proto/underpaint/v1/*.proto
 
-.PHONY: demo test check bench bench-control soak keep-release proto clean
+.PHONY: demo test check docs bench bench-control soak keep-release proto clean
 
 demo: $(READY)
 	$(BIN)/underpaint demo
@@ -28,6 +28,9 @@ check: $(READY)
 	for file in .proto-check/underpaint/v1/*; do \
 		cmp $$file proto/underpaint/v1/$$(basename $$file) || exit 1; done
 	rm -rf .proto-check
+
+docs: $(READY)
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet docs site
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
@@ -59,4 +62,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .bench-venv .proto-check demo-out* bench-out
+	rm -rf $(VENV) .bench-venv .proto-check demo-out* bench-out site
