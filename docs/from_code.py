@@ -1,10 +1,10 @@
 """What the pages take from the code itself, so that it cannot differ from it.
 
-    ```{layers} tiers             the layers that import-linter holds, as a picture
-    ```{rooms} orchestrator       what lives in each, from its docstring
-    ```{roles}                    RPC by role
-    ```{flags} orchestrator       the flags of a service
-    ```{commands}                 the command line
+```{layers} tiers             the layers that import-linter holds, as a picture
+```{rooms} orchestrator       what lives in each, from its docstring
+```{roles}                    RPC by role
+```{flags} orchestrator       the flags of a service
+```{commands}                 the command line
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ from typing import Any, Final
 import typer
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from underpaint.cli.command import COMMON
 from underpaint.cli.main import app as command_line
 from underpaint.orchestrator.api.roles import TABLE
 from underpaint.orchestrator.callers import BUILT_IN
+
+log = logging.getLogger(__name__)
 
 ROOT: Final = Path(__file__).parents[1]
 SOURCE_ROOTS: Final = ("cloud", "edge", "orchestrator", "proto", "sdk")
@@ -137,9 +140,7 @@ def commands(group: Any, name: str = "underpaint") -> str:
         called = f"{name} {word}"
         own = [each for each in command.params if each.name not in {*COMMON, "context"}]
         arguments = [
-            each.metavar or each.name.upper()
-            for each in own
-            if each.param_type_name == "argument"
+            each.metavar or each.name.upper() for each in own if each.param_type_name == "argument"
         ]
         parts.append(f"## `{' '.join([called, *arguments])}`\n\n{command.help or ''}\n")
         rows = [
@@ -213,7 +214,9 @@ class Commands(_FromCode):
         return commands(typer.main.get_command(command_line))
 
 
-def plain(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+def plain(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
     """Docstrings are plain text with code in backticks; what else means something to RST does not.
 
     A module's may be drawn, such as the tree of errors.
@@ -228,6 +231,31 @@ def plain(app: Sphinx, what: str, name: str, obj: object, options: object, lines
         lines[number] = "`".join(parts)
 
 
+def bare(app: Sphinx, what: str, name: str, obj: object, *_: object) -> tuple[str, None] | None:
+    """A protocol is never called, so it is shown without arguments."""
+    return ("", None) if getattr(obj, "_is_protocol", False) and what == "class" else None
+
+
+def fetched(site: Path) -> list[str]:
+    """What pages would load from elsewhere when somebody looks at them; links do not count."""
+    loads = {
+        ".html": r"""<(?!a\b)[^>]*\b(?:src|href)=["']((?:https?:)?//[^"']+)""",
+        ".css": r"""(?:url\(|@import)\s*["']?((?:https?:)?//[^"')]+)""",
+    }
+    return [
+        f"{file.relative_to(site)}: {address}"
+        for suffix, pattern in loads.items()
+        for file in sorted(site.rglob(f"*{suffix}"))
+        for address in re.findall(pattern, file.read_text())
+    ]
+
+
+def check_alone(app: Sphinx, error: Exception | None) -> None:
+    """The site must work where there is no network."""
+    for found in [] if error else fetched(Path(app.outdir)):
+        log.warning("it would be fetched from elsewhere: %s", found)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Tells Sphinx of the directives."""
     for name, directive in (
@@ -240,4 +268,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
         app.add_directive(name, directive)
     # Before napoleon, whose own marks are meant.
     app.connect("autodoc-process-docstring", plain, priority=100)
+    app.connect("autodoc-process-signature", bare)
+    app.connect("build-finished", check_alone)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
