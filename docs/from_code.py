@@ -122,15 +122,23 @@ def roles() -> str:
 
 
 def flags(service: str) -> str:
-    """What `--help` of a service says."""
+    """What `--help` of a service says of each flag."""
     shown = subprocess.run(
         [sys.executable, "-m", f"underpaint.{service}", "--help"],
         check=True,
         capture_output=True,
         text=True,
-        env={"COLUMNS": "88", "PATH": "", "HOME": "/home/you"},
-    )
-    return f"```text\n{shown.stdout.replace(str(ROOT), '...')}```"
+        env={"COLUMNS": "400", "PATH": "", "HOME": "/home/you"},
+    ).stdout
+    _, _, options = shown.replace(f"{ROOT}/", "").partition("options:\n")
+    # Its meaning is beside a short flag and below a long one.
+    found = re.findall(r"^  (-.*?)(?:  +|\n +)(\S.*)$", options, re.MULTILINE)
+    rows = [f"| {_as_code(flag)} | {escape(meaning)} |" for flag, meaning in found]
+    return "\n".join(["| flag | |", "| --- | --- |", *rows])
+
+
+def _as_code(flags: str) -> str:
+    return ", ".join(f"`{flag}`" for flag in flags.split(", "))
 
 
 def commands(group: Any, name: str = "underpaint") -> str:
@@ -144,7 +152,7 @@ def commands(group: Any, name: str = "underpaint") -> str:
         ]
         parts.append(f"## `{' '.join([called, *arguments])}`\n\n{command.help or ''}\n")
         rows = [
-            f"| {', '.join(f'`{flag}`' for flag in each.opts)} | {escape(each.help or '')} |"
+            f"| {_as_code(', '.join(each.opts))} | {escape(each.help or '')} |"
             for each in own
             if each.param_type_name == "option"
         ]
@@ -202,7 +210,7 @@ class Flags(_FromCode):
     """The flags of a service."""
 
     def text(self, argument: str) -> str:
-        """A block of text."""
+        """A table."""
         return flags(argument)
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from pydantic_settings import BaseSettings
+from underpaint.cloud.settings import Settings as Cloud
+from underpaint.edge.settings import Settings as Edge
+from underpaint.orchestrator.settings import Settings as Orchestrator
 from underpaint.v1 import orchestrator_pb2
 
 from docs import from_code
@@ -48,6 +53,20 @@ def test_the_table_of_roles_has_every_rpc_and_what_each_role_reaches() -> None:
     assert "| `Cancel` | own |  | others' | others' |" in told
     assert "| `ThawLedger` |  |  |  | all |" in told
     assert "| `ApprovePromotion` \\* |  | others' |  | others' |" in told
+
+
+@pytest.mark.parametrize(
+    ("service", "settings"), [("edge", Edge), ("orchestrator", Orchestrator), ("cloud", Cloud)]
+)
+def test_every_flag_of_a_service_is_listed_with_its_meaning(
+    service: str, settings: type[BaseSettings]
+) -> None:
+    told = from_code.flags(service)
+    for name in settings.model_fields:
+        assert re.search(
+            rf"^\| `--{name.replace('_', '-')}\b[^|]* \| \w[^|]+ \|$", told, re.MULTILINE
+        )
+    assert str(ROOT) not in told
 
 
 def test_a_page_that_would_fetch_something_from_elsewhere_is_found(tmp_path: Path) -> None:
