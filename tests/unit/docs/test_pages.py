@@ -39,7 +39,7 @@ def parse(words: list[str]) -> None:
 
 
 def start(words: list[str], folder: Path) -> None:
-    """Fails unless an orchestrator would start with these flags: it lacks a Redis, and nothing else."""
+    """Fails unless an orchestrator with these flags lacks a Redis, and nothing else."""
     authority.init(folder / "tls", ["studio.example"], days=1)
     (folder / "token").write_text("secret-of-the-house")
     names = {"HOST:PORT": "127.0.0.1:9", "DIR": folder, "TOKEN": folder / "token"}
