@@ -9,7 +9,7 @@ call raises the errors of `underpaint.sdk.errors` and nothing else.
 from underpaint.contract import errors
 from underpaint.contract.accounting import Budget, LedgerEntry, Period, SpendLine, Verification
 from underpaint.contract.drafts import Draft, InitImage, Privacy
-from underpaint.contract.generation import GenerationRequest
+from underpaint.contract.generation import Fit, GenerationRequest
 from underpaint.contract.promotion import (
     Account,
     Priority,
@@ -30,6 +30,7 @@ __all__ = [
     "Budget",
     "Draft",
     "DraftRequest",
+    "Fit",
     "GenerationRequest",
     "InitImage",
     "LedgerEntry",

@@ -16,7 +16,10 @@ from underpaint.cli.main import app
 from underpaint.contract.checkpoints import check_directory
 from underpaint.local import authority
 from underpaint.orchestrator.callers import BUILT_IN, read_callers
-from underpaint.orchestrator.policy.reading import parse_policy
+from underpaint.orchestrator.policy.cost import MAX_LOOPS
+from underpaint.orchestrator.policy.expressions import MAX_LENGTH
+from underpaint.orchestrator.policy.isolated import MEMORY_MIB
+from underpaint.orchestrator.policy.reading import MAX_BYTES, MAX_RULES, parse_policy
 
 from tests.pages import PAGES, ROOT, RUN, SHOWN, Block, blocks
 
@@ -122,3 +125,11 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
 def test_the_bundled_models_are_whole() -> None:
     check_directory(ROOT / "edge/underpaint/edge/models/lite")
     check_directory(ROOT / "cloud/underpaint/cloud/models/full")
+
+
+def test_the_bounds_on_policies_are_those_that_are_held() -> None:
+    page = " ".join((ROOT / "docs/operator.md").read_text().split())
+    assert f"at most {MAX_RULES} rules and {MAX_BYTES // 1024} KiB, {MAX_LENGTH:,} char" in page
+    assert MAX_LOOPS == 2
+    assert "two loops inside one another" in page
+    assert f"with {MEMORY_MIB} MiB of memory" in page
