@@ -15,7 +15,7 @@ from tests.pages import RUN, blocks, starts_something
 PAGES = sorted({block.page for block in blocks(RUN)})
 # The page of contributors has an engine, which is no program.
 PROGRAMS = blocks("python", page="README.md") + blocks("python", page="docs/developer.md")
-FILES = (".png", ".csv", ".yaml", "-tls")
+FILES = (".png", ".jpg", ".csv", ".yaml", "-tls")
 
 
 def tour(page: str) -> list[list[str]]:
