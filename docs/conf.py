@@ -16,8 +16,7 @@ project = "Underpaint"
 author = "the authors of Underpaint"
 release = version = installed("underpaint")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "from_code"]
-nitpicky = False
-exclude_patterns: list[str] = []
+smartquotes = False  # two dashes are a flag, and quotes are copied
 
 html_theme = "furo"
 html_title = "Underpaint"

@@ -138,7 +138,8 @@ def flags(service: str) -> str:
 
 
 def _as_code(flags: str) -> str:
-    return ", ".join(f"`{flag}`" for flag in flags.split(", "))
+    # What argparse writes after a flag is mostly the flag again.
+    return ", ".join(f"`{flag.split()[0]}`" for flag in flags.split(", "))
 
 
 def commands(group: Any, name: str = "underpaint") -> str:

@@ -65,7 +65,8 @@ class Settings(BaseSettings):
     ] = False
     reflection: Annotated[bool, Field(description="let callers list the services")] = False
     default_budget_usd: Annotated[
-        str, Field(description="dollars for organisation:default if no budget exists; 0 sets none")
+        str,
+        Field(description="dollars for organisation:default if no limit was ever set; 0 sets none"),
     ] = "10"
     lease_s: Annotated[
         float, Field(ge=0.5, le=600, description="seconds without a heartbeat that end a lease")
