@@ -90,7 +90,9 @@ def _named(place: int | str) -> str:
 
 
 def _metavar(annotation: Any) -> str:
-    kinds = [annotation, *get_args(annotation)]
+    parts = get_args(annotation)
+    # Path | None, or a path that is made whole: Annotated[Path, ...] | None.
+    kinds = [annotation, *parts, *(inner for part in parts for inner in get_args(part))]
     names = {"Path": "PATH", "int": "N", "float": "N"}
     return next((names[k.__name__] for k in kinds if getattr(k, "__name__", "") in names), "TEXT")
 

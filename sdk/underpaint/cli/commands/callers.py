@@ -55,8 +55,8 @@ async def callers_add(
     context.out.print(marked(told), soft_wrap=True)
     if first:
         context.err.print(
-            "from now on everybody needs a token; give somebody the role administrator@*, who may "
-            "do everything that anybody on this machine could until now"
+            "from now on everybody needs a token; give somebody the roles artist and "
+            "administrator@*, who may do what anybody on this machine could until now"
         )
     return {"name": name, "organisation": organisation, "file": file, **made}
 
