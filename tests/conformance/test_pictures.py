@@ -86,5 +86,5 @@ async def test_the_sweeper_removes_the_bytes_of_what_was_refused(
     await store.turn(NOON + 1_000)
     count = await Sweeper(store=store, artifacts=artifacts).sweep()
     assert count == (0 if kept else 1)
-    assert await artifacts.is_there(DIGEST.sha256) == kept
+    assert await artifacts.has(DIGEST) == kept
     assert await store.expect_picture(DIGEST.sha256, stored=kept)

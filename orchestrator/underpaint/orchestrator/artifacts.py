@@ -56,23 +56,41 @@ class Artifacts:
             except OSError as error:
                 raise InvalidRequest(f"artifacts cannot be kept at {url!r}: {error}") from None
 
-    async def put(
-        self, data: bytes, digest: Digest, check: Callable[[bytes], None] | None = None
-    ) -> None:
+    async def examine(self, data: bytes, digest: Digest, check: Callable[[bytes], None]) -> bool:
+        """Checks bytes before they are stored, where that holds up nothing else.
+
+        Args:
+            data: the bytes.
+            digest: theirs.
+            check: what it raises is raised here.
+
+        Returns:
+            Whether something is stored under their name already.
+
+        Raises:
+            ServiceUnreachable: the store cannot be looked at.
+        """
+
+        def checked() -> bool:
+            check(data)
+            try:
+                return bool(self._fs.exists(self._path(digest.sha256)))
+            except OSError as error:
+                raise ServiceUnreachable(f"an artifact could not be looked for: {error}") from None
+
+        return await asyncio.get_running_loop().run_in_executor(self._checks, checked)
+
+    async def put(self, data: bytes, digest: Digest) -> None:
         """Stores bytes for good; when this returns they survive a power cut.
 
         Args:
             data: the bytes.
             digest: theirs.
-            check: looks at the bytes first, where they do not hold up other work; what it
-                raises is raised here, and nothing is stored.
 
         Raises:
             ServiceUnreachable: they cannot be written now, such as on a full disk.
             ValueError: the bytes are not those of the digest.
         """
-        if check:
-            await asyncio.get_running_loop().run_in_executor(self._checks, check, data)
         try:
             await self._aside(self._put, data, digest.sha256)
         except OSError as error:
@@ -85,13 +103,6 @@ class Artifacts:
         except ArtifactNotFound:
             return False
         return True
-
-    async def is_there(self, sha256: str) -> bool:
-        """Whether something is stored under a name; its bytes are not looked at."""
-        try:
-            return await self._aside(self._fs.exists, self._path(sha256))
-        except OSError as error:
-            raise ServiceUnreachable(f"an artifact could not be looked for: {error}") from None
 
     async def remove(self, sha256: str) -> None:
         """Removes what is stored under a name, if there is something."""

@@ -149,9 +149,8 @@ class Promoting:
             for warning in seen.warnings:
                 log.warning("init_image %s: %s", request.init_image.sha256, warning)
 
-        await asyncio.to_thread(check_size, picture)
         digest = request.init_image
-        stored = await self.artifacts.is_there(digest.sha256)
+        stored = await self.artifacts.examine(picture, digest, check_size)
         # Until a promotion has it, it may be swept; what is being swept now is waited for.
         for _ in range(_SWEPT_LOOKS):
             if await self.store.expect_picture(digest.sha256, stored=stored):
