@@ -39,18 +39,18 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
-    """Drafts made on the lane and kept in the store; errors become statuses at the rim."""
+    """Drafts made through the queue and kept in the store; errors become statuses at the rim."""
 
-    def __init__(self, lane: DraftQueue, store: DraftStore, courier: OutboxSender) -> None:
-        self._lane = lane
+    def __init__(self, queue: DraftQueue, store: DraftStore, sender: OutboxSender) -> None:
+        self._queue = queue
         self._store = store
-        self._courier = courier
+        self._sender = sender
 
     async def MakeDrafts(  # noqa: N802 - the RPC's name
         self, request: edge_pb2.MakeDraftsRequest, context: Context
     ) -> AsyncIterator[edge_pb2.MakeDraftsResponse]:
         """Streams each draft as soon as it is drawn and stored."""
-        engine = self._lane.engine
+        engine = self._queue.engine
         privacy = privacy_from_wire(request.privacy)
         if not 1 <= request.count <= MAX_COUNT:
             raise InvalidRequest(f"count {request.count} is out of range; use 1 to {MAX_COUNT}")
@@ -59,7 +59,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
             raise InvalidRequest("drafts start from noise; leave strength unset")
         wanted = [dataclasses.replace(first, seed=first.seed + i) for i in range(request.count)]
         warnings = engine.warnings(first.prompt)
-        async with aclosing(self._lane.draw(wanted)) as results:
+        async with aclosing(self._queue.draw(wanted)) as results:
             index = 0
             async for result in results:
                 draft = _draft(wanted[index], result, privacy, warnings + result.warnings)
@@ -102,7 +102,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
         self, request: edge_pb2.GetNodeRequest, context: Context
     ) -> edge_pb2.GetNodeResponse:
         """The model and its defaults, and how full the store is."""
-        engine = self._lane.engine
+        engine = self._queue.engine
         defaults = engine.defaults
         return edge_pb2.GetNodeResponse(
             model=engine.name,
@@ -134,7 +134,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
             draft_id=draft.id,
             prompt=sent.request.prompt,
             state=OutboxState.HELD,
-            reason=self._courier.waits_for,
+            reason=self._sender.waits_for,
             accepted_usd_micros=check_usd_micros(request.accepted_usd_micros),
             quoted_usd_micros=0,
             kept_at=datetime.now(UTC),
@@ -142,7 +142,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
         kept = await asyncio.to_thread(
             self._store.outbox.keep, item, sent.SerializeToString(deterministic=True)
         )
-        self._courier.wake()
+        self._sender.wake()
         return edge_pb2.KeepPromotionResponse(item=outbox_item_to_wire(kept))
 
     async def ListOutbox(  # noqa: N802
@@ -165,7 +165,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
             wanted = [item.promotion_id for item in items]
         answer = edge_pb2.SendOutboxResponse()
         for promotion_id in wanted:
-            promotion = await self._courier.send(promotion_id, accepted)
+            promotion = await self._sender.send(promotion_id, accepted)
             if promotion:
                 answer.sent.append(promotion_to_wire(promotion))
             else:
@@ -177,7 +177,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
         self, request: edge_pb2.DropOutboxRequest, context: Context
     ) -> edge_pb2.DropOutboxResponse:
         """Takes one out, unsent."""
-        item = await self._courier.drop(request.promotion_id)
+        item = await self._sender.drop(request.promotion_id)
         return edge_pb2.DropOutboxResponse(item=outbox_item_to_wire(item))
 
 

@@ -79,7 +79,7 @@ class Unfinished:
 async def held(size: int) -> None:
     """Waits until so many bytes are held."""
     async with asyncio.timeout(PATIENCE_S):
-        while Observed.made.held != size:  # noqa: ASYNC110 -- it rings no bell
+        while Observed.made.held != size:  # noqa: ASYNC110 -- it notifies nobody
             await asyncio.sleep(0.01)
 
 
