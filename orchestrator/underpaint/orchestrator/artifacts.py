@@ -56,23 +56,23 @@ class Artifacts:
             except OSError as error:
                 raise InvalidRequest(f"artifacts cannot be kept at {url!r}: {error}") from None
 
-    async def put(
-        self, data: bytes, digest: Digest, check: Callable[[bytes], None] | None = None
-    ) -> None:
-        """Stores bytes for good; when this returns they survive a power cut.
+    async def check(self, data: bytes, look: Callable[[bytes], None]) -> None:
+        """Has a picture looked at before it is stored, a few pictures at once.
 
         Args:
-            data: the bytes.
-            digest: theirs.
-            check: looks at the bytes first, where they do not hold up other work; what it
-                raises is raised here, and nothing is stored.
+            data: its bytes.
+            look: decodes them, where that does not hold up other work; what it raises is
+                raised here.
+        """
+        await asyncio.get_running_loop().run_in_executor(self._checks, look, data)
+
+    async def put(self, data: bytes, digest: Digest) -> None:
+        """Stores bytes for good; when this returns they survive a power cut.
 
         Raises:
             ServiceUnreachable: they cannot be written now, such as on a full disk.
             ValueError: the bytes are not those of the digest.
         """
-        if check:
-            await asyncio.get_running_loop().run_in_executor(self._checks, check, data)
         try:
             await self._aside(self._put, data, digest.sha256)
         except OSError as error:

@@ -145,7 +145,7 @@ async def test_more_than_may_wait_are_refused_and_the_room_comes_back() -> None:
     queue.close()
 
 
-async def test_a_caller_who_leaves_stops_the_drawing_between_steps_and_frees_the_lane() -> None:
+async def test_a_caller_who_leaves_stops_the_drawing_between_steps_and_frees_the_queue() -> None:
     engine = GatedEngine()
     queue = await open_queue(engine, waiting_limit=3)
     leaving = asyncio.create_task(collect(queue, make_requests(3)))

@@ -51,11 +51,11 @@ async def test_few_pictures_are_checked_at_once_and_reading_goes_on_meanwhile(
             running -= 1
 
     many = 2 * THREADS
-    puts = asyncio.gather(*(artifacts.put(DRAFT, DIGEST, check) for _ in range(many)))
+    checks = asyncio.gather(*(artifacts.check(DRAFT, check) for _ in range(many)))
     await asyncio.to_thread(_until, lambda: running == CHECKED_AT_ONCE)
     assert await artifacts.has(DIGEST)
     go_on.set()
-    await puts
+    await checks
     assert len(at_once) == many
     assert max(at_once) == CHECKED_AT_ONCE
 

@@ -63,8 +63,13 @@ class LedgerServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     ) -> pb.ListBudgetsResponse:
         """Every limited scope in reach."""
         access = self._access("ListBudgets", context)
-        budgets = [each for each in await self._ledger.budgets() if access.may_scope(each.scope)]
-        return pb.ListBudgetsResponse(budgets=[wire.budget_to_wire(each) for each in budgets])
+        found = await self._ledger.budgets()
+
+        def told() -> pb.ListBudgetsResponse:
+            budgets = [each for each in found if access.may_scope(each.scope)]
+            return pb.ListBudgetsResponse(budgets=[wire.budget_to_wire(each) for each in budgets])
+
+        return await asyncio.to_thread(told)
 
     @override
     async def GetSpend(self, request: pb.GetSpendRequest, context: Context) -> pb.GetSpendResponse:

@@ -149,10 +149,14 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         if size > MAX_PAGE:
             raise InvalidRequest(f"page_size {size} is above {MAX_PAGE}")
         page = await access.page(self._store, size, request.page_token, dead=request.dead)
-        return pb.ListPromotionsResponse(
-            promotions=[_to_wire(access, promotion) for promotion in page.promotions],
-            next_page_token=page.next_token,
-        )
+
+        def told() -> pb.ListPromotionsResponse:
+            return pb.ListPromotionsResponse(
+                promotions=[_to_wire(access, promotion) for promotion in page.promotions],
+                next_page_token=page.next_token,
+            )
+
+        return await asyncio.to_thread(told)
 
     @override
     async def GetArtifact(

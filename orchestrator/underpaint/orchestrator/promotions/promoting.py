@@ -149,7 +149,7 @@ class Promoting:
             for warning in seen.warnings:
                 log.warning("init_image %s: %s", request.init_image.sha256, warning)
 
-        await asyncio.to_thread(check_size, picture)
+        await self.artifacts.check(picture, check_size)
         digest = request.init_image
         stored = await self.artifacts.is_there(digest.sha256)
         # Until a promotion has it, it may be swept; what is being swept now is waited for.
