@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import grpc
 from underpaint.contract.chunks import split
-from underpaint.contract.drafts import Draft, InitImage, Privacy
+from underpaint.contract.drafts import Draft, InitImage, Node, Privacy
 from underpaint.contract.errors import DraftNotFound, InvalidRequest
 from underpaint.contract.generation import GenerationRequest, GenerationResult
 from underpaint.contract.money import check_usd_micros
@@ -21,6 +21,7 @@ from underpaint.contract.pictures import Digest
 from underpaint.contract.wire import (
     draft_to_wire,
     generation_from_wire,
+    node_to_wire,
     privacy_from_wire,
     promotion_to_wire,
 )
@@ -104,7 +105,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
         """The model and its defaults, and how full the store is."""
         engine = self._queue.engine
         defaults = engine.defaults
-        return edge_pb2.GetNodeResponse(
+        node = Node(
             model=engine.name,
             width=defaults.width,
             height=defaults.height,
@@ -113,6 +114,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
             drafts=await asyncio.to_thread(len, self._store),
             draft_limit=self._store.draft_limit,
         )
+        return node_to_wire(node)
 
     async def KeepPromotion(  # noqa: N802
         self, request: edge_pb2.KeepPromotionRequest, context: Context
