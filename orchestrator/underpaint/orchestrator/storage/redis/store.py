@@ -148,3 +148,5 @@ class RedisStore(RedisQueue):
             except LedgerUnavailable as error:
                 log.warning("Redis is let go: %s", error)
                 self._redis.drop(str(error))
+            except Exception:
+                log.exception("Redis is not checked for now")
