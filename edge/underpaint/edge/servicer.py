@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from underpaint.contract.generation import GenerationRequest, GenerationResult
 from underpaint.contract.money import check_usd_micros
 from underpaint.contract.outbox import OutboxItem, OutboxState
 from underpaint.contract.pictures import Digest
+from underpaint.contract.promotion import check_promotion_id
 from underpaint.contract.wire import (
     draft_to_wire,
     generation_from_wire,
@@ -35,7 +35,6 @@ SERVICE: Final = "underpaint.v1.EdgeService"
 MAX_COUNT: Final = 64
 MAX_PAGE: Final = 1_000
 PAGE: Final = 50
-_PROMOTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -120,11 +119,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
         self, request: edge_pb2.KeepPromotionRequest, context: Context
     ) -> edge_pb2.KeepPromotionResponse:
         """Keeps a promotion of a draft that may leave, and has it sent."""
-        if not _PROMOTION_ID.fullmatch(request.promotion_id):
-            raise InvalidRequest(
-                f"promotion id {request.promotion_id[:80]!r} does not do; "
-                "use 8 to 64 of A-Z a-z 0-9 - _"
-            )
+        check_promotion_id(request.promotion_id)
         sent = request.promotion
         draft = await asyncio.to_thread(self._store.find, sent.draft_id)
         picture = await asyncio.to_thread(self._store.picture, draft)
