@@ -34,10 +34,10 @@ PROMPT: Final = "a 3d cat on a blue background"
 COUNT: Final = 8
 
 
-async def bare(lane: DraftQueue, request: GenerationRequest) -> float:
+async def bare(queue: DraftQueue, request: GenerationRequest) -> float:
     """Seconds of one engine call in the engine's thread."""
     began = time.perf_counter()
-    async for _ in lane.draw([request]):
+    async for _ in queue.draw([request]):
         pass
     return time.perf_counter() - began
 
@@ -72,11 +72,11 @@ async def measure(model: str, rounds: int, threads: int) -> dict[str, float | in
 
         return LiteEngine(model, threads=threads)
 
-    lane = DraftQueue(load)
+    queue = DraftQueue(load)
     began = time.perf_counter()
-    await lane.open()
+    await queue.open()
     loaded = time.perf_counter() - began
-    own = lane.engine.defaults
+    own = queue.engine.defaults
     request = GenerationRequest(
         prompt=PROMPT,
         seed=0,
@@ -90,7 +90,7 @@ async def measure(model: str, rounds: int, threads: int) -> dict[str, float | in
         server, port = await start_server(
             "127.0.0.1:0",
             lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(
-                EdgeServicer(lane, store, OutboxSender(store, None, 60)), s
+                EdgeServicer(queue, store, OutboxSender(store, None, 60)), s
             ),
             [SERVICE],
         )
@@ -100,7 +100,7 @@ async def measure(model: str, rounds: int, threads: int) -> dict[str, float | in
             alone, remote, firsts, alls = [], [], [], []
             for seed in range(rounds):
                 drawn = dataclasses.replace(request, seed=seed)
-                alone.append(await bare(lane, drawn))
+                alone.append(await bare(queue, drawn))
                 remote += await over_grpc(stub, drawn, 1)
             for seed in range(max(3, rounds // 8)):
                 arrivals = await over_grpc(stub, dataclasses.replace(request, seed=seed), COUNT)
@@ -108,11 +108,11 @@ async def measure(model: str, rounds: int, threads: int) -> dict[str, float | in
                 alls.append(arrivals[-1])
         await server.stop(None)
         store.close()
-    lane.close()
+    queue.close()
     p50_bare, p50_grpc = statistics.median(alone), statistics.median(remote)
     first, whole = statistics.median(firsts), statistics.median(alls)
     return {
-        "model": lane.engine.name,
+        "model": queue.engine.name,
         "rounds": rounds,
         "load_and_warm_ms": round(1e3 * loaded),
         "bare_p50_ms": round(1e3 * p50_bare, 1),

@@ -149,7 +149,7 @@ def _rounds(small: Ours, large: Ours) -> dict[str, float]:
 
 
 async def _verified(made: Ours) -> None:
-    """The copies fold to the balances."""
+    """The copies add up to the balances."""
     ledger = RedisStore(made.url, lease_s=15)
     try:
         verdict = await Auditor(

@@ -7,7 +7,7 @@ fixes what is done in which order, not how the processes interleave.
 
 `python -m benchmarks.soak --minutes 10 --seed 7` exits with 0 only if every promotion that was
 acknowledged ended once, nothing was charged twice, no budget was exceeded after any entry of
-the ledger, nothing is left unfinished and the ledger folds to the balances. It needs a
+the ledger, nothing is left unfinished and the ledger adds up to the balances. It needs a
 checkout: the processes and the questions are those of tests/faults.
 """
 

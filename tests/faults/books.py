@@ -63,10 +63,10 @@ async def audit(url: str, data_dir: Path, acknowledged: Collection[str]) -> Verd
     ledger = RedisStore(url, lease_s=1, archive=Archive(artifacts))
     await ledger.open()
     try:
-        bookkeeper = Auditor(store=ledger, artifacts=artifacts)
+        auditor = Auditor(store=ledger, artifacts=artifacts)
         verdict = Verdict(len(acknowledged))
-        verdict.mismatches += (await bookkeeper.verify()).mismatches
-        entries = [entry async for batch in bookkeeper.read("") for entry in batch]
+        verdict.mismatches += (await auditor.verify()).mismatches
+        entries = [entry async for batch in auditor.read("") for entry in batch]
         verdict.breaches += _breaches(entries, await ledger.budgets())
         history = defaultdict(list)
         stored = {}  # ids as they are kept, below their organisation: there is only one

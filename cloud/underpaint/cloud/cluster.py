@@ -51,7 +51,7 @@ class Cluster:
         """Takes where to say what is starting, and who cleans up if we cannot."""
         self._settings = settings
         self._tell = tell
-        self._guard = leftovers
+        self._leftovers = leftovers
         self._own = not settings.ray_address
         self._vital: dict[int, str] = {}
 
@@ -120,8 +120,8 @@ class Cluster:
     def _entrust(self) -> dict[int, str]:
         """Tells the leftovers of all that runs below this process now; a cluster's is elsewhere."""
         below = processes.descendants(os.getpid())
-        below.pop(self._guard.pid, None)
-        self._guard.tell(below)
+        below.pop(self._leftovers.pid, None)
+        self._leftovers.tell(below)
         return below
 
     def _prepare_folder(self) -> None:

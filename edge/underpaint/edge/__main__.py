@@ -48,14 +48,14 @@ async def serve(settings: Settings) -> None:
         orchestrator = Orchestrator(
             settings.orchestrator, own_token or token, tls_dir=settings.tls_dir
         )
-    courier = OutboxSender(store, orchestrator, settings.outbox_every_s)
-    lane = DraftQueue(lambda: _load(settings), settings.waiting_limit)
+    sender = OutboxSender(store, orchestrator, settings.outbox_every_s)
+    queue = DraftQueue(lambda: _load(settings), settings.waiting_limit)
     readiness = Readiness()
     host = settings.listen.rpartition(":")[0]
     server, port = await start_server(
         settings.listen,
         lambda server: add_EdgeServiceServicer_to_server(
-            EdgeServicer(lane, store, courier), server
+            EdgeServicer(queue, store, sender), server
         ),
         [SERVICE],
         token=token,
@@ -64,9 +64,9 @@ async def serve(settings: Settings) -> None:
         tls_dir=settings.tls_dir,
         insecure=settings.insecure,
     )
-    sending = asyncio.create_task(courier.run(), name="outbox: send")
+    sending = asyncio.create_task(sender.run(), name="outbox: send")
     try:
-        opening = asyncio.create_task(lane.open())
+        opening = asyncio.create_task(queue.open())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((opening, stopping), return_when=asyncio.FIRST_COMPLETED)
         if opening.done():
@@ -76,7 +76,7 @@ async def serve(settings: Settings) -> None:
         await stopping
     finally:
         await readiness.set(serving=False)
-        lane.close()
+        queue.close()
         await server.stop(GRACE_S)
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The lane to the engine: one thread that draws, a bounded number of drafts that wait."""
+"""The queue of drafts: one thread that draws, a bounded number of drafts that wait."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class DraftQueue:
     """Keeps the event loop free while the engine draws, one picture at a time."""
 
     def __init__(self, load: Callable[[], Engine], waiting_limit: int = 64) -> None:
-        """Takes the function that loads and warms the engine; it runs in the lane's thread."""
+        """Takes the function that loads and warms the engine; it runs in the queue's thread."""
         self._load = load
         self._limit = waiting_limit
         self._engine: Engine | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -12,15 +11,17 @@ from typing import Any, Final
 
 import grpc
 from underpaint.contract.chunks import split
-from underpaint.contract.drafts import Draft, InitImage, Privacy
+from underpaint.contract.drafts import Draft, InitImage, Node, Privacy
 from underpaint.contract.errors import DraftNotFound, InvalidRequest
 from underpaint.contract.generation import GenerationRequest, GenerationResult
 from underpaint.contract.money import check_usd_micros
 from underpaint.contract.outbox import OutboxItem, OutboxState
 from underpaint.contract.pictures import Digest
+from underpaint.contract.promotion import check_promotion_id
 from underpaint.contract.wire import (
     draft_to_wire,
     generation_from_wire,
+    node_to_wire,
     privacy_from_wire,
     promotion_to_wire,
 )
@@ -34,23 +35,22 @@ SERVICE: Final = "underpaint.v1.EdgeService"
 MAX_COUNT: Final = 64
 MAX_PAGE: Final = 1_000
 PAGE: Final = 50
-_PROMOTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
-    """Drafts made on the lane and kept in the store; errors become statuses at the rim."""
+    """Drafts made through the queue and kept in the store; errors become statuses at the rim."""
 
-    def __init__(self, lane: DraftQueue, store: DraftStore, courier: OutboxSender) -> None:
-        self._lane = lane
+    def __init__(self, queue: DraftQueue, store: DraftStore, sender: OutboxSender) -> None:
+        self._queue = queue
         self._store = store
-        self._courier = courier
+        self._sender = sender
 
     async def MakeDrafts(  # noqa: N802 - the RPC's name
         self, request: edge_pb2.MakeDraftsRequest, context: Context
     ) -> AsyncIterator[edge_pb2.MakeDraftsResponse]:
         """Streams each draft as soon as it is drawn and stored."""
-        engine = self._lane.engine
+        engine = self._queue.engine
         privacy = privacy_from_wire(request.privacy)
         if not 1 <= request.count <= MAX_COUNT:
             raise InvalidRequest(f"count {request.count} is out of range; use 1 to {MAX_COUNT}")
@@ -59,7 +59,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
             raise InvalidRequest("drafts start from noise; leave strength unset")
         wanted = [dataclasses.replace(first, seed=first.seed + i) for i in range(request.count)]
         warnings = engine.warnings(first.prompt)
-        async with aclosing(self._lane.draw(wanted)) as results:
+        async with aclosing(self._queue.draw(wanted)) as results:
             index = 0
             async for result in results:
                 draft = _draft(wanted[index], result, privacy, warnings + result.warnings)
@@ -102,9 +102,9 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
         self, request: edge_pb2.GetNodeRequest, context: Context
     ) -> edge_pb2.GetNodeResponse:
         """The model and its defaults, and how full the store is."""
-        engine = self._lane.engine
+        engine = self._queue.engine
         defaults = engine.defaults
-        return edge_pb2.GetNodeResponse(
+        node = Node(
             model=engine.name,
             width=defaults.width,
             height=defaults.height,
@@ -113,16 +113,13 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
             drafts=await asyncio.to_thread(len, self._store),
             draft_limit=self._store.draft_limit,
         )
+        return node_to_wire(node)
 
     async def KeepPromotion(  # noqa: N802
         self, request: edge_pb2.KeepPromotionRequest, context: Context
     ) -> edge_pb2.KeepPromotionResponse:
         """Keeps a promotion of a draft that may leave, and has it sent."""
-        if not _PROMOTION_ID.fullmatch(request.promotion_id):
-            raise InvalidRequest(
-                f"promotion id {request.promotion_id[:80]!r} does not do; "
-                "use 8 to 64 of A-Z a-z 0-9 - _"
-            )
+        check_promotion_id(request.promotion_id)
         sent = request.promotion
         draft = await asyncio.to_thread(self._store.find, sent.draft_id)
         picture = await asyncio.to_thread(self._store.picture, draft)
@@ -134,7 +131,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
             draft_id=draft.id,
             prompt=sent.request.prompt,
             state=OutboxState.HELD,
-            reason=self._courier.waits_for,
+            reason=self._sender.waits_for,
             accepted_usd_micros=check_usd_micros(request.accepted_usd_micros),
             quoted_usd_micros=0,
             kept_at=datetime.now(UTC),
@@ -142,7 +139,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
         kept = await asyncio.to_thread(
             self._store.outbox.keep, item, sent.SerializeToString(deterministic=True)
         )
-        self._courier.wake()
+        self._sender.wake()
         return edge_pb2.KeepPromotionResponse(item=outbox_item_to_wire(kept))
 
     async def ListOutbox(  # noqa: N802
@@ -165,7 +162,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
             wanted = [item.promotion_id for item in items]
         answer = edge_pb2.SendOutboxResponse()
         for promotion_id in wanted:
-            promotion = await self._courier.send(promotion_id, accepted)
+            promotion = await self._sender.send(promotion_id, accepted)
             if promotion:
                 answer.sent.append(promotion_to_wire(promotion))
             else:
@@ -177,7 +174,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
         self, request: edge_pb2.DropOutboxRequest, context: Context
     ) -> edge_pb2.DropOutboxResponse:
         """Takes one out, unsent."""
-        item = await self._courier.drop(request.promotion_id)
+        item = await self._sender.drop(request.promotion_id)
         return edge_pb2.DropOutboxResponse(item=outbox_item_to_wire(item))
 
 

@@ -150,11 +150,6 @@ class Callers:
         everybody = self._known().values() or (HOUSE,)
         return frozenset(grant.role for each in everybody for grant in each.grants)
 
-    @property
-    def told_apart(self) -> bool:
-        """Whether callers have tokens of their own."""
-        return bool(self._known())
-
     def caller(self, authorization: str | bytes | None) -> Caller | None:
         """Who brings this metadata; None for a token that is nobody's."""
         sent = authorization or ""

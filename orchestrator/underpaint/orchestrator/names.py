@@ -7,27 +7,13 @@ from typing import Final
 
 from underpaint.contract.accounting import Period, check_day
 from underpaint.contract.errors import InvalidRequest
-from underpaint.contract.promotion import SCOPE_KINDS, Account
+from underpaint.contract.promotion import SCOPE_KINDS, Account, check_promotion_id
 
 ENGINE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 ROLE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 RETRY: Final = ".retry"  # ends ids that no client can have chosen
-_PROMOTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _NAME: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 _EVENT_ID: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
-
-
-def check_promotion_id(promotion_id: str) -> str:
-    """The same id.
-
-    Raises:
-        InvalidRequest: not 8 to 64 of A-Z a-z 0-9 - _.
-    """
-    if not _PROMOTION_ID.fullmatch(promotion_id):
-        raise InvalidRequest(
-            f"promotion id {promotion_id[:80]!r} does not do; use 8 to 64 of A-Z a-z 0-9 - _"
-        )
-    return promotion_id
 
 
 def check_named_id(promotion_id: str) -> str:

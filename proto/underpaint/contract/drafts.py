@@ -38,6 +38,19 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """An edge node: its model, how that likes to be called, and how full its store is."""
+
+    model: str
+    width: int
+    height: int
+    num_inference_steps: int
+    guidance_scale: float
+    drafts: int
+    draft_limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InitImage:
     """A draft that may leave its device, with its picture: the only thing that is ever sent.
 

@@ -17,7 +17,7 @@ UnderpaintError
 │   ├── ReservationExpired
 │   ├── NotWaiting          for an approval, any more
 │   ├── NotDead             so it cannot be retried
-│   └── LedgerFrozen        the books do not balance: nothing new is spent
+│   └── LedgerFrozen        its balances do not add up: nothing new is spent
 ├── Unauthenticated
 ├── Unavailable             the only kind that may be retried
 │   ├── EngineBusy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,10 +10,12 @@ from enum import Enum
 from typing import Final
 
 from underpaint.contract.drafts import Privacy
+from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.generation import GenerationRequest
 from underpaint.contract.pictures import Digest
 
 SCOPE_KINDS: Final = ("organisation", "team", "project", "user")
+_PROMOTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 class PromotionState(Enum):
@@ -220,3 +223,16 @@ class Page:
 
     promotions: tuple[Promotion, ...]
     next_token: str = ""
+
+
+def check_promotion_id(promotion_id: str) -> str:
+    """The same id.
+
+    Raises:
+        InvalidRequest: not 8 to 64 of A-Z a-z 0-9 - _.
+    """
+    if not _PROMOTION_ID.fullmatch(promotion_id):
+        raise InvalidRequest(
+            f"promotion id {promotion_id[:80]!r} does not do; use 8 to 64 of A-Z a-z 0-9 - _"
+        )
+    return promotion_id

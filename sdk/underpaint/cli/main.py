@@ -103,7 +103,7 @@ add_command(app, "demo", demo.demo)
 
 def main() -> None:
     """The entry point; Ctrl-C ends it without a word."""
-    output = streams.guard()
+    output = streams.replace()
     code: int | str | None
     try:
         app()

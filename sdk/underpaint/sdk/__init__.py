@@ -8,8 +8,10 @@ call raises the errors of `underpaint.sdk.errors` and nothing else.
 
 from underpaint.contract import errors
 from underpaint.contract.accounting import Budget, LedgerEntry, Period, SpendLine, Verification
-from underpaint.contract.drafts import Draft, InitImage, Privacy
+from underpaint.contract.drafts import Draft, InitImage, Node, Privacy
 from underpaint.contract.generation import Fit, GenerationRequest
+from underpaint.contract.outbox import OutboxItem
+from underpaint.contract.policy import Explanation, PolicyCheck, PolicyStatus, Replay
 from underpaint.contract.promotion import (
     Account,
     Priority,
@@ -30,11 +32,16 @@ __all__ = [
     "Budget",
     "Draft",
     "DraftRequest",
+    "Explanation",
     "Fit",
     "GenerationRequest",
     "InitImage",
     "LedgerEntry",
+    "Node",
+    "OutboxItem",
     "Period",
+    "PolicyCheck",
+    "PolicyStatus",
     "PolishRequest",
     "Priority",
     "Privacy",
@@ -43,6 +50,7 @@ __all__ = [
     "PromotionState",
     "Quote",
     "Receipt",
+    "Replay",
     "Settings",
     "SpendLine",
     "Underpaint",

@@ -7,12 +7,12 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from underpaint.contract.drafts import Draft, InitImage
+from underpaint.contract.drafts import Draft, InitImage, Node
 from underpaint.contract.errors import EngineFailed
 from underpaint.contract.outbox import OutboxItem
 from underpaint.contract.pictures import MAX_BYTES
 from underpaint.contract.promotion import Promotion
-from underpaint.contract.wire import draft_from_wire, promotion_from_wire
+from underpaint.contract.wire import draft_from_wire, node_from_wire, promotion_from_wire
 from underpaint.contract.wire.outbox import outbox_item_from_wire
 from underpaint.sdk.peer import Arrival, Peer, answers
 from underpaint.sdk.requests import DraftRequest, PolishRequest
@@ -145,10 +145,11 @@ class Drafts:
             answer = await self._edge.stub.DropOutbox(request, **options)
         return outbox_item_from_wire(answer.item)
 
-    async def node(self) -> edge_pb2.GetNodeResponse:
+    async def node(self) -> Node:
         """The edge node's model, its defaults, and how many drafts it keeps."""
         with self._edge.call("GetNode") as options:
-            return await self._edge.stub.GetNode(edge_pb2.GetNodeRequest(), **options)
+            answer = await self._edge.stub.GetNode(edge_pb2.GetNodeRequest(), **options)
+        return node_from_wire(answer)
 
 
 async def _drafts(

@@ -115,19 +115,19 @@ def options(method: str) -> dict[str, Any]:
 async def node(tmp_path: Path) -> AsyncIterator[Node]:
     engine = NoiseEngine()
     store = DraftStore(tmp_path, draft_limit=70, bytes_limit=2**30)
-    lane = DraftQueue(lambda: engine)
-    await lane.open()
+    queue = DraftQueue(lambda: engine)
+    await queue.open()
     server, port = await start_server(
         "127.0.0.1:0",
         lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(
-            EdgeServicer(lane, store, OutboxSender(store, None, 60)), s
+            EdgeServicer(queue, store, OutboxSender(store, None, 60)), s
         ),
         [SERVICE],
     )
     async with open_channel(f"127.0.0.1:{port}") as channel:
         yield Node(engine, edge_pb2_grpc.EdgeServiceStub(channel), store)
     engine.endless = False
-    lane.close()
+    queue.close()
     await server.stop(None)
     store.close()
 
@@ -235,9 +235,9 @@ async def test_a_draft_that_is_no_picture_is_an_error_and_not_a_black_picture(
     engine = LiteEngine(str(sd), device="cpu", dtype="float32", threads=1)
     next(engine._pipeline.vae.decoder.parameters()).data.fill_(float("nan"))
     store = DraftStore(tmp_path, draft_limit=70, bytes_limit=2**30)
-    lane = DraftQueue(lambda: engine)
-    await lane.open()
-    servicer = EdgeServicer(lane, store, OutboxSender(store, None, 60))
+    queue = DraftQueue(lambda: engine)
+    await queue.open()
+    servicer = EdgeServicer(queue, store, OutboxSender(store, None, 60))
     server, port = await start_server(
         "127.0.0.1:0",
         lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(servicer, s),
@@ -249,7 +249,7 @@ async def test_a_draft_that_is_no_picture_is_an_error_and_not_a_black_picture(
     assert len(store) == 0
     assert [path for path in (tmp_path / "pictures").rglob("*") if path.is_file()] == []
     await server.stop(None)
-    lane.close()
+    queue.close()
     store.close()
 
 
@@ -292,11 +292,11 @@ async def test_a_node_tells_its_model_and_how_full_it_is(node: Node) -> None:
 
 async def test_a_node_that_still_loads_is_busy(tmp_path: Path) -> None:
     store = DraftStore(tmp_path, draft_limit=1, bytes_limit=2**20)
-    lane = DraftQueue(NoiseEngine)
+    queue = DraftQueue(NoiseEngine)
     server, port = await start_server(
         "127.0.0.1:0",
         lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(
-            EdgeServicer(lane, store, OutboxSender(store, None, 60)), s
+            EdgeServicer(queue, store, OutboxSender(store, None, 60)), s
         ),
         [SERVICE],
     )
@@ -304,5 +304,5 @@ async def test_a_node_that_still_loads_is_busy(tmp_path: Path) -> None:
         with pytest.raises(EngineBusy, match="loading"):
             await Node(NoiseEngine(), edge_pb2_grpc.EdgeServiceStub(channel), store).make()
     await server.stop(None)
-    lane.close()
+    queue.close()
     store.close()

@@ -65,7 +65,7 @@ async def serve(
 @dataclass
 class Node:
     store: DraftStore
-    courier: OutboxSender
+    sender: OutboxSender
     client: AsyncUnderpaint
 
     async def keep(self, promotion_id: str = "promotion-1", accepted: int = PRICE) -> OutboxItem:
@@ -83,26 +83,26 @@ class Node:
 async def running(
     folder: Path, orchestrator: str, tls_dir: Path | None = None
 ) -> AsyncIterator[Node]:
-    """A node with one draft; its courier runs only where a test says so."""
+    """A node with one draft; its sender runs only where a test says so."""
     store = DraftStore(folder, draft_limit=9, bytes_limit=2**30)
     if not len(store):
         store.add(own_draft(), picture(1))
     peer = Orchestrator(orchestrator, tls_dir=tls_dir) if orchestrator else None
-    courier = OutboxSender(store, peer, every_s=0.05)
-    lane: Any = DraftQueue(lambda: pytest.fail("no drafts are made here"))
+    sender = OutboxSender(store, peer, every_s=0.05)
+    queue: Any = DraftQueue(lambda: pytest.fail("no drafts are made here"))
     server, port = await start_server(
         "127.0.0.1:0",
         lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(
-            EdgeServicer(lane, store, courier), s
+            EdgeServicer(queue, store, sender), s
         ),
         [SERVICE],
     )
     async with AsyncUnderpaint(edge=f"127.0.0.1:{port}") as client:
-        yield Node(store, courier, client)
+        yield Node(store, sender, client)
     await server.stop(None)
     if peer:
         await peer.close()
-    lane.close()
+    queue.close()
     store.close()
 
 
@@ -155,12 +155,12 @@ async def test_cut_off_it_waits_says_so_and_is_sent_once_after_the_cut_heals(
     # The node is started anew, and then the orchestrator is back.
     async with running(tmp_path, address) as node:
         assert await node.one() == left
-        courier = asyncio.create_task(node.courier.run())
+        sender = asyncio.create_task(node.sender.run())
         server = await serve(stub, address)
         async with asyncio.timeout(PATIENCE_S):
             while await node.client.outbox():
                 pass
-        courier.cancel()
+        sender.cancel()
         with pytest.raises(PromotionNotFound, match="it was sent"):
             await node.client.drop_outbox("promotion-1")
     assert stub.heads == ["promotion-1"]
@@ -220,12 +220,12 @@ async def test_what_asks_or_was_refused_is_not_sent_by_itself(
     await node.keep("promotion-1", accepted=0)
     await node.keep("promotion-2")
     stub.script.errors["Promote"] = [BudgetExceeded("project:default has no room")]
-    courier = asyncio.create_task(node.courier.run())
+    sender = asyncio.create_task(node.sender.run())
     await node.keep("promotion-3")
     async with asyncio.timeout(PATIENCE_S):
         while len(items := await node.client.outbox()) > 2 or items[1].state is OutboxState.HELD:
             pass
-    courier.cancel()
+    sender.cancel()
     assert [(each.promotion_id, each.state) for each in items] == [
         ("promotion-1", OutboxState.ASKS),
         ("promotion-2", OutboxState.REFUSED),

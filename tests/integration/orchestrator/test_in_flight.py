@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -10,19 +11,21 @@ from typing import Any
 import grpc
 import pytest
 from typing_extensions import override
+from underpaint.contract import pictures
 from underpaint.contract.chunks import split
 from underpaint.contract.errors import EngineBusy, InvalidRequest
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import PromotionState
 from underpaint.orchestrator import app
 from underpaint.orchestrator.api.in_flight import InFlight
+from underpaint.orchestrator.artifacts import CHECKED_AT_ONCE
 from underpaint.orchestrator.settings import Settings
 from underpaint.v1 import common_pb2, orchestrator_pb2_grpc
 from underpaint.v1 import orchestrator_pb2 as pb
 
 from tests.integration.orchestrator.client import PATIENCE_S, Client, request
 from tests.integration.orchestrator.stub_cloud import noise
-from tests.unit.orchestrator.samples import GENERATION
+from tests.unit.orchestrator.samples import DRAFT, GENERATION
 
 LARGE = replace(GENERATION, width=1_024, height=1_024)
 PICTURE = noise((1_024, 768))
@@ -79,7 +82,7 @@ class Unfinished:
 async def held(size: int) -> None:
     """Waits until so many bytes are held."""
     async with asyncio.timeout(PATIENCE_S):
-        while Observed.made.held != size:  # noqa: ASYNC110 -- it rings no bell
+        while Observed.made.held != size:  # noqa: ASYNC110 -- it notifies nobody
             await asyncio.sleep(0.01)
 
 
@@ -135,6 +138,44 @@ async def test_more_than_there_will_ever_be_room_for_is_no_matter_of_waiting(
     Observed.made.resize(size - 1)
     with pytest.raises(InvalidRequest, match="an operator may raise --in-flight-each-mib"):
         await client.artifact("promotion-1", sha256)
+
+
+async def test_few_of_the_pictures_that_come_at_once_are_decoded_at_once(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decoded they take several times the memory that the budget counts."""
+    Observed.made.resize(2**20)
+    read, go_on, lock = pictures.read, threading.Event(), threading.Lock()
+    decoding, at_once = 0, list[int]()
+
+    def counted(data: bytes) -> pictures.Picture:
+        nonlocal decoding
+        with lock:
+            decoding += 1
+            at_once.append(decoding)
+        assert go_on.wait(PATIENCE_S)
+        try:
+            return read(data)
+        finally:
+            with lock:
+                decoding -= 1
+
+    monkeypatch.setattr(pictures, "read", counted)
+    many = 3 * CHECKED_AT_ONCE
+    quoted = [(await client.quote()).id for _ in range(many)]
+    promoting = asyncio.gather(
+        *(
+            client.promote(f"promotion-{number}", quote_id=quote_id)
+            for number, quote_id in enumerate(quoted)
+        )
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        while Observed.made.held < many * len(DRAFT) or not at_once:  # noqa: ASYNC110 -- as above
+            await asyncio.sleep(0.01)
+    go_on.set()
+    await promoting
+    assert len(at_once) == many
+    assert max(at_once) == CHECKED_AT_ONCE
 
 
 async def polished(client: Client) -> tuple[str, int]:

@@ -26,7 +26,7 @@ async def test_kept_while_cut_off_it_is_settled_once_after_the_cut_heals(
             await node.keep(f"promotion-{number}", accepted=10**6)
         _, left = await node.client.send_outbox()
         assert {item.state for item in left} == {OutboxState.HELD}
-        courier = asyncio.create_task(node.courier.run())
+        sender = asyncio.create_task(node.sender.run())
         stop = asyncio.Event()
         whole = asyncio.create_task(run(settings, stop))
         client = Client(settings.listen)
@@ -34,7 +34,7 @@ async def test_kept_while_cut_off_it_is_settled_once_after_the_cut_heals(
         async with asyncio.timeout(PATIENCE_S):
             while await node.client.outbox():
                 pass
-        courier.cancel()
+        sender.cancel()
         finished = [await client.finished(f"promotion-{number}") for number in range(3)]
         assert {each.state for each in finished} == {PromotionState.SETTLED}
         charged = sum(each.receipt.charged_usd_micros for each in finished if each.receipt)

@@ -145,7 +145,7 @@ async def test_two_projects_of_one_name_are_two_budgets(house: dict[str, Client]
         theirs = await ria.set_budget("project:growth/web", 7, period=Period.DAY)
         assert (ours.scope, theirs.scope) == ("project:acme/growth/web", "project:rival/growth/web")
         for wrong in ("project:acme/growth/web", "organisation:acme", "team:acme/x"):
-            with pytest.raises(NotAllowed, match="SetBudget needs the role administrator"):
+            with pytest.raises(NotAllowed, match="SetBudget needs the role administrator at acme"):
                 await ria.set_budget(wrong, 0)
         assert {each.scope for each in await ria.budgets()} == {
             "organisation:rival",

@@ -261,7 +261,7 @@ async def test_nobody_there_is_a_domain_error() -> None:
 async def test_the_token_is_sent_and_its_lack_is_told() -> None:
     with serving(token="secret") as stubs:
         async with client_of(stubs, "secret") as client:
-            assert await client.node()
+            assert (await client.node()).model == "stub-lite"
         async with client_of(stubs) as client:
             with pytest.raises(Unauthenticated):
                 await client.node()

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.text import Text
-from underpaint.cli.output.console import SafeConsole, Sheet
+from underpaint.cli.output.console import SafeConsole, Sheet, prompt_cell
 from underpaint.cli.output.legible import marked, one_line
 
 EVIL = "\x1b]0;owned\x9b31m\u202eevil"
@@ -58,6 +58,15 @@ def test_nothing_of_what_is_spelled_out_is_cut(monkeypatch: pytest.MonkeyPatch) 
         lines = printed(shown).splitlines()
         assert max(map(len, lines)) <= 30
         assert SPELLED * 5 in "".join(line.rstrip() for line in lines)
+
+
+def test_headings_stay_on_one_line_where_there_is_little_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    sheet = Sheet("id", "prompt", fold=("prompt",))
+    sheet.add_row("44sf7kv27f-12345", prompt_cell("a long prompt"))
+    assert printed(sheet).splitlines() == ["id                p…", "44sf7kv27f-12345  a…"]
 
 
 def test_a_value_takes_the_style_of_its_place_and_stays_on_its_line() -> None:

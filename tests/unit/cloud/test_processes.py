@@ -49,7 +49,7 @@ def test_a_process_is_found_by_its_command_line() -> None:
     child.wait(30)
 
 
-def test_the_guard_ends_what_a_killed_process_leaves() -> None:
+def test_the_leftovers_process_ends_what_a_killed_process_leaves() -> None:
     parent = start([sys.executable, "-c", GUARDED])
     assert parent.stdout is not None
     left = [int(pid) for pid in parent.stdout.readline().split()]

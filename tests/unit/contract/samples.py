@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from underpaint.contract.accounting import Budget, LedgerEntry, Period, SpendLine, Verification
-from underpaint.contract.drafts import Draft, Privacy
+from underpaint.contract.drafts import Draft, Node, Privacy
 from underpaint.contract.generation import Fit, GenerationRequest, Progress
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import (
@@ -44,6 +44,15 @@ DRAFT = Draft(
     elapsed_ms=12,
     created_at=AT,
     warnings=("one", "two"),
+)
+NODE = Node(
+    model="lite",
+    width=64,
+    height=128,
+    num_inference_steps=4,
+    guidance_scale=2.5,
+    drafts=3,
+    draft_limit=5,
 )
 PROGRESS = Progress(step=1, steps=4, stage="denoise", preview=b"jpeg")
 PROMOTION_REQUEST = PromotionRequest(

@@ -21,6 +21,7 @@ from underpaint.contract.rim import (
     Connection,
     Readiness,
     call_options,
+    check_token,
     open_channel,
     read_token,
     start_server,
@@ -185,6 +186,12 @@ async def test_only_the_right_token_opens(method: str) -> None:
             with pytest.raises(Unauthenticated):
                 await call(stub, method, token=token)
         assert not servicer.left.is_set()
+
+
+def test_a_token_that_is_no_text_is_a_wrong_one() -> None:
+    assert check_token("right", b"Bearer right") is None
+    for wrong in (b"Bearer \xff", b"", "Bearer ríght", None):
+        assert isinstance(check_token("right", wrong), Unauthenticated)
 
 
 def test_a_token_file_is_read_or_refused(tmp_path: Path) -> None:

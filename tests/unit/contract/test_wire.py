@@ -22,6 +22,7 @@ BARE_PROMOTION = dataclasses.replace(
         ("generation", samples.REQUEST),
         ("generation", dataclasses.replace(samples.REQUEST, strength=None)),
         ("draft", samples.DRAFT),
+        ("node", samples.NODE),
         ("progress", samples.PROGRESS),
         ("promotion_request", samples.PROMOTION_REQUEST),
         ("quote", samples.QUOTE),

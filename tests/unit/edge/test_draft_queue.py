@@ -64,33 +64,33 @@ def make_requests(count: int, first: int = 0) -> list[GenerationRequest]:
     ]
 
 
-async def open_lane(engine: Engine, waiting_limit: int = 64) -> DraftQueue:
-    lane = DraftQueue(lambda: engine, waiting_limit)
-    await lane.open()
-    return lane
+async def open_queue(engine: Engine, waiting_limit: int = 64) -> DraftQueue:
+    queue = DraftQueue(lambda: engine, waiting_limit)
+    await queue.open()
+    return queue
 
 
-async def collect(lane: DraftQueue, requests: list[GenerationRequest]) -> list[bytes]:
-    return [result.picture async for result in lane.draw(requests)]
+async def collect(queue: DraftQueue, requests: list[GenerationRequest]) -> list[bytes]:
+    return [result.picture async for result in queue.draw(requests)]
 
 
 async def test_results_come_in_order() -> None:
     engine = GatedEngine()
-    lane = await open_lane(engine)
+    queue = await open_queue(engine)
     engine.open(9)
-    assert await collect(lane, make_requests(3, first=5)) == [b"5", b"6", b"7"]
-    lane.close()
+    assert await collect(queue, make_requests(3, first=5)) == [b"5", b"6", b"7"]
+    queue.close()
 
 
 async def test_the_next_is_begun_while_one_is_handed_out() -> None:
     engine = GatedEngine()
-    lane = await open_lane(engine)
+    queue = await open_queue(engine)
     engine.open(3)
-    async with aclosing(lane.draw(make_requests(2))) as results:
+    async with aclosing(queue.draw(make_requests(2))) as results:
         await anext(results)
         assert [await engine.begun.get(), await engine.begun.get()] == [0, 1]
     engine.open(1)
-    lane.close()
+    queue.close()
 
 
 class Meeting(GatedEngine):
@@ -114,41 +114,41 @@ class Meeting(GatedEngine):
 
 async def test_two_callers_never_have_the_engine_at_once() -> None:
     engine = Meeting()
-    lane = await open_lane(engine)
+    queue = await open_queue(engine)
     engine.open(6)
     pictures = await asyncio.gather(
-        collect(lane, make_requests(1)), collect(lane, make_requests(1, first=10))
+        collect(queue, make_requests(1)), collect(queue, make_requests(1, first=10))
     )
     assert pictures == [[b"0"], [b"10"]]
     assert not engine.met
-    lane.close()
+    queue.close()
 
 
 async def test_a_loading_engine_is_busy() -> None:
-    lane = DraftQueue(GatedEngine)
+    queue = DraftQueue(GatedEngine)
     with pytest.raises(EngineBusy, match="loading"):
-        await collect(lane, make_requests(1))
-    lane.close()
+        await collect(queue, make_requests(1))
+    queue.close()
 
 
 async def test_more_than_may_wait_are_refused_and_the_room_comes_back() -> None:
     engine = GatedEngine()
-    lane = await open_lane(engine, waiting_limit=4)
-    first = asyncio.create_task(collect(lane, make_requests(3)))
+    queue = await open_queue(engine, waiting_limit=4)
+    first = asyncio.create_task(collect(queue, make_requests(3)))
     await engine.begun.get()
     with pytest.raises(EngineBusy, match="3 drafts wait"):
-        await collect(lane, make_requests(2))
+        await collect(queue, make_requests(2))
     engine.open(9)
     await first
     engine.open(12)
-    assert len(await collect(lane, make_requests(4))) == 4
-    lane.close()
+    assert len(await collect(queue, make_requests(4))) == 4
+    queue.close()
 
 
-async def test_a_caller_who_leaves_stops_the_drawing_between_steps_and_frees_the_lane() -> None:
+async def test_a_caller_who_leaves_stops_the_drawing_between_steps_and_frees_the_queue() -> None:
     engine = GatedEngine()
-    lane = await open_lane(engine, waiting_limit=3)
-    leaving = asyncio.create_task(collect(lane, make_requests(3)))
+    queue = await open_queue(engine, waiting_limit=3)
+    leaving = asyncio.create_task(collect(queue, make_requests(3)))
     await engine.begun.get()
     leaving.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -156,32 +156,32 @@ async def test_a_caller_who_leaves_stops_the_drawing_between_steps_and_frees_the
     engine.open(1)
     assert await engine.ended.get() == (0, "stopped")
     engine.open(9)
-    assert await collect(lane, make_requests(3, first=10)) == [b"10", b"11", b"12"]
+    assert await collect(queue, make_requests(3, first=10)) == [b"10", b"11", b"12"]
     assert [engine.begun.get_nowait() for _ in range(3)] == [10, 11, 12]
-    lane.close()
+    queue.close()
 
 
 async def test_closing_stops_the_drawing_between_steps() -> None:
     engine = GatedEngine()
-    lane = await open_lane(engine)
-    drawing = asyncio.create_task(collect(lane, make_requests(5)))
+    queue = await open_queue(engine)
+    drawing = asyncio.create_task(collect(queue, make_requests(5)))
     await engine.begun.get()
-    lane.close()
+    queue.close()
     engine.open(1)
     with pytest.raises(EngineBusy, match="stopping"):
         await drawing
     assert await engine.ended.get() == (0, "stopped")
     with pytest.raises(EngineBusy, match="stopping"):
-        await collect(lane, make_requests(1))
+        await collect(queue, make_requests(1))
 
 
 async def test_an_engine_that_breaks_ends_its_caller_only() -> None:
     engine = GatedEngine()
     engine.fail_seed = 1
-    lane = await open_lane(engine, waiting_limit=3)
+    queue = await open_queue(engine, waiting_limit=3)
     engine.open(3)
     with pytest.raises(EngineFailed, match="broke"):
-        await collect(lane, make_requests(3))
+        await collect(queue, make_requests(3))
     engine.open(9)
-    assert len(await collect(lane, make_requests(3, first=20))) == 3
-    lane.close()
+    assert len(await collect(queue, make_requests(3, first=20))) == 3
+    queue.close()

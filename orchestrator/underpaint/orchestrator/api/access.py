@@ -11,7 +11,8 @@ from underpaint.orchestrator.callers import Caller
 from underpaint.orchestrator.names import bare, below, check_name, check_named_id, path_of
 from underpaint.orchestrator.promotions.store import PromotionStore, not_found
 
-_LOOKS = 20  # pages looked through for one that a caller may see; the token leads on
+_LOOKS = 20  # more than it takes to fill a page; what then is not found, the token leads to
+_LOOKED_AT_ONCE = 50  # promotions; reading many holds the event loop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +97,8 @@ class Access:
         alone = reached <= {self.caller.organisation}
         organisation = self.caller.organisation if alone else ""
         found: list[Promotion] = []
-        for _ in range(_LOOKS):
-            wanted = size - len(found)
+        for _ in range(_LOOKS + size // _LOOKED_AT_ONCE):
+            wanted = min(size - len(found), _LOOKED_AT_ONCE)
             page = await (
                 store.dead(wanted, token, organisation)
                 if dead

@@ -34,6 +34,8 @@ async def follow(readiness: Readiness, ping: Callable[[], Awaitable[None]]) -> N
             answers, why = False, f"the ledger did not answer within {ANSWER_S:g} s"
         except LedgerUnavailable as error:
             answers, why = False, str(error)
+        except Exception as error:
+            answers, why = False, repr(error)
         if answers != serving:
             serving = answers
             log.warning("SERVING again" if serving else f"NOT_SERVING: {why}")

@@ -18,7 +18,7 @@ from underpaint.orchestrator.callers import Callers
 from underpaint.orchestrator.ledger import spend
 from underpaint.orchestrator.ledger.audit import Auditor
 from underpaint.orchestrator.ledger.store import LedgerStore
-from underpaint.orchestrator.names import check_days, complete_scope
+from underpaint.orchestrator.names import check_days, complete_scope, path_of
 from underpaint.v1 import orchestrator_pb2 as pb
 from underpaint.v1 import orchestrator_pb2_grpc
 
@@ -41,7 +41,7 @@ class LedgerServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         access = self._access("SetBudget", context)
         scope = complete_scope(request.scope, access.caller.account)
         if not access.may_scope(scope):
-            raise not_allowed(access.caller, "SetBudget")
+            raise not_allowed(access.caller, "SetBudget", path_of(scope))
         period = wire.period_from_wire(request.period)
         from_day, until_day = check_days(period, request.from_day, request.until_day)
         if request.remove:
@@ -63,8 +63,13 @@ class LedgerServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     ) -> pb.ListBudgetsResponse:
         """Every limited scope in reach."""
         access = self._access("ListBudgets", context)
-        budgets = [each for each in await self._ledger.budgets() if access.may_scope(each.scope)]
-        return pb.ListBudgetsResponse(budgets=[wire.budget_to_wire(each) for each in budgets])
+        found = await self._ledger.budgets()
+
+        def told() -> pb.ListBudgetsResponse:
+            budgets = [each for each in found if access.may_scope(each.scope)]
+            return pb.ListBudgetsResponse(budgets=[wire.budget_to_wire(each) for each in budgets])
+
+        return await asyncio.to_thread(told)
 
     @override
     async def GetSpend(self, request: pb.GetSpendRequest, context: Context) -> pb.GetSpendResponse:

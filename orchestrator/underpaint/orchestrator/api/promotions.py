@@ -12,11 +12,11 @@ from typing_extensions import override
 from underpaint.contract import pictures, wire
 from underpaint.contract.chunks import Assembly, split
 from underpaint.contract.errors import ArtifactNotFound, InvalidRequest
-from underpaint.contract.promotion import Promotion, PromotionRequest
+from underpaint.contract.promotion import Promotion, PromotionRequest, check_promotion_id
 from underpaint.orchestrator.api.access import Access
 from underpaint.orchestrator.api.in_flight import InFlight
 from underpaint.orchestrator.callers import Callers
-from underpaint.orchestrator.names import check_event_id, check_promotion_id
+from underpaint.orchestrator.names import check_event_id
 from underpaint.orchestrator.notifier import notified
 from underpaint.orchestrator.promotions.dead_letters import DeadLetters
 from underpaint.orchestrator.promotions.promoting import Promoting
@@ -149,10 +149,14 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         if size > MAX_PAGE:
             raise InvalidRequest(f"page_size {size} is above {MAX_PAGE}")
         page = await access.page(self._store, size, request.page_token, dead=request.dead)
-        return pb.ListPromotionsResponse(
-            promotions=[_to_wire(access, promotion) for promotion in page.promotions],
-            next_page_token=page.next_token,
-        )
+
+        def told() -> pb.ListPromotionsResponse:
+            return pb.ListPromotionsResponse(
+                promotions=[_to_wire(access, promotion) for promotion in page.promotions],
+                next_page_token=page.next_token,
+            )
+
+        return await asyncio.to_thread(told)
 
     @override
     async def GetArtifact(

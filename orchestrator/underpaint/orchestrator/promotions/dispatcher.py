@@ -17,7 +17,7 @@ from underpaint.orchestrator.promotions.worker import Worker
 
 log = logging.getLogger(__name__)
 
-LOOK_S: Final = 0.5  # lapsed leases and ended delays ring no bell
+LOOK_S: Final = 0.5  # lapsed leases and ended delays notify nobody
 EXPIRE_EVERY_S: Final = 5.0
 LONGEST_PAUSE_S: Final = 15.0  # while the cloud is out of reach
 EXPIRE_AT_ONCE: Final = 100

@@ -141,8 +141,8 @@ def check_token(expected: str, authorization: str | bytes | None) -> Unauthentic
     """Why a call's authorization metadata does not do; None if it does or none is asked for."""
     if not expected:
         return None
-    given = authorization.decode() if isinstance(authorization, bytes) else authorization or ""
-    if hmac.compare_digest(given.encode(), f"Bearer {expected}".encode()):
+    given = authorization if isinstance(authorization, bytes) else (authorization or "").encode()
+    if hmac.compare_digest(given, f"Bearer {expected}".encode()):
         return None
     return Unauthenticated("the token is missing or wrong; set UNDERPAINT_TOKEN_FILE")
 

@@ -19,6 +19,8 @@ from underpaint.contract.wire.drafts import (
     PRIVACY_TO_WIRE,
     draft_from_wire,
     draft_to_wire,
+    node_from_wire,
+    node_to_wire,
     privacy_from_wire,
 )
 from underpaint.contract.wire.generation import (
@@ -70,6 +72,8 @@ __all__ = [
     "event_to_wire",
     "generation_from_wire",
     "generation_to_wire",
+    "node_from_wire",
+    "node_to_wire",
     "outbox_item_from_wire",
     "outbox_item_to_wire",
     "period_from_wire",

@@ -1,10 +1,10 @@
-"""Drafts and their privacy."""
+"""Drafts, their privacy, and the node that makes them."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from underpaint.contract.drafts import Draft, Privacy
+from underpaint.contract.drafts import Draft, Node, Privacy
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.wire.generation import (
     digest_from_wire,
@@ -56,4 +56,30 @@ def draft_from_wire(wire: edge_pb2.Draft) -> Draft:
         elapsed_ms=wire.elapsed_ms,
         created_at=time_from_wire(wire.created_at),
         warnings=tuple(wire.warnings),
+    )
+
+
+def node_to_wire(node: Node) -> edge_pb2.GetNodeResponse:
+    """Domain to wire."""
+    return edge_pb2.GetNodeResponse(
+        model=node.model,
+        width=node.width,
+        height=node.height,
+        num_inference_steps=node.num_inference_steps,
+        guidance_scale=node.guidance_scale,
+        drafts=node.drafts,
+        draft_limit=node.draft_limit,
+    )
+
+
+def node_from_wire(wire: edge_pb2.GetNodeResponse) -> Node:
+    """Wire to domain."""
+    return Node(
+        model=wire.model,
+        width=wire.width,
+        height=wire.height,
+        num_inference_steps=wire.num_inference_steps,
+        guidance_scale=wire.guidance_scale,
+        drafts=wire.drafts,
+        draft_limit=wire.draft_limit,
     )

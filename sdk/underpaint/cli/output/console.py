@@ -69,7 +69,7 @@ class Sheet(Table):
         right, fold = tuple(right), tuple(fold)
         for heading in headings:
             self.add_column(
-                heading,
+                Text(heading, no_wrap=True, overflow="ellipsis"),
                 no_wrap=heading not in fold,
                 overflow="fold" if heading in fold else "ellipsis",
                 justify="right" if heading in right else "left",

@@ -66,7 +66,7 @@ async def follow(
 
 class _View:
     def __init__(self, context: CommandContext) -> None:
-        self._desk = context
+        self._context = context
         self._preview: RenderableType = Text("")
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -82,16 +82,16 @@ class _View:
     @property
     def live(self) -> AbstractContextManager[object]:
         """Draws while a promotion is followed."""
-        if not self._desk.stage.is_terminal:
+        if not self._context.stage.is_terminal:
             return nullcontext()
-        return Live(console=self._desk.stage, transient=True, get_renderable=self._render)
+        return Live(console=self._context.stage, transient=True, get_renderable=self._render)
 
     def take(self, event: PromotionEvent) -> None:
         """Shows one event."""
-        if not self._desk.stage.is_terminal:
+        if not self._context.stage.is_terminal:
             self._say(event)
             return
-        if event.preview and self._desk.stage.draws_blocks:
+        if event.preview and self._context.stage.draws_blocks:
             image = terminal.open_picture(event.preview)
             self._preview = terminal.half_blocks(image, PREVIEW_COLUMNS)
         self._bar.update(
@@ -109,7 +109,7 @@ class _View:
         line = f"{event.state.value}{count}{preview} {one_line(event.message)}".strip()
         if line != self._said:
             self._said = line
-            self._desk.err.print(line, soft_wrap=True)
+            self._context.err.print(line, soft_wrap=True)
 
     def _render(self) -> RenderableType:
         return Group(self._preview, self._bar)

@@ -46,16 +46,16 @@ class Outlet(io.RawIOBase):
         return self._raw.isatty()
 
 
-def guard() -> Outlet:
+def replace() -> Outlet:
     """Replaces the standard streams; returns the outlet of standard output."""
     if sys.stdin is None:  # it was closed before we were started
         sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115 - a stream for the whole process
-    sys.stdout, outlet = _guarded(sys.stdout)
-    sys.stderr, _ = _guarded(sys.stderr)
+    sys.stdout, outlet = _unfailing(sys.stdout)
+    sys.stderr, _ = _unfailing(sys.stderr)
     return outlet
 
 
-def _guarded(stream: TextIO | None) -> tuple[TextIO, Outlet]:
+def _unfailing(stream: TextIO | None) -> tuple[TextIO, Outlet]:
     """A stream that writes all it can, spelling out what its encoding lacks."""
     if stream is None:
         # Taken, or the next file that is opened gets its number and what is printed.

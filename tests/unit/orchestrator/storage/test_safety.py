@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis import exceptions
 from underpaint.contract.errors import InvalidRequest, LedgerUnavailable
-from underpaint.orchestrator.storage.redis.safety import Findings, Guard, findings
+from underpaint.orchestrator.storage.redis.safety import Findings, SafetyCheck, findings
 
 INFO = {
     "redis_version": "7.2.4",
@@ -91,51 +91,51 @@ class Server:
 async def test_it_is_refused_at_the_start_and_later_until_it_is_safe_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    server, guard = Server(), Guard()
-    await guard.look(server.ask)
-    guard.check_at_start()
-    guard.check()
+    server, safety = Server(), SafetyCheck()
+    await safety.look(server.ask)
+    safety.check_at_start()
+    safety.check()
     server.info["maxmemory_policy"] = "allkeys-lru"
-    await guard.look(server.ask)
-    await guard.look(server.ask)
+    await safety.look(server.ask)
+    await safety.look(server.ask)
     with pytest.raises(InvalidRequest, match=r"CONFIG SET maxmemory-policy .*--accept-data-loss"):
-        guard.check_at_start()
+        safety.check_at_start()
     with pytest.raises(LedgerUnavailable, match="CONFIG SET maxmemory-policy"):
-        guard.check()
+        safety.check()
     assert [each.levelno for each in caplog.records] == [logging.CRITICAL]  # once
     server.info["maxmemory_policy"] = "noeviction"
-    await guard.look(server.ask)
-    guard.check()
+    await safety.look(server.ask)
+    safety.check()
     assert "safe again" in caplog.text
 
 
 async def test_data_loss_may_be_accepted_but_not_what_cannot_work(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    server, guard = Server(), Guard(accept_data_loss=True)
+    server, safety = Server(), SafetyCheck(accept_data_loss=True)
     server.info |= {"aof_enabled": "0"}
-    await guard.look(server.ask)
-    guard.check_at_start()
-    guard.check()
+    await safety.look(server.ask)
+    safety.check_at_start()
+    safety.check()
     assert "accepted with --accept-data-loss: appendonly is no" in caplog.text
     server.info["cluster_enabled"] = "1"
-    await guard.look(server.ask)
+    await safety.look(server.ask)
     with pytest.raises(InvalidRequest, match="cluster mode"):
-        guard.check_at_start()
+        safety.check_at_start()
 
 
 async def test_what_a_managed_redis_does_not_tell_is_said(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    server, guard = Server(), Guard()
+    server, safety = Server(), SafetyCheck()
     server.settings = None
-    await guard.look(server.ask)
-    guard.check_at_start()
+    await safety.look(server.ask)
+    safety.check_at_start()
     assert "does not say what appendfsync is" in caplog.text
 
 
 async def test_a_replica_is_left() -> None:
-    server, guard = Server(), Guard()
+    server, safety = Server(), SafetyCheck()
     server.info["role"] = "slave"
     with pytest.raises(exceptions.ReadOnlyError, match="replica"):
-        await guard.look(server.ask)
+        await safety.look(server.ask)

@@ -1,4 +1,4 @@
-"""The shelf in this process's memory: the twin of `RedisArchive`, for tests."""
+"""The archive in this process's memory: the twin of `RedisArchive`, for tests."""
 
 from __future__ import annotations
 

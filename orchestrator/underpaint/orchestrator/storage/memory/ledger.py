@@ -1,4 +1,4 @@
-"""The books in this process's memory: the twin of `RedisLedger`, for tests."""
+"""The ledger in this process's memory: the twin of `RedisLedger`, for tests."""
 
 from __future__ import annotations
 

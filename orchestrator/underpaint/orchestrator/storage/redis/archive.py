@@ -1,4 +1,4 @@
-"""The shelf in Redis: tombstones, and the segments that they lead to."""
+"""The archive in Redis: tombstones, and the segments that they lead to."""
 
 from __future__ import annotations
 

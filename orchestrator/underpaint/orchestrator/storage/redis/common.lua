@@ -134,7 +134,7 @@ local function load(id) return pairs_of(redis.call('HGETALL', promotion_key(id))
 
 local function stored(id) return redis.call('HGETALL', promotion_key(id)) end
 
-local function ring(topic) redis.call('PUBLISH', root .. ':bell', topic) end
+local function notify(topic) redis.call('PUBLISH', root .. ':bell', topic) end
 
 -- Tells watchers of a promotion; `last` differs from what was told before, '' is the end.
 local function tell(id, last)
@@ -143,7 +143,7 @@ local function tell(id, last)
   else
     redis.call('HSET', root .. ':news', id, last)
   end
-  ring(id)
+  notify(id)
 end
 
 local ENDED = {settled = true, released = true, expired = true}
@@ -184,7 +184,7 @@ local function enqueue(id, promotion)
   redis.call('ZADD', queue_key(lane, party), redis.call('ZSCORE', root .. ':promotions', id), id)
   redis.call('ZADD', root .. ':engines', 'NX', 0, engine)
   if not redis.call('ZSCORE', turns_key(lane), party) then next_turn(lane, party) end
-  ring('work')
+  notify('work')
 end
 
 -- Takes a promotion out of whatever it waits in or is leased by.

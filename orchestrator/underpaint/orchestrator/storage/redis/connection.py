@@ -237,6 +237,7 @@ def translated() -> Iterator[None]:
         exceptions.ConnectionError,
         exceptions.TimeoutError,
         exceptions.ReadOnlyError,
+        exceptions.NoPermissionError,
         exceptions.OutOfMemoryError,
         exceptions.ClusterDownError,
         OSError,

@@ -1,2 +1,3 @@
 -- The days with balances, and the closed ones.
-return {told(), redis.call('ZRANGE', root .. ':days', 0, -1), redis.call('HGETALL', root .. ':closed')}
+return {told(), redis.call('ZRANGE', root .. ':days', 0, -1),
+  redis.call('HGETALL', root .. ':closed')}

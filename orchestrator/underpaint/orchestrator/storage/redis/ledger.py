@@ -1,4 +1,4 @@
-"""The books in Redis: limits, balances, entries, checkpoints and the freeze."""
+"""The ledger in Redis: limits, balances, entries, checkpoints and the freeze."""
 
 from __future__ import annotations
 

@@ -73,7 +73,9 @@ class News:
                                 self._notifier.notify(message["data"].decode())
             except LedgerUnavailable as error:
                 log.warning("no news for now: %s", error)
-                await asyncio.sleep(SUBSCRIBE_AGAIN_S)
+            except Exception:
+                log.exception("no news for now")  # one bad round is not the last
+            await asyncio.sleep(SUBSCRIBE_AGAIN_S)
 
     async def _look_forever(self) -> None:
         while True:
@@ -85,6 +87,8 @@ class News:
                 log.debug("nothing is looked for: %s", error)
                 self._seen.clear()
                 self._notifier.notify_all()
+            except Exception:
+                log.exception("nothing is looked for")
 
     async def _look_once(self) -> None:
         """Wakes who listens to what has changed since the last look, or was not looked at yet."""

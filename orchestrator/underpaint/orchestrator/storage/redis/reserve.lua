@@ -47,8 +47,8 @@ if not limited then return {'unlimited'} end
 
 local at, told = now(), {}
 for _, overrun in ipairs(overruns) do told[#told + 1] = table.concat(overrun, ' ') end
-redis.call('HSET', promotion_key(id), 'id', id, 'schema', SCHEMA, 'content', content, 'request', request,
-  'quote', quote, 'price', price, 'max', max, 'scopes', scopes, 'day', day,
+redis.call('HSET', promotion_key(id), 'id', id, 'schema', SCHEMA, 'content', content,
+  'request', request, 'quote', quote, 'price', price, 'max', max, 'scopes', scopes, 'day', day,
   'state', 'reserved', 'created', before.created or at, 'approved_by', approver,
   'updated', at, 'attempts', '0', 'refusals', '0', 'priority', priority, 'party', party,
   'engine', ARGV[14],

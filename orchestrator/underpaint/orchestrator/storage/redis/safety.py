@@ -40,7 +40,7 @@ class Findings:
     replica: bool = False
 
 
-class Guard:
+class SafetyCheck:
     """Looks at a Redis on every new connection and now and then, and remembers what it saw."""
 
     def __init__(self, *, accept_data_loss: bool = False) -> None:

@@ -17,7 +17,7 @@ from underpaint.orchestrator.promotions.store import OpenQuote
 from underpaint.orchestrator.storage.redis import connection
 from underpaint.orchestrator.storage.redis.news import News
 from underpaint.orchestrator.storage.redis.queue import RedisQueue
-from underpaint.orchestrator.storage.redis.safety import Guard
+from underpaint.orchestrator.storage.redis.safety import SafetyCheck
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class RedisStore(RedisQueue):
         super().__init__(url, root, archive, lease_s=lease_s)
         self._notifier = Notifier()
         self._news = News(url, self._key("bell"), self._notifier, self._last_news)
-        self._guard = Guard(accept_data_loss=accept_data_loss)
+        self._safety = SafetyCheck(accept_data_loss=accept_data_loss)
         self._redis.greet = self._greet
         self._check_every_s = check_every_s
         self._checking: asyncio.Task[None] | None = None
@@ -66,7 +66,7 @@ class RedisStore(RedisQueue):
                 kept by a version that this one cannot work beside.
         """
         await self.ping()
-        self._guard.check_at_start()
+        self._safety.check_at_start()
         await self._check_schema()
         await self.expire_due(0)  # scripts run too
         self._news.start()
@@ -100,7 +100,7 @@ class RedisStore(RedisQueue):
 
     def check_safe(self) -> None:
         """Raises LedgerUnavailable if what is acknowledged now might be lost."""
-        self._guard.check()
+        self._safety.check()
 
     @override
     async def promote(
@@ -136,7 +136,7 @@ class RedisStore(RedisQueue):
 
     async def _greet(self, ask: Any) -> None:
         """Looks at whom a new connection has reached, before anything is asked of it."""
-        await self._guard.look(ask)
+        await self._safety.look(ask)
         self._news.subscribe()
 
     async def _check_forever(self) -> None:
@@ -144,7 +144,9 @@ class RedisStore(RedisQueue):
             await asyncio.sleep(self._check_every_s)
             try:
                 with connection.translated():
-                    await self._guard.look(self._redis.ask)
+                    await self._safety.look(self._redis.ask)
             except LedgerUnavailable as error:
                 log.warning("Redis is let go: %s", error)
                 self._redis.drop(str(error))
+            except Exception:
+                log.exception("Redis is not checked for now")

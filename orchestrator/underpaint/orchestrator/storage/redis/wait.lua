@@ -22,9 +22,9 @@ local due = later(at, within)
 -- In this order: a time of nothing deletes the quote.
 redis.call('HSET', key, 'promoted', id)
 redis.call('PEXPIRE', key, within)
-redis.call('HSET', promotion_key(id), 'id', id, 'schema', SCHEMA, 'content', content, 'request', request,
-  'quote', quote, 'price', price, 'max', kept[2], 'scopes', scopes, 'day', '', 'state', 'waiting',
-  'created', at, 'updated', at, 'attempts', '0', 'refusals', '0', 'fence', '0',
+redis.call('HSET', promotion_key(id), 'id', id, 'schema', SCHEMA, 'content', content,
+  'request', request, 'quote', quote, 'price', price, 'max', kept[2], 'scopes', scopes, 'day', '',
+  'state', 'waiting', 'created', at, 'updated', at, 'attempts', '0', 'refusals', '0', 'fence', '0',
   'reason', reason, 'overruns', '', 'due', due)
 number(id)
 keep(ARGV[11])
