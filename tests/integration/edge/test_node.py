@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -251,6 +252,26 @@ async def test_a_draft_that_is_no_picture_is_an_error_and_not_a_black_picture(
     await server.stop(None)
     queue.close()
     store.close()
+
+
+async def test_a_slow_disk_holds_up_nobody_else(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a draft is written, others are answered."""
+    writing, go_on, add = threading.Event(), threading.Event(), node.store.add
+
+    def slowly(draft: Draft, picture: bytes) -> None:
+        writing.set()
+        assert go_on.wait(60)
+        add(draft, picture)
+
+    monkeypatch.setattr(node.store, "add", slowly)
+    making = asyncio.create_task(node.make())
+    assert await asyncio.to_thread(writing.wait, 60)
+    answer = await node.stub.GetNode(edge_pb2.GetNodeRequest(), **options("GetNode"))
+    assert answer.drafts == 0
+    go_on.set()
+    assert len(await making) == 1
 
 
 async def test_a_broken_engine_is_told_and_the_node_goes_on(node: Node) -> None:
