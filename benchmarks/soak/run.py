@@ -10,8 +10,8 @@ from typing import Final
 from benchmarks.soak.artists import ARTISTS, Artist
 from benchmarks.soak.harms import Harms
 from benchmarks.soak.world import World
-from tests.faults.books import Verdict, audit
 from tests.faults.house import House
+from tests.faults.verdict import Verdict, audit
 
 TELL_EVERY_S: Final = 5.0
 

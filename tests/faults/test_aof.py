@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.books import check_the_books
 from tests.faults.house import House, until
+from tests.faults.verdict import check_the_ledger
 
 
 @pytest.fixture
@@ -31,9 +31,9 @@ async def test_24_cut_off_it_starts_to_the_last_good_record(house: House, log: P
     orchestrator = await house.start()
     assert not house.field("promotion-3", "state")
     house.acknowledged.remove("promotion-3")
-    await check_the_books(house)
+    await check_the_ledger(house)
     await house.promote(orchestrator, "promotion-3")
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 @pytest.mark.parametrize("tail", [bytes(64), b"*2\r\n$3\r\nGE\xff"], ids=["zeros", "noise"])
@@ -51,4 +51,4 @@ async def test_24_corrupt_it_refuses_and_says_so(house: House, log: Path, tail: 
         file.truncate(whole)
     await house.start_redis()
     await house.start()
-    await check_the_books(house)
+    await check_the_ledger(house)

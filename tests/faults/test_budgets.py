@@ -14,8 +14,8 @@ from underpaint.orchestrator.promotions.store import Lease, LeaseLost, Overcharg
 from underpaint.orchestrator.storage.redis.store import RedisStore
 
 from tests.conformance.steps import promote
-from tests.faults.books import check_the_books
 from tests.faults.house import QUOTED, House, charge, script, sprung, until
+from tests.faults.verdict import check_the_ledger
 from tests.unit.orchestrator.samples import DRAFT, OUTCOME
 
 SCOPE = "organisation:default"
@@ -43,7 +43,7 @@ async def test_10_concurrent_promoters_never_exceed_the_budget(house: House) -> 
     assert accepted.count(True) == room
     assert max(reserved + spent for reserved, spent in observed) == room * QUOTED
     await house.start()
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_11_exactly_the_limit_is_accepted_and_one_more_refused(house: House) -> None:
@@ -60,7 +60,7 @@ async def test_11_exactly_the_limit_is_accepted_and_one_more_refused(house: Hous
     await orders_only.client.set_budget("user:default", 3 * QUOTED)
     await house.promote(orders_only, "promotion-2")
     await house.start()
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ async def test_12_settling_above_the_reservation_is_refused_loudly(
     await house.promote(orchestrator, "promotion-2")
     assert await house.ended("promotion-2") == b"settled"
     assert await orchestrator.client.budgets() == {SCOPE: (0, QUOTED)}
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_13_a_cancel_releases_once_or_changes_nothing(house: House) -> None:
@@ -133,7 +133,7 @@ async def test_13_a_cancel_releases_once_or_changes_nothing(house: House) -> Non
 
     assert (await cancelled("settling-1")).state is PromotionState.SETTLED
     assert await orders_only.client.budgets() == {SCOPE: (0, charge(2))}
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_14_of_cancel_and_settle_exactly_one_wins(house: House, ledger: RedisStore) -> None:
@@ -162,4 +162,4 @@ async def test_14_of_cancel_and_settle_exactly_one_wins(house: House, ledger: Re
     assert (budget.reserved_usd_micros, budget.spent_usd_micros) == (0, sum(spent))
     assert {0, 40} == set(spent), "one side always won: that is no race"
     house.acknowledged = {f"promotion-{number}" for number in range(RACES)}
-    await check_the_books(house)
+    await check_the_ledger(house)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from underpaint.cloud import processes
 
-from tests.faults.books import check_the_books
 from tests.faults.house import PATIENCE_S, SMALL, House, small, until
+from tests.faults.verdict import check_the_ledger
 from tests.integration.cloud.conftest import start_cloud
 from tests.unit.cloud.tiny import save_flow
 
@@ -42,7 +42,7 @@ async def test_04_a_replica_killed_in_mid_denoise_is_charged_once(
         charged = finished.receipt.charged_usd_micros
         assert 0 < charged < finished.quote.max_usd_micros
         assert await orchestrator.client.budgets() == {"organisation:default": (0, charged)}
-        await check_the_books(house)
+        await check_the_ledger(house)
     finally:
         cloud.process.terminate()
         cloud.process.wait(PATIENCE_S)
@@ -63,7 +63,7 @@ async def test_20_an_engine_out_of_memory_is_asked_a_few_times_and_no_more(house
     assert "out of memory" in refused.reason
     assert refused.attempts == house.orders.wrote("began") == 3
     assert await orchestrator.client.budgets() == {"organisation:default": (0, 0)}
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_20_an_engine_that_dies_of_a_promotion_is_not_killed_for_ever(house: House) -> None:
@@ -86,7 +86,7 @@ async def test_20_an_engine_that_dies_of_a_promotion_is_not_killed_for_ever(hous
     refused = await orchestrator.client.get("promotion-1")
     assert "lost in mid-work" in refused.reason
     assert refused.attempts == house.orders.wrote("began") == 3
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_20_an_engine_that_is_gone_is_waited_for_until_the_reservation_ends(
@@ -99,4 +99,4 @@ async def test_20_an_engine_that_is_gone_is_waited_for_until_the_reservation_end
     assert await house.ended("promotion-1") == b"expired"
     assert "out of reach" in (await orchestrator.client.get("promotion-1")).reason
     assert await orchestrator.client.budgets() == {"organisation:default": (0, 0)}
-    await check_the_books(house)
+    await check_the_ledger(house)

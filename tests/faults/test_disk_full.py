@@ -14,8 +14,8 @@ from PIL import Image
 from underpaint.contract.errors import LedgerUnavailable, ServiceUnreachable
 from underpaint.contract.pictures import Digest, encode_png
 
-from tests.faults.books import check_the_books
 from tests.faults.house import House, Orchestrator, small, until
+from tests.faults.verdict import check_the_ledger
 
 
 @contextmanager
@@ -67,7 +67,7 @@ async def test_23_a_full_disk_under_the_append_only_file_loses_nothing_acknowled
             assert [each for each in owed if house.field(each, "state") != b"reserved"] == []
             await house.start()
             await house.insist(lambda: orchestrator, f"promotion-{len(owed)}")
-            await check_the_books(house)
+            await check_the_ledger(house)
         finally:
             await house.close()
 
@@ -96,7 +96,7 @@ async def test_23_a_full_disk_under_the_artifacts_wastes_no_polish(tmp_path: Pat
             assert await house.ended("promotion-1") == b"settled"
             assert house.orders.wrote("began") == 1
             await house.promote(orchestrator, "promotion-2", **another_draft())
-            await check_the_books(house)
+            await check_the_ledger(house)
         finally:
             await house.close()
 

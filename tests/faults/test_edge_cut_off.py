@@ -15,9 +15,9 @@ from underpaint.orchestrator.settings import PRICES
 from underpaint.sdk.client import AsyncUnderpaint
 from underpaint.sdk.requests import DraftRequest, PolishRequest
 
-from tests.faults.books import check_the_books
 from tests.faults.house import House, Process, until, until_told
 from tests.faults.proxy import Proxy
+from tests.faults.verdict import check_the_ledger
 from tests.integration.edge.conftest import make_sd
 
 CARD = {"name": "tiny", "native_size": 64, "num_inference_steps": 1, "guidance_scale": 1.0}
@@ -121,4 +121,4 @@ async def test_18_cut_off_drafts_go_on_and_a_promotion_waits_and_is_sent_once(
     assert promotion.quote.id != quote.id
     assert house.orders.wrote("began") == 1
     await client.close()
-    await check_the_books(house)
+    await check_the_ledger(house)

@@ -6,9 +6,9 @@ import asyncio
 
 from underpaint.contract.promotion import PromotionState
 
-from tests.faults.books import check_the_books
 from tests.faults.house import QUOTED, House, until
 from tests.faults.servers import Server
+from tests.faults.verdict import check_the_ledger
 
 NEVER = ("--redis-check-s", "86400")
 
@@ -50,7 +50,7 @@ async def test_work_goes_on_at_the_new_one_although_the_old_still_answers(house:
     assert await house.ended("promotion-1") == b"settled"
     for number in range(2, 6):
         await house.insist(lambda: orchestrator, f"promotion-{number}")
-    await check_the_books(house)
+    await check_the_ledger(house)
     assert house.orders.wrote("began", "promotion-1") == 1
 
 
@@ -69,4 +69,4 @@ async def test_who_only_reads_does_not_stay_at_the_old_one(house: House) -> None
     assert await house.ended("promotion-1") == b"settled"
     states = [event.state async for event in watcher]
     assert states[-1] is PromotionState.SETTLED
-    await check_the_books(house)
+    await check_the_ledger(house)

@@ -7,8 +7,8 @@ from typing import Any
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.faults.books import check_the_books
 from tests.faults.house import PATIENCE_S, House, Orchestrator, until, until_told
+from tests.faults.verdict import check_the_ledger
 
 STATES = health_pb2.HealthCheckResponse
 
@@ -37,7 +37,7 @@ async def test_it_reports_not_serving_while_redis_is_stalled_or_dead(house: Hous
     await house.start_redis()
     await reports(orchestrator, STATES.SERVING)
     await house.insist(lambda: orchestrator, "promotion-1")
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_rights_that_redis_takes_away_are_told_and_missed_only_while_they_are(
@@ -64,4 +64,4 @@ async def test_rights_that_redis_takes_away_are_told_and_missed_only_while_they_
     await until(lambda: looks("calls") > seen, "it looks again")
     house.orders.hold.unlink()
     assert (await watching)[-1].state.final
-    await check_the_books(house)
+    await check_the_ledger(house)

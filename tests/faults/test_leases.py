@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.books import check_the_books
 from tests.faults.house import ROOT, House, charge, script, small, sprung, until
+from tests.faults.verdict import check_the_ledger
 
 CLOCK = """
 #define _GNU_SOURCE
@@ -72,7 +72,7 @@ async def test_15_a_worker_that_wakes_after_its_lease_is_refused(house: House) -
     assert promotion.artifact
     assert promotion.receipt.charged_usd_micros == charge(2)
     assert house.pictures() == {promotion.artifact.sha256, promotion.promotion.init_image.sha256}
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_16_a_heartbeat_keeps_a_lease_for_as_long_as_it_takes(house: House) -> None:
@@ -89,7 +89,7 @@ async def test_16_a_heartbeat_keeps_a_lease_for_as_long_as_it_takes(house: House
     assert await house.ended("promotion-1") == b"settled"
     assert (await second.client.get("promotion-1")).attempts == 1
     assert house.orders.wrote("began") == 1
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_17_delivered_five_times_it_is_charged_once(house: House) -> None:
@@ -117,7 +117,7 @@ async def test_17_delivered_five_times_it_is_charged_once(house: House) -> None:
     assert promotion.artifact
     assert house.pictures() == {promotion.artifact.sha256, promotion.promotion.init_image.sha256}
     assert await workers[0].client.budgets() == {"organisation:default": (0, charge(5))}
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_25_only_the_server_s_clock_counts(house: House, tmp_path: Path) -> None:
@@ -151,4 +151,4 @@ async def test_25_only_the_server_s_clock_counts(house: House, tmp_path: Path) -
     assert late.expires_at < datetime.now(UTC), "its clock is right"
     await house.promote(behind, "promotion-2", quote_id=late.id)
     assert await house.ended("promotion-2") == b"settled"
-    await check_the_books(house)
+    await check_the_ledger(house)

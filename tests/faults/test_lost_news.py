@@ -6,8 +6,8 @@ import asyncio
 
 from underpaint.contract.promotion import PromotionState
 
-from tests.faults.books import check_the_books
 from tests.faults.house import House, sprung, until
+from tests.faults.verdict import check_the_ledger
 
 
 def looks(house: House) -> int:
@@ -34,4 +34,4 @@ async def test_what_is_published_and_lost_is_found_by_looking(house: House) -> N
     await until(lambda: house.orders.wrote("dropped", "promotion-1"), "the engine is stopped")
     assert (await watching)[-1].state is PromotionState.RELEASED
     house.orders.hold.unlink()
-    await check_the_books(house)
+    await check_the_ledger(house)

@@ -14,8 +14,8 @@ from underpaint.contract.rim import translated
 from underpaint.v1 import common_pb2
 from underpaint.v1 import orchestrator_pb2 as pb
 
-from tests.faults.books import check_the_books
 from tests.faults.house import PATIENCE_S, House, small, until_told
+from tests.faults.verdict import check_the_ledger
 from tests.integration.orchestrator.client import Client
 
 STREAMS = 200
@@ -86,4 +86,4 @@ async def test_21_two_hundred_unfinished_pictures_cost_little_and_hold_up_nobody
     assert {type(each) for each in refused} == {EngineBusy}
     await house.promote(orchestrator, "promotion-2")
     await house.ended("promotion-2")
-    await check_the_books(house)
+    await check_the_ledger(house)

@@ -14,7 +14,6 @@ from underpaint.contract.pictures import Digest
 from underpaint.orchestrator.names import bare
 from underpaint.orchestrator.storage.redis.embedded import configuration, find_server
 
-from tests.faults.books import check_the_books
 from tests.faults.house import (
     QUOTED,
     ROOT,
@@ -27,6 +26,7 @@ from tests.faults.house import (
     sprung,
     until,
 )
+from tests.faults.verdict import check_the_ledger
 
 
 async def test_01_no_acknowledged_promotion_is_lost(house: House) -> None:
@@ -42,7 +42,7 @@ async def test_01_no_acknowledged_promotion_is_lost(house: House) -> None:
     for promotion_id in sorted(house.acknowledged):
         assert await house.ended(promotion_id) == b"settled"
     assert (await second.client.get("promotion-0")).attempts == 2
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 @pytest.mark.parametrize("reserved", [False, True])
@@ -67,7 +67,7 @@ async def test_02_a_retry_after_a_kill_is_one_promotion_and_one_reservation(
     await house.promote(second, "promotion-1", quote_id=quote.id)
     assert await house.ended("promotion-1") == b"settled"
     assert await second.client.budgets() == {"organisation:default": (0, charge(1))}
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_03_no_reservation_without_work_and_no_work_without_a_reservation(
@@ -94,7 +94,7 @@ async def test_03_no_reservation_without_work_and_no_work_without_a_reservation(
     assert await _promised(house, tmp_path / "whole", len(written)) == house.acknowledged
     await house.start_redis()
     await house.start()
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_05_a_stored_artifact_is_found_by_its_content_and_charged_once(house: House) -> None:
@@ -116,7 +116,7 @@ async def test_05_a_stored_artifact_is_found_by_its_content_and_charged_once(hou
     assert Digest.of(picture) == settled.artifact
     assert house.orders.wrote("began") == 1, "the engine drew it again"
     assert await second.client.budgets() == {"organisation:default": (0, charge(1))}
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_06_a_redelivery_after_settling_changes_nothing(house: House) -> None:
@@ -144,7 +144,7 @@ async def test_06_a_redelivery_after_settling_changes_nothing(house: House) -> N
     assert house.store.hgetall(f"{ROOT}:promotion:default/promotion-1") == settled
     assert house.store.xrange(f"{ROOT}:ledger")[: len(entries)] == entries
     assert house.orders.wrote("began", "promotion-1") == 1
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def _promised(house: House, folder: Path, size: int) -> set[str]:

@@ -9,7 +9,6 @@ import itertools
 import pytest
 from underpaint.contract.errors import LedgerUnavailable, UnderpaintError
 
-from tests.faults.books import check_the_books
 from tests.faults.house import (
     FINAL,
     PATIENCE_S,
@@ -21,6 +20,7 @@ from tests.faults.house import (
     sprung,
     until,
 )
+from tests.faults.verdict import check_the_ledger
 
 KILLS = 4
 MORE_BETWEEN = 6  # acknowledged between one kill and the next
@@ -51,7 +51,7 @@ async def test_07_every_acknowledged_write_survives_kills_of_redis_under_load(ho
         stop.set()
         async with asyncio.timeout(PATIENCE_S):
             await asyncio.gather(*artists)
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_07_killed_in_mid_polish_it_wastes_no_polish(house: House) -> None:
@@ -67,7 +67,7 @@ async def test_07_killed_in_mid_polish_it_wastes_no_polish(house: House) -> None
     assert await house.ended("promotion-1") == b"settled"
     assert (await orchestrator.client.get("promotion-1")).attempts == 1
     assert house.orders.wrote("began") == 1
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_08_nothing_is_applied_twice_by_a_stall(house: House) -> None:
@@ -93,7 +93,7 @@ async def test_08_nothing_is_applied_twice_by_a_stall(house: House) -> None:
         await promoting
     house.redis.wake()
     await house.promote(door, "promotion-2", quote_id=quote.id)
-    await check_the_books(house)
+    await check_the_ledger(house)
     assert await door.client.budgets() == {"organisation:default": (0, charge(1) + charge(2))}
 
 
@@ -143,7 +143,7 @@ async def test_09_a_retry_after_a_lost_reply_returns_what_is_stored(house: House
     assert await house.ended("promotion-4") == b"settled"
     to_worker.reset()
     await until(lambda: "or has ended" in orchestrator.process.said, "the worker has tried again")
-    await check_the_books(house)
+    await check_the_ledger(house)
     spent = sum(charge(number) for number in (1, 2, 3, 4))
     assert await orchestrator.client.budgets() == {"organisation:default": (0, spent)}
 
@@ -173,7 +173,7 @@ async def test_19_cut_off_from_redis_it_fails_closed(house: House) -> None:
     await house.insist(lambda: orchestrator, "promotion-2")
     assert await house.ended("promotion-2") in FINAL
     assert house.orders.wrote("began") == house.orders.wrote("began", "promotion-2") == 1
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 def _are(things: set[str], many: int) -> bool:

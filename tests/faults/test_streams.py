@@ -8,8 +8,8 @@ from dataclasses import replace
 from underpaint.contract.errors import UnderpaintError
 from underpaint.contract.promotion import PromotionEvent
 
-from tests.faults.books import check_the_books
 from tests.faults.house import ROOT, SMALL, House, small, sprung
+from tests.faults.verdict import check_the_ledger
 
 STALLED = 40
 PREVIEW_BYTES = 120_000
@@ -39,7 +39,7 @@ async def test_21_a_client_that_stops_reading_costs_little_and_holds_up_nobody(
     assert grown < MOST_GROWTH, f"it grew by {grown / 2**20:.0f} MiB"
     for began, rest in zip(first, stalled, strict=True):
         assert [began, *[event async for event in rest]] == events
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_22_a_client_that_drops_out_resumes_without_gap_or_repeat(house: House) -> None:
@@ -65,7 +65,7 @@ async def test_22_a_client_that_drops_out_resumes_without_gap_or_repeat(house: H
     assert cuts > 5
     assert seen == await orchestrator.client.events("promotion-1")
     assert [event.step for event in seen if event.step] == list(range(1, 31))
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_22_what_happens_while_it_is_looked_for_is_no_gap(house: House) -> None:
@@ -84,4 +84,4 @@ async def test_22_what_happens_while_it_is_looked_for_is_no_gap(house: House) ->
     await house.ended("promotion-1")
     state.let_go()
     assert await watching == await worker.client.events("promotion-1")
-    await check_the_books(house)
+    await check_the_ledger(house)

@@ -9,9 +9,9 @@ import sys
 import pytest
 from underpaint.contract.errors import LedgerUnavailable
 
-from tests.faults.books import check_the_books
 from tests.faults.house import House, Process, until, until_told
 from tests.faults.servers import Server
+from tests.faults.verdict import check_the_ledger
 from tests.integration.orchestrator.client import Client
 from tests.integration.orchestrator.conftest import free_port
 
@@ -102,7 +102,7 @@ async def test_one_that_becomes_unsafe_gets_nothing_new_until_it_is_safe_again(
     assert await house.ended("promotion-1") == b"settled"
     house.store.config_set("maxmemory-policy", "noeviction")
     await house.insist(lambda: orchestrator, "promotion-2")
-    await check_the_books(house)
+    await check_the_ledger(house)
 
 
 async def test_nor_is_a_promise_to_wait_for_an_approval_given(house: House) -> None:

@@ -14,9 +14,9 @@ from underpaint.contract.promotion import PromotionState
 from underpaint.sdk import AsyncUnderpaint
 from underpaint.v1 import orchestrator_pb2 as pb
 
-from tests.faults.books import audit
 from tests.faults.house import ROOT, SMALL, House, Orchestrator, small, until
 from tests.faults.releases import RELEASES, environ_of
+from tests.faults.verdict import audit
 
 FINISHED_S = 60
 POLICY = """

@@ -1,4 +1,4 @@
-"""The verdict on the books after a fault: the same questions every time."""
+"""The verdict on the ledger after a fault: the same questions every time."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Verdict:
             "twice": self.twice,
             "budget": self.breaches,
             "unfinished": self.unfinished,
-            "books": self.mismatches,
+            "ledger": self.mismatches,
             "artifact": self.artifacts,
         }
         return [f"{kind}: {each}" for kind, all_of in found.items() for each in all_of]
@@ -99,7 +99,7 @@ async def audit(url: str, data_dir: Path, acknowledged: Collection[str]) -> Verd
     return verdict
 
 
-async def check_the_books(house: House) -> None:
+async def check_the_ledger(house: House) -> None:
     """Waits until all that was acknowledged has ended, then asks for the verdict."""
     for promotion_id in sorted(house.acknowledged):
         await house.ended(promotion_id)
