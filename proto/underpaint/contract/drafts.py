@@ -39,7 +39,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """An edge node: its model, how that likes to be called, and how full its store is."""
+    """An edge node: its model, the model's defaults, and how full the draft store is."""
 
     model: str
     width: int

@@ -228,13 +228,13 @@ class Page:
 
 
 def check_promotion_id(promotion_id: str) -> str:
-    """The same id.
+    """Returns the id if a client may choose it.
 
     Raises:
         InvalidRequest: not 8 to 64 of A-Z a-z 0-9 - _.
     """
     if not _PROMOTION_ID.fullmatch(promotion_id):
         raise InvalidRequest(
-            f"promotion id {promotion_id[:80]!r} does not do; use 8 to 64 of A-Z a-z 0-9 - _"
+            f"promotion id {promotion_id[:80]!r} is not valid; use 8 to 64 of A-Z a-z 0-9 - _"
         )
     return promotion_id

@@ -88,7 +88,7 @@ class News:
                 self._seen.clear()
                 self._notifier.notify_all()
             except Exception:
-                log.exception("nothing is looked for")
+                log.exception("changes cannot be checked")
 
     async def _look_once(self) -> None:
         """Notifies the topics that changed since the last check or are checked the first time."""

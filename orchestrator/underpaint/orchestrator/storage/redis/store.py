@@ -150,4 +150,4 @@ class RedisStore(RedisQueue):
                 log.warning("the connection to Redis is closed: %s", error)
                 self._redis.drop(str(error))
             except Exception:
-                log.exception("Redis is not checked for now")
+                log.exception("Redis cannot be checked for now")
