@@ -9,7 +9,7 @@ BENCHMARKS = ("benchmarks.edge", "benchmarks.cloud", "benchmarks.path", "benchma
 
 
 def main() -> int:
-    """Runs each in a process of its own, so that none slows the next; 0 if all ran."""
+    """Runs each benchmark in its own process, so that none slows the next; returns 0 if all ran."""
     codes = [subprocess.run([sys.executable, "-m", name]).returncode for name in BENCHMARKS]
     return max(codes)
 

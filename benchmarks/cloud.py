@@ -1,4 +1,4 @@
-"""Where the time of one polish goes: python -m benchmarks.cloud
+"""Measures where the time of one promotion goes in the engine: python -m benchmarks.cloud
 
 The bare engine in this process, from a draft to 1024 x 1024. The parts are timed from outside,
 around the calls the engine makes; what is left over, text and draft encoding included, is the
@@ -35,7 +35,7 @@ PARTS = ("load", "denoise", "previews", "decode", "upscale", "encode", "polish")
 
 
 class Clock:
-    """Seconds by part, of the round that is running; a part within another is the other's."""
+    """Seconds by part in the current round; time inside a nested part counts for the outer one."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)

@@ -1,4 +1,4 @@
-"""What the edge adds to its engine: python benchmarks/edge.py
+"""Measures the time that the edge node adds to its engine: python benchmarks/edge.py
 
 One process holds the engine in its thread and the node around it, as they are run, with the
 caller beside them. Bare calls and calls over gRPC alternate, so that what else the machine does
@@ -35,7 +35,7 @@ COUNT: Final = 8
 
 
 async def bare(queue: DraftQueue, request: GenerationRequest) -> float:
-    """Seconds of one engine call in the engine's thread."""
+    """The seconds of one engine call in the engine's thread."""
     began = time.perf_counter()
     async for _ in queue.draw([request]):
         pass
@@ -45,7 +45,7 @@ async def bare(queue: DraftQueue, request: GenerationRequest) -> float:
 async def over_grpc(
     stub: edge_pb2_grpc.EdgeServiceAsyncStub, request: GenerationRequest, count: int
 ) -> list[float]:
-    """Seconds until each draft is wholly here, on disk at the node."""
+    """The seconds until each draft has arrived completely and is on the node's disk."""
     message = edge_pb2.MakeDraftsRequest(
         request=generation_to_wire(request),
         count=count,
@@ -126,7 +126,7 @@ async def measure(model: str, rounds: int, threads: int) -> dict[str, float | in
 
 
 def main() -> None:
-    """Measure, print, write bench-out/edge.json."""
+    """Measures, prints a table and writes bench-out/edge.json."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--model", default=str(BUNDLED))
     parser.add_argument("--rounds", type=int, default=40)

@@ -1,4 +1,4 @@
-"""The whole path on one machine: start-up by child, drafts in the time of one polish."""
+"""Measures the whole path on one machine: start-up by service, drafts, finished pictures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ START_LIMIT_S = 300.0
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago."""
+    """Free ports."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -41,7 +41,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextlib.contextmanager
 def up(data_dir: Path) -> Iterator[Running]:
-    """Everything running on a data directory, stopped at the end."""
+    """Runs all services on a data directory during the block."""
     edge, orchestrator, cloud = free_ports(3)
     command = [sys.executable, "-m", "underpaint.sdk", "up", "--data-dir", str(data_dir)]
     command += ["--edge-port", str(edge), "--orchestrator-port", str(orchestrator)]
@@ -60,7 +60,7 @@ def up(data_dir: Path) -> Iterator[Running]:
 
 
 async def measure(running: Running) -> dict[str, object]:
-    """Rounds of drafts and one polish each, interleaved, so that both meet the same machine."""
+    """Measures rounds of drafts and one promotion each, interleaved, so that load affects both."""
     addresses = running.addresses
     drafts_s: list[float] = []
     first_of_8: list[float] = []
@@ -105,7 +105,7 @@ async def measure(running: Running) -> dict[str, object]:
 
 
 def main() -> None:
-    """Starts everything twice on one data directory; measures on the second."""
+    """Starts everything twice on one data directory, and measures after the second start."""
     console = Console()
     with tempfile.TemporaryDirectory(prefix="underpaint-bench-") as folder:
         data_dir = Path(folder)

@@ -1,4 +1,4 @@
-"""How long a decision takes: facts gathered, conditions evaluated, verdicts written."""
+"""Measures how long a decision takes: facts gathered, conditions evaluated, verdicts written."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ REQUEST = PromotionRequest(
 
 
 def many() -> str:
-    """A policy whose first 49 rules look at three fields each and pass."""
+    """A policy whose first 49 rules use three fields each and do not apply."""
     lines = ["rules:"]
     for number in range(RULES - 1):
         lines.append(f"  - name: team-{number}")
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def measured(once: Callable[[], None]) -> dict[str, float]:
-    """Microseconds of one call, by the clock and of this thread's own work."""
+    """Microseconds of one call, in wall time and in CPU time of this thread."""
     for _ in range(ROUNDS // 20):
         once()
     taken, worked = [], []

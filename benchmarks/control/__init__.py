@@ -1,1 +1,1 @@
-"""The control plane beside a gateway of the field, its growth, and where its time goes."""
+"""Compares the control plane with another gateway; measures how it scales and where time goes."""

@@ -48,7 +48,7 @@ H = TypeVar("H", bound=House)
 
 @dataclass(slots=True)
 class Rounds:
-    """What one side did at one concurrency, round by round."""
+    """The measurements of one side at one concurrency, by round."""
 
     per_second: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Rounds:
     failed: int = 0
 
     def row(self) -> dict[str, Any]:
-        """Medians, and the slowest and fastest round."""
+        """The medians, and the slowest and fastest round."""
         return {
             "per_second": round(statistics.median(self.per_second), 1),
             "lowest": round(min(self.per_second), 1),
@@ -74,7 +74,7 @@ class Rounds:
 
 
 def side_by_side(base: Path, given: argparse.Namespace) -> dict[str, Any]:
-    """Every side with as many processes as the other, at every concurrency, interleaved."""
+    """Measures both sides with as many processes each, at every concurrency, interleaved."""
     version = install_litellm()
 
     def made(kind: type[H], name: str) -> H:
@@ -123,7 +123,7 @@ def side_by_side(base: Path, given: argparse.Namespace) -> dict[str, Any]:
 
 
 def verdicts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The ratios at the most clients, with as many processes on both sides."""
+    """The ratios at the highest number of clients, with equally many processes on both sides."""
     busy = {
         (row["what"], row["processes"]): row
         for row in rows
@@ -146,7 +146,7 @@ def verdicts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def show(results: dict[str, Any], console: Console) -> None:
-    """Tables of what there is."""
+    """Prints tables of the results so far."""
     if "side_by_side" in results:
         beside = results["side_by_side"]
         table = Table(
@@ -216,7 +216,7 @@ def show(results: dict[str, Any], console: Console) -> None:
 
 
 def main() -> None:
-    """Runs what is asked for; what was measured earlier stays in the file."""
+    """Runs the chosen measurements; results of others stay in the file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.control", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="of one measurement")

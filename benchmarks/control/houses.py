@@ -1,4 +1,4 @@
-"""What is measured, as processes: ours with a durable Redis, and LiteLLM's proxy, each behind
+"""The systems that are measured, as processes: ours with a durable Redis, and LiteLLM's proxy, each behind
 the same stub engine."""
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
-    """What the condition gives, once it gives something."""
+    """Waits until a condition returns something, and returns that."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if value := condition():
@@ -40,7 +40,7 @@ def until(condition: Callable[[], Any], what: str) -> Any:
 
 
 class Process:
-    """One process, with its descendants, and what it said."""
+    """One process with its descendants and its output."""
 
     def __init__(self, name: str, command: list[str], folder: Path, **environ: str) -> None:
         self._log = folder / f"{name}-{secrets.token_hex(2)}.log"
@@ -49,7 +49,7 @@ class Process:
             self.popen = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | environ)
 
     def address(self) -> str:
-        """Where it says it listens."""
+        """The address that it reports in its output."""
 
         def said() -> str:
             text = self._log.read_text(errors="replace")
@@ -62,19 +62,19 @@ class Process:
 
     @property
     def cpu_s(self) -> float:
-        """Seconds of CPU so far, of it and all that it started."""
+        """CPU seconds so far, of it and its descendants."""
         return sum(_cpu_s(pid) for pid in _tree(self.popen.pid))
 
     @property
     def memory(self) -> int:
-        """Resident bytes, of it and all that it started."""
+        """Resident bytes, of it and its descendants."""
         pages = 0
         for pid in _tree(self.popen.pid):
             pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def end(self) -> None:
-        """Ends it; a second is given."""
+        """Ends it, after waiting up to a second."""
         self.popen.terminate()
         try:
             self.popen.wait(10)
@@ -107,7 +107,7 @@ class House:
     token: str = ""
 
     def run(self, name: str, *command: str, **environ: str) -> Process:
-        """A process of this house."""
+        """Starts a process of this system."""
         process = Process(name, list(command), self.folder, **environ)
         self.processes.append(process)
         return process
@@ -118,7 +118,7 @@ class House:
             process.end()
 
     def load(self, what: str, concurrency: int, seconds: float) -> tuple[Seen, dict[str, float]]:
-        """One measurement; with it, the CPU seconds of each process while it ran."""
+        """Makes one measurement; also returns the CPU seconds of each process during it."""
         order = Order(
             what=what,
             addresses=self.addresses,
@@ -147,7 +147,7 @@ class House:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
+    """A free port."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
@@ -162,11 +162,11 @@ class Ours(House):
 
     @property
     def url(self) -> str:
-        """Of its Redis."""
+        """The URL of its Redis."""
         return f"unix://{socket_path(self.folder / 'redis')}"
 
     def start_redis(self) -> None:
-        """As `underpaint up` starts it: appendonly yes, appendfsync always."""
+        """Starts Redis as `underpaint up` does: appendonly yes, appendfsync always."""
         place = self.folder / "redis"
         place.mkdir(exist_ok=True)
         config = place / "redis.conf"
@@ -176,12 +176,12 @@ class Ours(House):
         until(self._answers, "Redis answers")
 
     def start_engine(self) -> None:
-        """The stub, by gRPC."""
+        """Starts the stub engine with gRPC."""
         stub = self.run("engine", sys.executable, "-m", "benchmarks.control.stub", "grpc")
         self.engine = stub.address()
 
     def start(self, count: int, concurrency: int, *flags: str) -> None:
-        """Orchestrators, each with so many promotions at work at once."""
+        """Starts orchestrators, each with a number of promotions that may run at once."""
         token = self.folder / "token"
         self.token = secrets.token_hex(16)
         token.write_text(self.token)
@@ -208,7 +208,7 @@ class LiteLlm(House):
     """LiteLLM's proxy with a budget, in memory."""
 
     def start(self, workers: int) -> None:
-        """The stub by HTTP, then the proxy in front of it."""
+        """Starts the stub engine with HTTP, then the proxy."""
         stub = self.run("engine", sys.executable, "-m", "benchmarks.control.stub", "http")
         self.token = f"sk-{secrets.token_hex(16)}"
         port = free_port()
@@ -261,7 +261,7 @@ def _alive(url: str) -> bool:
 
 
 def install_litellm() -> str:
-    """Its version, in a virtual environment of its own, which is made if it is not there."""
+    """Installs LiteLLM in its own virtual environment if necessary; returns its version."""
     pip = VENV / "bin" / "pip"
     if not (VENV / "bin" / "litellm").exists():
         print(f"installing litellm[proxy] into {VENV} ...", flush=True)
@@ -275,7 +275,7 @@ def install_litellm() -> str:
 
 @contextmanager
 def ended(*houses: House) -> Iterator[None]:
-    """Ends houses on the way out, whatever happens."""
+    """Ends both systems at the end of the block."""
     try:
         yield
     finally:

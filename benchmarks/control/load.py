@@ -1,4 +1,4 @@
-"""The clients of one measurement: a process of its own, as light to one side as to the other.
+"""The clients of one measurement, in their own process, equally light for both sides.
 
 `python -m benchmarks.control.load ORDER.json` does what the order says for some seconds and
 prints what it saw. Requests are made of bytes that were serialised before, answers are looked
@@ -44,7 +44,7 @@ Once = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be done."""
+    """The order for one measurement."""
 
     what: str  # whole, admission, promote, litellm
     addresses: list[str]
@@ -56,7 +56,7 @@ class Order:
 
 @dataclass(slots=True, kw_only=True)
 class Seen:
-    """What came of it: milliseconds by part, each part in the order of its ends."""
+    """The results: milliseconds by part, each part in the order of its ends."""
 
     seconds: float = 0.0
     cpu_s: float = 0.0
@@ -66,7 +66,7 @@ class Seen:
 
 
 class Artists:
-    """Those who quote, promote and wait for the settlement, or cancel."""
+    """Clients that quote, promote and wait for the settlement, or cancel."""
 
     def __init__(self, order: Order, note: Callable[[str, float], None]) -> None:
         self._note = note
@@ -81,7 +81,7 @@ class Artists:
         self._admission = order.what == "admission"
 
     async def once(self) -> None:
-        """One promotion, from its quote to its end."""
+        """Makes one promotion, from its quote to its end."""
         self._count += 1
         promotion_id = f"{self._run}-{self._count}"
         stub = self._stubs[self._count % len(self._stubs)]
@@ -129,7 +129,7 @@ class Artists:
 
 
 class _Stub:
-    """Bytes in, bytes out."""
+    """A stub that sends and receives raw bytes."""
 
     def __init__(self, channel: Any) -> None:
         self.quote = channel.unary_unary(f"{_SERVICE}Quote")
@@ -139,7 +139,7 @@ class _Stub:
 
 
 class Gateway:
-    """Those who ask LiteLLM for a picture, each on a connection of their own."""
+    """Clients that ask LiteLLM for a picture, each on its own connection."""
 
     def __init__(self, order: Order, note: Callable[[str, float], None]) -> None:
         self._note = note
@@ -154,7 +154,7 @@ class Gateway:
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def once(self) -> None:
-        """One picture."""
+        """Asks for one picture."""
         begun = time.perf_counter()
         reader, writer = (
             self._idle.pop() if self._idle else await asyncio.open_connection(*self._place)
@@ -202,7 +202,7 @@ async def _each(parts: list[bytes]) -> AsyncIterator[bytes]:
 
 
 async def run(order: Order) -> Seen:
-    """Closed loops: each client begins again when it has its answer."""
+    """Runs closed loops: each client starts again when it has its answer."""
     seen = Seen()
     counted = False
 

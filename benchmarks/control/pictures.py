@@ -1,4 +1,4 @@
-"""Pictures of 20 KB that differ in one chunk, so that no store can take two for the same."""
+"""Pictures of 20 KB that differ in one chunk, so that no store treats two as the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Promote and memory change with what is in the store.
+"""Measures how Promote's latency and memory depend on the number of stored promotions.
 
 Two whole houses run side by side, one with 1,000 finished promotions, one with many, so that
 rounds can be interleaved. Copies of a real promotion fill them: every key that it left, with
@@ -79,7 +79,7 @@ redis.call('HINCRBY', root .. ':spend:' .. day, 'cloud_only' .. cell, count * fi
 
 
 def house(base: Path, name: str, count: int) -> tuple[Ours, int]:
-    """A house with so many finished promotions, and the bytes that each of them takes."""
+    """A system with a number of finished promotions, and the bytes that each of them takes."""
     made = Ours(name=name, folder=Path(tempfile.mkdtemp(dir=base)))
     made.start_redis()
     made.start_engine()
@@ -104,7 +104,7 @@ def house(base: Path, name: str, count: int) -> tuple[Ours, int]:
 
 
 def measure(base: Path, count: int) -> dict[str, Any]:
-    """Promote's p50 in both houses, bytes of a promotion, before and after archiving."""
+    """Promote's p50 in both systems, and the bytes of a promotion before and after archiving."""
     began = time.perf_counter()
     small, _ = house(base, "small", SMALL)
     with ended(small):
@@ -149,7 +149,7 @@ def _rounds(small: Ours, large: Ours) -> dict[str, float]:
 
 
 async def _verified(made: Ours) -> None:
-    """The copies add up to the balances."""
+    """Verifies that the copies add up to the balances."""
     ledger = RedisStore(made.url, lease_s=15)
     try:
         verdict = await Auditor(
@@ -162,7 +162,7 @@ async def _verified(made: Ours) -> None:
 
 
 async def _archive(made: Ours) -> int:
-    """Archives all that is finished; says how many bytes each still takes."""
+    """Archives all finished promotions; returns the bytes that each still takes."""
     archive = Archive(Artifacts(str(made.folder / "data" / "artifacts")))
     ledger = RedisStore(made.url, lease_s=15, archive=archive)
     try:
@@ -185,7 +185,7 @@ async def _archive(made: Ours) -> int:
 
 
 def _tombstones(store: Any) -> int:
-    """Bytes of what stays of archived promotions."""
+    """The bytes that archived promotions still take in Redis."""
     with closing(store.pipeline(transaction=False)) as pipeline:
         for key in store.scan_iter(f"{ROOT}:tombstones:*", count=10_000):
             pipeline.memory_usage(key, samples=0)
@@ -194,7 +194,7 @@ def _tombstones(store: Any) -> int:
 
 
 def _compare(store: Any, real: str) -> None:
-    """A copy has the keys, types, fields, values and lifetimes of the real one."""
+    """Checks that a copy has the same keys, types, fields, values and lifetimes as the real one."""
     copy = f"copy-{0:012d}"
     one, other = (store.hgetall(f"{ROOT}:promotion:{name}") for name in (real, copy))
     same = one.keys() == other.keys() and all(

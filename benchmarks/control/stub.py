@@ -1,4 +1,4 @@
-"""A stub image engine: answers at once with a picture of 20 KB, to each side in its protocol.
+"""A stub image engine that answers at once with a picture of 20 KB, by gRPC or HTTP.
 
 `python -m benchmarks.control.stub grpc|http` prints the address it listens on. By gRPC it is a
 CloudService, by HTTP it is the images route of OpenAI's API; both are as light as can be.
@@ -29,14 +29,14 @@ _HEAD: Final = (
 
 
 class Pictures:
-    """One picture after another."""
+    """Gives one picture after another."""
 
     def __init__(self) -> None:
         self._base = noise()
         self._numbers = itertools.count()
 
     def next(self) -> bytes:
-        """None is like another."""
+        """The next picture; all are different."""
         return marked(self._base, b"%d" % next(self._numbers))
 
 
@@ -83,11 +83,11 @@ class Images(asyncio.Protocol):
         self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keeps the way back."""
+        """Remembers the connection."""
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answers each request that is whole."""
+        """Answers each complete request."""
         self._received += data
         while True:
             head, found, rest = self._received.partition(b"\r\n\r\n")
@@ -106,7 +106,7 @@ class Images(asyncio.Protocol):
 
 
 async def main(kind: str) -> None:
-    """Serves until it is ended."""
+    """Serves until it is killed."""
     pictures = Pictures()
     if kind == "grpc":
         server = grpc.aio.server()

@@ -1,1 +1,1 @@
-"""The faults of tests/faults mixed, for as long as asked."""
+"""Runs the faults of tests/faults in a random mix for a given time."""

@@ -1,4 +1,4 @@
-"""`make soak`: the faults of tests/faults mixed, for as long as asked, and a verdict at the end.
+"""`make soak`: runs the faults of tests/faults in a random mix for a given time, then checks all.
 
 Three orchestrators on one Redis; artists of several teams, each project with a small budget
 of its own, promote, cancel, watch, retry and replay; meanwhile processes are killed and
@@ -39,7 +39,7 @@ ZERO: Final = (
 
 
 def main() -> int:
-    """Soaks, tells, and writes bench-out/soak.json; 0 if every promise was kept."""
+    """Runs the soak, prints the verdict, writes bench-out/soak.json; returns 0 if all is right."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=1)

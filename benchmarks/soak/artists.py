@@ -1,4 +1,4 @@
-"""What artists do."""
+"""The simulated artists of a soak."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROJECT_USD_MICROS: Final = 400_000  # four reservations at once, and what was c
 
 @dataclass(frozen=True, slots=True)
 class Artist:
-    """One of several, of one of the teams."""
+    """One simulated artist of a team."""
 
     world: World
     number: int
@@ -61,21 +61,21 @@ class Artist:
         await at.client.set_budget(scope, PROJECT_USD_MICROS)
 
     async def _go_on(self, promotion_id: str, at: Orchestrator) -> None:
-        """To the next picture."""
+        """Starts the next picture."""
 
     async def _cancel(self, promotion_id: str, at: Orchestrator) -> None:
         await at.client.cancel(promotion_id)
         self.world.did["cancelled"] += 1
 
     async def _replay(self, promotion_id: str, at: Orchestrator) -> None:
-        """The same id and content, of long ago too: what is stored."""
+        """Promotes an earlier id with the same content: the stored promotion must come back."""
         before = random.Random(promotion_id).choice(sorted(self.world.house.acknowledged))
         replayed = await at.client.promote(before, self.world.sent[before], quote_id="")
         self.world.expect(replayed.id == before, f"a replay of {before} gave {replayed.id}")
         self.world.did["replayed"] += 1
 
     async def _contradict(self, promotion_id: str, at: Orchestrator) -> None:
-        """The same id and other content: a conflict."""
+        """Promotes an earlier id with other content: it must be a conflict."""
         try:
             await at.client.promote(promotion_id, small(account=Account(project="other")))
         except PromotionConflict:
@@ -84,7 +84,7 @@ class Artist:
             self.world.wrong.append(f"{promotion_id} was taken for two contents")
 
     async def _watch(self, promotion_id: str, at: Orchestrator) -> None:
-        """To the end, resumed at another door wherever it breaks: no gap, no repeat."""
+        """Watches to the end, resuming at another orchestrator: no event may be missing or repeated."""
         dice, seen, final = random.Random(promotion_id), [""], False
         while not final and not self.world.over.is_set():
             with suppress(*NOT_NOW):
@@ -96,7 +96,7 @@ class Artist:
             await self.world.insist(dice, functools.partial(self._watched, promotion_id, seen[1:]))
 
     async def _watched(self, promotion_id: str, seen: list[str], at: Orchestrator) -> None:
-        """Compares with a look at all of it; of what is archived only the end is left."""
+        """Compares with all stored events; an archived promotion has only its final event."""
         kept = [event.id for event in await at.client.events(promotion_id)]
         whole = seen if len(kept) > 1 else seen[-1:]
         self.world.expect(whole == kept, f"of the events of {promotion_id}, {kept}, it saw {seen}")

@@ -1,4 +1,4 @@
-"""What is done to the processes while artists work."""
+"""The faults that are caused while artists work."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Fault = Callable[[random.Random], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True, slots=True)
 class Harms:
-    """Kills, stalls, cuts and slows, each as often as its weight says."""
+    """Kills, stalls, cuts and slows processes, each as often as its weight says."""
 
     world: World
 
     async def _harm(self, faults: dict[Fault, int], rest_s: float) -> None:
-        """One fault after another, each as often as its weight says."""
+        """Causes one fault after another, each as often as its weight says."""
         dice = random.Random(f"{self.world.seed}/harm/{len(faults)}")
         while not self.world.over.is_set():
             await self.world.rest(dice.uniform(0.1, rest_s))
@@ -35,7 +35,7 @@ class Harms:
             self.world.faults[fault.__name__[1:].replace("_", " ")] += 1
 
     def run(self) -> list[Coroutine[Any, Any, None]]:
-        """What may be done at the same time."""
+        """Causes the faults that may happen at the same time."""
         to_redis: dict[Fault, int] = {
             self._kill_redis: 3,
             self._stall_redis: 2,
@@ -60,7 +60,7 @@ class Harms:
         await self.world.replace(dice.choice(self.world.posts))
 
     async def _stop_orchestrator(self, dice: random.Random) -> None:
-        """As asked to, with its work handed back, unless that takes too long."""
+        """Stops an orchestrator gracefully, unless that takes too long."""
         post = dice.choice(self.world.posts)
         post.at.process.popen.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -68,7 +68,7 @@ class Harms:
         await self.world.replace(post)
 
     async def _kill_at_a_step(self, dice: random.Random) -> None:
-        """Before a step of the ledger arrives, or before its answer does."""
+        """Kills it before a command reaches the ledger, or before the answer comes back."""
         post = dice.choice(self.world.posts)
         trap = dice.choice((post.wire.hold, post.wire.lose_reply))(script(dice.choice(SCRIPTS)))
         with suppress(TimeoutError):

@@ -17,7 +17,7 @@ TELL_EVERY_S: Final = 5.0
 
 
 async def soak_for(seconds: float, seed: int, folder: Path) -> dict[str, object]:
-    """One soak in a folder, with everything stopped at its end."""
+    """Runs one soak in a folder; everything is stopped at the end."""
     house = House(folder)
     world = World(house, seed)
     try:
@@ -27,7 +27,7 @@ async def soak_for(seconds: float, seed: int, folder: Path) -> dict[str, object]
 
 
 async def run(world: World, seconds: float) -> Verdict:
-    """Does harm until the time is over, heals everything and asks for the verdict."""
+    """Causes faults until the time is over, repairs everything and checks the result."""
     await world.start()
     telling = asyncio.create_task(_tell(world, seconds))
     parts = [*Harms(world).run(), *(Artist(world, number).run() for number in range(ARTISTS))]
@@ -59,7 +59,7 @@ async def _tell(world: World, seconds: float) -> None:
 
 
 def told(world: World, seconds: float, verdict: Verdict) -> dict[str, object]:
-    """The verdict in numbers."""
+    """The verdict as numbers."""
     return {
         "seed": world.seed,
         "seconds": round(seconds),

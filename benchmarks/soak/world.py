@@ -1,4 +1,4 @@
-"""What a soak runs in: the processes, what was sent to them and what came of it."""
+"""The processes of a soak, the requests that were sent to them and the results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOT_NOW: Final = (Unavailable, DeadlineExceeded)
 
 @dataclass
 class Post:
-    """An orchestrator, whichever it is now, and its way to Redis."""
+    """One orchestrator, which may be replaced, and its proxy to Redis."""
 
     wire: Proxy
     at: Orchestrator
@@ -31,7 +31,7 @@ class Post:
 
 @dataclass
 class World:
-    """One run."""
+    """The state of one soak."""
 
     house: House
     seed: int
@@ -54,25 +54,25 @@ class World:
             self.posts.append(Post(wire, await self._orchestrator(wire)))
 
     def door(self, dice: random.Random) -> Orchestrator:
-        """Any of the orchestrators."""
+        """One of the orchestrators, chosen at random."""
         return dice.choice(self.posts).at
 
     async def insist(
         self, dice: random.Random, call: Callable[[Orchestrator], Awaitable[None]]
     ) -> None:
-        """Calls until some orchestrator answers."""
+        """Repeats a call until some orchestrator answers."""
         while True:
             with suppress(*NOT_NOW):
                 return await call(self.door(dice))
             await asyncio.sleep(0.05)
 
     def expect(self, right: bool, otherwise: str) -> None:
-        """Notes an answer that is not right."""
+        """Notes an answer if it is wrong."""
         if not right:
             self.wrong.append(otherwise)
 
     async def rest(self, seconds: float) -> None:
-        """Waits, unless the time is over."""
+        """Waits, but not after the end of the soak."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.over.wait()
@@ -86,7 +86,7 @@ class World:
             await self.gone.pop(0).client.close()
 
     async def heal(self) -> None:
-        """Everything in its place, until all that was promised has ended."""
+        """Repairs everything and waits until all promotions have ended."""
         for post in self.posts:
             await self.replace(post)
         store = self.house.store

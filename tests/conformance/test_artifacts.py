@@ -35,7 +35,7 @@ async def test_what_is_not_there_is_not_found(artifacts: Artifacts) -> None:
 
 
 async def test_bytes_of_another_digest_are_not_stored(artifacts: Artifacts) -> None:
-    with pytest.raises(ValueError, match="not those"):
+    with pytest.raises(ValueError, match="do not have this digest"):
         await artifacts.put(DRAFT + b"x", DIGEST)
 
 

@@ -143,7 +143,7 @@ async def test_verify_proves_what_is_left_of_closed_days(wealthy: Store, auditor
         await auditor.thaw("a test did it", rebuild=True)
         assert (await auditor.verify()).mismatches == ()
     await wealthy.forget(day(1))
-    assert (await auditor.verify()).mismatches == (f"days that are closed differ: {day(1)}",)
+    assert (await auditor.verify()).mismatches == (f"closed days differ: {day(1)}",)
 
 
 async def test_a_campaign_from_the_past_counts_closed_days(

@@ -73,7 +73,9 @@ async def test_frozen_refuses_new_reservations_only(store: Store, auditor: Audit
     stored = await store.get("promotion-4")
     await store.freeze("a hole")
     await store.freeze("another")
-    with pytest.raises(LedgerFrozen, match=r"an operator looks with `underpaint ledger verify`"):
+    with pytest.raises(
+        LedgerFrozen, match=r"an operator can look into it with `underpaint ledger verify`"
+    ):
         await promote(store, "promotion-9", 1)
     assert await promote(store, "promotion-4", 50) == stored
     if stored.state is PromotionState.RESERVED:

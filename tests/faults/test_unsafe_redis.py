@@ -94,7 +94,7 @@ async def test_one_that_becomes_unsafe_gets_nothing_new_until_it_is_safe_again(
     await house.promote(orchestrator, "promotion-1")
     await house.began("promotion-1")
     house.store.config_set("maxmemory-policy", "allkeys-lru")
-    await until(lambda: "no promotions are taken" in orchestrator.process.said, "it is noticed")
+    await until(lambda: "no promotions are accepted" in orchestrator.process.said, "it is noticed")
     assert "C underpaint.orchestrator.storage.redis.safety" in orchestrator.process.said
     with pytest.raises(LedgerUnavailable, match="CONFIG SET maxmemory-policy noeviction"):
         await orchestrator.client.promote("promotion-2", quote_id=quote.id)
@@ -120,7 +120,7 @@ async def test_nor_is_a_promise_to_wait_for_an_approval_given(house: House) -> N
     ana = Client(orchestrator.client.address, "sesame")
     quote = await ana.quote()
     house.store.config_set("maxmemory-policy", "allkeys-lru")
-    await until(lambda: "no promotions are taken" in orchestrator.process.said, "it is noticed")
+    await until(lambda: "no promotions are accepted" in orchestrator.process.said, "it is noticed")
     with pytest.raises(LedgerUnavailable, match="CONFIG SET maxmemory-policy noeviction"):
         await ana.promote("promotion-1", quote_id=quote.id)
     await ana.close()

@@ -1,1 +1,1 @@
-"""The Ray Serve application: the full engine."""
+"""The cloud tier: the full engine as a Ray Serve application."""

@@ -1,4 +1,4 @@
-"""`python -m underpaint.cloud`: Ray, Serve and the engine, until told to stop."""
+"""`python -m underpaint.cloud`: runs Ray, Serve and the engine until it is stopped."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _AFTERLIFE_S: Final = 15
 
 
 class Stop(BaseException):
-    """SIGTERM or SIGINT came while starting."""
+    """SIGTERM or SIGINT arrived during the start."""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One line instead of the usage and one line."""
+        """Prints one line instead of the whole usage, and exits."""
         self.exit(2, f"underpaint cloud: {message}; see --help\n")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The flags: those of Settings, without defaults, so that the environment shows through."""
+    """The flags of Settings, without defaults: a missing flag leaves it to the environment."""
     flags = _Parser(
         prog="python -m underpaint.cloud", description=__doc__, argument_default=argparse.SUPPRESS
     )
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs until a signal; 0 stopped, 2 wrong input, 1 anything else."""
+    """Runs until a signal. Returns 0 when stopped, 2 for wrong input, 1 for any other failure."""
     given = vars(parser().parse_args(arguments))
     try:
         settings = Settings(**given)
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     starting = True
 
     def on_signal(_: int, __: FrameType | None) -> None:
-        # Once is enough; while stopping, further signals are no news.
+        # Further signals while stopping are ignored.
         if starting and not stopping.is_set():
             stopping.set()
             raise Stop
@@ -110,7 +110,7 @@ def _tell(line: str) -> None:
 
 
 def _check_listener(settings: Settings, *, token: str) -> None:
-    """Raises InvalidRequest if others could reach the engines unprotected."""
+    """Raises InvalidRequest if other machines could reach the engines without token and TLS."""
     if settings.tls_dir:
         read_certificates(settings.tls_dir)
     # Serve's proxies on somebody's cluster listen on every interface.
@@ -121,9 +121,9 @@ def _check_listener(settings: Settings, *, token: str) -> None:
 
 
 def _check_port(settings: Settings, patience_s: float) -> None:
-    """Raises InvalidRequest if nothing can listen there, nor after a while."""
+    """Raises InvalidRequest if the port is still in use after `patience_s` seconds."""
     if settings.ray_address:
-        return  # the cluster's own machines listen
+        return  # the machines of the cluster listen, not this one
     address = settings.address
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     deadline = time.monotonic() + patience_s
@@ -143,12 +143,12 @@ def _check_port(settings: Settings, patience_s: float) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[bool]:
-    """Holds the data directory; the lock ends with this process, however it ends.
+    """Locks the data directory; the lock ends with this process, however it ends.
 
-    Yields whether the cloud before was killed: it would have emptied the file.
+    Yields whether the previous cloud was killed; otherwise it would have emptied the lock file.
 
     Raises:
-        InvalidRequest: another cloud holds it, or it cannot be made.
+        InvalidRequest: another cloud uses the directory, or it cannot be created.
     """
     path = folder / "cloud.lock"
     try:

@@ -1,4 +1,4 @@
-"""The Serve application: a light ingress before engine replicas. For `serve deploy` too."""
+"""The Serve application: an ingress and engine replicas. It can be used with `serve deploy`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SERVICER_FUNCTIONS: Final = (
     "underpaint.v1.cloud_pb2_grpc.add_CloudServiceServicer_to_server",
     "grpc_health.v1.health_pb2_grpc.add_HealthServicer_to_server",
 )
-# Waiting calls hold their orchestrator's lease: beyond a few, "busy" is the better answer.
+# A waiting call occupies a worker of an orchestrator, so with more than a few "busy" is better.
 WAITING: Final = 4
 
 
 class Arguments(BaseModel):
-    """`args` of the application in serve.yaml; the same words as the flags."""
+    """`args` of the application in serve.yaml; named like the flags."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,16 +35,16 @@ class Arguments(BaseModel):
 
 
 def build(args: Arguments) -> Application:
-    """The application of these arguments.
+    """Builds the application.
 
     Engines run one polish each; health checks and listings are answered by the ingress, so
     that they never wait behind one.
 
     Raises:
-        InvalidModel: the model directory is not fit to be loaded.
+        InvalidModel: the model directory cannot be loaded.
     """
     check_model(args.model)
-    deployment: Any = serve.deployment  # its annotation knows the decorator only
+    deployment: Any = serve.deployment  # its type annotation covers only the use as decorator
     replica = deployment(EngineReplica).options(
         name="Engine",
         num_replicas=args.replicas,

@@ -1,4 +1,4 @@
-"""Makes Serve's gRPC ingress listen on one host instead of on every interface, and by TLS."""
+"""Makes Serve's gRPC ingress use TLS and listen on one host instead of every interface."""
 
 from __future__ import annotations
 

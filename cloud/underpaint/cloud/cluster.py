@@ -1,4 +1,4 @@
-"""A Ray of our own, or somebody's cluster, with the Serve application on it."""
+"""Starts Ray, or joins a cluster, and runs the Serve application on it."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from underpaint.contract.errors import EngineFailed, InvalidModel
 from underpaint.contract.health import unhealthy
 from underpaint.contract.reach import SPEAKS_NO_TLS
 
-_OBJECT_STORE_BYTES: Final = 200 * 2**20  # pictures of a megabyte or two pass through
-_LOAD_S: Final = 1_800  # a hub model of several gigabytes may have to be fetched
+_OBJECT_STORE_BYTES: Final = 200 * 2**20  # enough: it holds pictures of one or two megabytes
+_LOAD_S: Final = 1_800  # long, because a model of several gigabytes may have to be fetched
 _POLL_S: Final = 0.1
 
 _CALLBACK: Final = "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"
 _BIND: Final = "underpaint.cloud.binding.bind_to_host"
-# Read by Ray's processes as they start.
+# Environment variables that Ray's processes read when they start.
 _ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     _CALLBACK: _BIND,
-    # On a busy machine the proxy takes longer than the 10 s after which it would be replaced.
+    # On a busy machine the proxy needs longer than 10 s, after which Serve would replace it.
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
     "OMP_WAIT_POLICY": "passive",  # see EngineReplica
-    # Ray's own choice is 15: anything else on the machine would go before the polish.
+    # Ray's default of 15 would let every other process on the machine go first.
     "RAY_worker_niceness": "0",
 }
 
@@ -45,10 +45,16 @@ Tell = Callable[[str], None]
 
 
 class Cluster:
-    """Ray and Serve for the life of a `with` block; nothing of ours is left after it."""
+    """Runs Ray and Serve during a `with` block; afterwards nothing that it started is left."""
 
     def __init__(self, settings: Settings, tell: Tell, leftovers: Leftovers) -> None:
-        """Takes where to say what is starting, and who cleans up if we cannot."""
+        """Prepares the cluster.
+
+        Args:
+            settings: the settings of the cloud.
+            tell: prints what is being started.
+            leftovers: ends Ray's processes if this process is killed.
+        """
         self._settings = settings
         self._tell = tell
         self._leftovers = leftovers
@@ -56,7 +62,7 @@ class Cluster:
         self._vital: dict[int, str] = {}
 
     def __enter__(self) -> Cluster:
-        """Starts Ray, or joins it; leaves nothing behind if that fails."""
+        """Starts or joins Ray and runs the application; leaves nothing behind if that fails."""
         try:
             self._timed("Ray", self._start_ray)
             self._timed("Serve", self._start_serve)
@@ -67,11 +73,11 @@ class Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stops all that was started; on somebody's cluster, our application only."""
+        """Stops everything that was started; on a joined cluster only the application."""
         self._stop()
 
     def dead(self) -> str:
-        """The name of a vital process that has ended, or nothing."""
+        """The name of a vital process that has ended; "" if all are running."""
         return next((name for pid, name in self._vital.items() if not processes.is_alive(pid)), "")
 
     def _timed(self, what: str, start: Callable[[], None]) -> None:
@@ -91,7 +97,7 @@ class Cluster:
             self._prepare_folder()
         import ray  # reads the environment
 
-        # Ray's own answer to SIGTERM in a driver is to abort.
+        # Ray's own handler of SIGTERM would abort this process.
         answers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         quiet: Any = {"log_to_driver": False, "logging_level": logging.ERROR}
         settings = self._settings
@@ -118,7 +124,7 @@ class Cluster:
         self._vital = {p: name for p, name in below.items() if name in ("raylet", "gcs_server")}
 
     def _entrust(self) -> dict[int, str]:
-        """Tells the leftovers of all that runs below this process now; a cluster's is elsewhere."""
+        """Reports all descendants of this process to the leftovers, and returns them."""
         below = processes.descendants(os.getpid())
         below.pop(self._leftovers.pid, None)
         self._leftovers.tell(below)
@@ -131,7 +137,7 @@ class Cluster:
         is told: without the secret anyone on the network could tell it.
         """
         folder = self._settings.temporary
-        # Left by a start that was killed: Linux has ended them by now, as a rule.
+        # Processes of a start that was killed; usually Linux has ended them already.
         processes.end(processes.mentioning(f"{folder}/"), patience_s=0)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
@@ -150,7 +156,7 @@ class Cluster:
         logging.getLogger("ray.serve").setLevel(logging.ERROR)
         serve.start(
             proxy_location="HeadOnly",
-            # Serve has no way to do without HTTP: a free port on this machine only.
+            # Serve always serves HTTP, so use a free port that only this machine can reach.
             http_options={"host": "127.0.0.1", "port": _free_port()},
             grpc_options={
                 "port": self._settings.address.port,
@@ -205,7 +211,7 @@ class Cluster:
             time.sleep(_POLL_S)
 
     def _unhealthy(self) -> str:
-        """Asks as any client would, through the ingress."""
+        """Why the application is not healthy, asked through the ingress as by any client."""
         return asyncio.run(unhealthy(self._settings.listen, self._settings.tls_dir, own=True))
 
     def _stop(self) -> None:
@@ -225,7 +231,7 @@ class Cluster:
 
 
 def _failure(status: Any) -> InvalidModel | EngineFailed:
-    """One line of what Serve reports of a failed start: a traceback, its cause last."""
+    """The error of a failed start, from the last line of the traceback that Serve reports."""
     reports = [status.message, *(d.message for d in status.deployments.values())]
     lines = [line.strip() for report in reports for line in report.splitlines()]
     marker = "InvalidModel: "

@@ -1,4 +1,4 @@
-"""Which floating-point type a device is fastest in, measured where it is in doubt."""
+"""Chooses the floating-point type that is fastest on a device, by measuring if necessary."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _REPEATS: Final = 5
 
 
 def choose_dtype(device: str) -> torch.dtype:
-    """The type to load weights in.
+    """The type in which weights are loaded.
 
     A GPU takes bfloat16 where it has it, else float16. On a CPU it depends on the
     instruction set (AMX and AVX512-BF16 double the speed, emulation halves it), so the
@@ -22,14 +22,14 @@ def choose_dtype(device: str) -> torch.dtype:
     if device != "cpu":
         return torch.float16
     seconds = {kind: _seconds(kind) for kind in (torch.float32, torch.bfloat16)}
-    # Convolutions and normalisations gain less than products do: ask for a clear lead.
+    # Convolutions and normalisations gain less than matrix products, so require a clear lead.
     if seconds[torch.bfloat16] < 0.6 * seconds[torch.float32]:
         return torch.bfloat16
     return torch.float32
 
 
 def _seconds(kind: torch.dtype) -> float:
-    """The shortest time of a product shaped like a transformer's layer."""
+    """The shortest time in seconds of a matrix product as large as in a transformer's layer."""
     left, right = torch.ones(512, 512, dtype=kind), torch.ones(512, 1024, dtype=kind)
     best = float("inf")
     for _ in range(_REPEATS):

@@ -34,15 +34,15 @@ from underpaint.contract.results import DecoderWatch, check_colours, drawn, not_
 from underpaint.contract.tokens import pipeline_limits
 
 PREVIEWS_AT: Final = (0.25, 0.5, 0.75)  # of the denoising steps
-_SIDE_MULTIPLE: Final = 16  # pixels, at least; UNets halve their latents once or more
+_SIDE_MULTIPLE: Final = 16  # pixels; at least this, because UNets halve their latents
 
 
 class Cancelled(Exception):
-    """The caller went away; raised between two denoising steps."""
+    """The caller has gone; raised between two denoising steps."""
 
 
 class FullEngine:
-    """One pipeline in memory. Not for two threads at once."""
+    """One loaded pipeline. Not thread-safe."""
 
     def __init__(
         self, directory: Path, card: ModelCard, upscaler: Upscaler, *, device: str, threads: int
@@ -57,7 +57,7 @@ class FullEngine:
             threads: of torch, on a CPU.
 
         Raises:
-            InvalidModel: no image-to-image pipeline can be made of it.
+            InvalidModel: it cannot be loaded as an image-to-image pipeline.
         """
         libraries: tuple[Any, ...] = (diffusers_logging, transformers_logging)  # untyped
         for logging in libraries:
@@ -74,7 +74,8 @@ class FullEngine:
                 dtype=choose_dtype(device),
                 use_safetensors=True,
                 local_files_only=True,
-                # Said again, or image-to-image classes insist on what a checkpoint has left out.
+                # Named again, because otherwise image-to-image classes require components that the
+                # checkpoint leaves out.
                 **dict.fromkeys(_left_out(directory)),
             )
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
@@ -90,7 +91,7 @@ class FullEngine:
 
     @property
     def card(self) -> ModelCard:
-        """The card, for those who describe the engine."""
+        """The model's card."""
         return self._card
 
     def generate(
@@ -116,7 +117,7 @@ class FullEngine:
             EngineFailed: the pipeline broke, or what came out is no picture.
         """
         if request.strength is None:
-            raise InvalidRequest("a polish needs a strength, 0.01 to 1")
+            raise InvalidRequest("strength is missing; use 0.01 to 1")
         check_asked(request)
         started = time.perf_counter()
         width, height = self.working_size(request.width, request.height)
@@ -136,7 +137,7 @@ class FullEngine:
             raise
         except (RuntimeError, ValueError, TypeError, MemoryError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise EngineFailed(f"the pipeline broke: {reason}") from error
+            raise EngineFailed(f"the pipeline failed: {reason}") from error
         held = time.perf_counter() - started
         return GenerationResult(
             picture=encode_png(picture),
@@ -149,7 +150,7 @@ class FullEngine:
         )
 
     def _texts(self, request: GenerationRequest) -> tuple[str, str]:
-        """The prompt and the negative prompt as the pipeline reads them."""
+        """The prompt and the negative prompt as they are given to the pipeline."""
         negative = request.negative_prompt if "negative_prompt" in self._parameters else ""
         return clean(request.prompt), clean(negative)
 
@@ -195,7 +196,7 @@ class FullEngine:
             if cancelled():
                 raise Cancelled
             if not tensors["latents"].isfinite().all():
-                raise not_finite(maker)  # at once: it never gets better
+                raise not_finite(maker)  # at once, because it cannot recover
             step = min(index + 1, steps)  # some schedulers take an extra one
             preview = previewer.follow(tensors["latents"], show=index + 1 in marks)
             on_progress(Progress(step=step, steps=steps, stage="denoising", preview=preview))
@@ -211,7 +212,7 @@ class FullEngine:
             "generator": torch.Generator("cpu").manual_seed(request.seed),
             "callback_on_step_end": after_step,
         }
-        # Some pipelines take the size from the picture, others have a default of their own.
+        # Some pipelines take the size from the picture, others have a default size.
         if "width" in self._parameters:
             arguments |= {"width": width, "height": height}
         if negative_prompt:
@@ -221,13 +222,13 @@ class FullEngine:
 
 
 def _left_out(directory: Path) -> list[str]:
-    """Components that the index of a checked directory declares to be absent."""
+    """The components that a checked directory declares as absent in its index."""
     index = json.loads((directory / "model_index.json").read_text())
     return [name for name, source in index.items() if source == [None, None]]
 
 
 def exact_schedule(num_inference_steps: int, strength: float) -> tuple[int, float]:
-    """Steps and strength to ask of a scheduler so that every family runs the same number.
+    """The steps and strength to ask of a scheduler so that exactly this many steps run.
 
     Of n requested steps at strength s, Stable Diffusion runs int(n s) and its third version
     n - int(n - n s), one more as a rule. The two agree where n s is whole, so the strength
@@ -237,6 +238,6 @@ def exact_schedule(num_inference_steps: int, strength: float) -> tuple[int, floa
     for distance in itertools.count():
         for requested in (middle - distance, middle + distance):
             near = num_inference_steps / max(requested, num_inference_steps)
-            if requested * near == num_inference_steps:  # floating point may not undo it
+            if requested * near == num_inference_steps:  # exact also in floating point
                 return requested, near
     raise AssertionError("unreachable: a strength of 1 is always exact")

@@ -1,4 +1,4 @@
-"""The rim of the cloud: gRPC messages in and out of the engine replicas."""
+"""The gRPC ingress of the cloud: passes requests to engine replicas and streams their answers."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ from underpaint.v1 import cloud_pb2, common_pb2
 log = logging.getLogger(__name__)
 
 ENGINE: Final = "full"
-_STEPS, _GUIDANCE, _STRENGTH, _SIDE = 28, 3.0, 0.6, 1024  # where a card is silent
+_STEPS, _GUIDANCE, _STRENGTH, _SIDE = 28, 3.0, 0.6, 1024  # defaults if the card has none
 
 
 class CloudIngress:
-    """CloudService and grpc.health.v1.Health; Serve calls the method an RPC is named after.
+    """CloudService and grpc.health.v1.Health. Serve calls the method with the RPC's name.
 
     Serve sends the code and metadata of `grpc_context` along with each message, so a
     refusal travels on an empty last message; that of an exception would lose the metadata.
     """
 
     def __init__(self, replicas: DeploymentHandle[Any], token_file: str) -> None:
-        """Takes the handle to the engine replicas.
+        """Takes the handle of the engine replicas and the file of the token.
 
         Raises:
             InvalidRequest: the token file cannot be read.
@@ -65,7 +65,7 @@ class CloudIngress:
     async def Generate(  # noqa: N802 - the RPC's name
         self, request: cloud_pb2.GenerateRequest, grpc_context: RayServegRPCContext
     ) -> AsyncIterator[cloud_pb2.GenerateResponse]:
-        """One polish: progress, the result, its chunks; or a refusal."""
+        """Makes one picture; streams progress, the result and its chunks, or an error."""
         try:
             self._admit(grpc_context)
             wanted = _wanted(request, await self._described())
@@ -77,7 +77,7 @@ class CloudIngress:
                     for message in _messages(answer):
                         yield message
             finally:
-                answers.cancel()  # nothing happens if it has ended
+                answers.cancel()  # does nothing if it has ended
         except Exception as error:
             _refuse(grpc_context, _domain_error(error))
             yield cloud_pb2.GenerateResponse()
@@ -85,7 +85,7 @@ class CloudIngress:
     async def ListEngines(  # noqa: N802 - the RPC's name
         self, _: cloud_pb2.ListEnginesRequest, grpc_context: RayServegRPCContext
     ) -> cloud_pb2.ListEnginesResponse:
-        """The one engine served here."""
+        """Describes the only engine of this service."""
         try:
             self._admit(grpc_context)
             card = await self._described()
@@ -107,7 +107,7 @@ class CloudIngress:
     async def Check(  # noqa: N802 - the RPC's name
         self, _: health_pb2.HealthCheckRequest
     ) -> health_pb2.HealthCheckResponse:
-        """SERVING once an engine has answered; asks for no token, as health checks go."""
+        """SERVING once an engine has answered. Health checks need no token."""
         try:
             await asyncio.wait_for(asyncio.shield(self._ask()), 1)
         except Exception as error:
@@ -121,11 +121,11 @@ class CloudIngress:
             raise refusal
 
     async def _described(self) -> ModelCard:
-        # Shielded: callers share the question, and one of them going away must not end it.
+        # Shielded, because callers share this task and one that goes away must not cancel it.
         return await asyncio.shield(self._ask())
 
     def _ask(self) -> asyncio.Task[ModelCard]:
-        """The card, asked for once; again if that failed."""
+        """The task that fetches the card; it is started again only if it failed."""
         known = self._card
         if known is None or (known.done() and (known.cancelled() or known.exception())):
             known = self._card = asyncio.create_task(self._fetch_card())
@@ -137,7 +137,7 @@ class CloudIngress:
 
 
 def _wanted(request: cloud_pb2.GenerateRequest, card: ModelCard) -> GenerationRequest:
-    """What the engine is to make, its card filling the gaps.
+    """The request to the engine, with defaults from its card.
 
     Raises:
         InvalidRequest: another engine, a field out of range, or a picture that differs from
@@ -165,7 +165,7 @@ def _wanted(request: cloud_pb2.GenerateRequest, card: ModelCard) -> GenerationRe
 
 
 def _messages(answer: Progress | GenerationResult) -> list[cloud_pb2.GenerateResponse]:
-    """What a replica says, as messages of the wire."""
+    """A replica's answer as protobuf messages."""
     if isinstance(answer, Progress):
         return [cloud_pb2.GenerateResponse(progress=progress_to_wire(answer))]
     result = cloud_pb2.GenerationResult(
@@ -194,16 +194,16 @@ def _refuse(context: RayServegRPCContext, error: UnderpaintError) -> None:
 
 
 def _domain_error(error: Exception) -> UnderpaintError:
-    """What went wrong, in the project's words; Ray wraps what a replica raised."""
+    """The domain error of a failure; Ray wraps errors that a replica raised."""
     cause = error.cause if isinstance(error, RayTaskError) else error
     if isinstance(cause, UnderpaintError):
         return cause
     if isinstance(cause, BackPressureError | DeploymentUnavailableError):
-        return EngineBusy("every engine is at work; try again in a while")
+        return EngineBusy("every engine is busy; try again in a while")
     if isinstance(cause, RayActorError):
-        return EngineFailed("the engine's process died in mid-work; it may have run out of memory")
-    log.error("unforeseen error", exc_info=error)
-    return EngineFailed("an unforeseen error; the log of the cloud's ingress has the details")
+        return EngineFailed("the engine's process died; it may have run out of memory")
+    log.error("unexpected error", exc_info=error)
+    return EngineFailed("an unexpected error; the log of the cloud's ingress has the details")
 
 
 def _or(value: float | None, other: float) -> float:

@@ -1,4 +1,4 @@
-"""A child that outlives this process for a moment, to end what a killed one leaves behind."""
+"""A child process that ends Ray's processes after this process was killed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from underpaint.cloud import processes
 
 
 class Leftovers:
-    """Ends the processes it was told of once this process is gone, however it went.
+    """Ends the processes that it was told about as soon as this process has ended.
 
     Linux ends what Ray starts along with its starter, save two agents that wait a minute for
     a control store that is gone, and the workers, which notice after seconds and hold the
@@ -18,29 +18,29 @@ class Leftovers:
     """
 
     def __init__(self) -> None:
-        """Forks; call it early, while there is one thread and little memory."""
+        """Forks. Create it early, while this process has one thread and little memory."""
         reading, self._writing = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            # Above all the lock of the data directory, which would outlive its holder.
+            # Above all the lock of the data directory, which would otherwise stay locked.
             os.closerange(3, reading)
             os.closerange(reading + 1, 1024)
             _watch(reading)
         os.close(reading)
 
     def tell(self, pids: Iterable[int]) -> None:
-        """Adds processes, none of them the leftovers."""
+        """Adds processes to end, by id."""
         lines = "".join(f"{pid}\n" for pid in pids if pid != self.pid)
         os.write(self._writing, lines.encode())
 
     def dismiss(self) -> None:
-        """Lets it go; the processes it knows are ended, if any is left."""
+        """Ends the child, which first ends those of its processes that are still running."""
         os.close(self._writing)
         os.waitpid(self.pid, 0)
 
 
 def _watch(reading: int) -> None:
-    """Never returns: reads until the last writer, the parent, is gone."""
+    """Reads process ids until the parent has ended, then ends these; never returns."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     told = b""

@@ -1,4 +1,4 @@
-"""Which model directory a setting means, checked without importing torch."""
+"""Finds and checks the model directory of a setting, without importing torch."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def is_hub_id(model: str) -> bool:
-    """Whether it is OWNER/NAME and no directory here."""
+    """Whether a model is OWNER/NAME on the Hugging Face hub and not a directory."""
     return _HUB_ID.fullmatch(model) is not None and not Path(model).exists()
 
 
 def check_model(model: str) -> None:
-    """Refuses a directory that no engine could load; a hub id is checked once fetched.
+    """Checks that an engine can load a directory; a hub id is checked after it is fetched.
 
     Raises:
-        InvalidModel: names what is missing, cut short or unsafe.
+        InvalidModel: names the file that is missing, incomplete or unsafe.
     """
     if not is_hub_id(model):
         check_directory(Path(model))
 
 
 def fetch_model(model: str) -> Path:
-    """The directory of a model, fetched from the hub if it is named there.
+    """The directory of a model; a hub id is fetched first.
 
     Raises:
-        InvalidModel: it cannot be fetched, or is not fit to be loaded.
+        InvalidModel: it cannot be fetched or loaded.
     """
     if not is_hub_id(model):
         check_directory(Path(model))

@@ -1,4 +1,4 @@
-"""Small pictures of what a half-denoised latent is becoming."""
+"""Makes small previews from latents during denoising."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Previewer:
     """Follows the latents of one generation and turns them into JPEGs when asked."""
 
     def __init__(self, pipeline: Any, width: int, height: int) -> None:
-        """Takes the pipeline and the size it works at, in pixels."""
+        """Takes the pipeline and its working size in pixels."""
         self._pipeline = pipeline
         self._size = (width, height)
         self._before: torch.Tensor | None = None
@@ -72,7 +72,7 @@ class Previewer:
         with torch.inference_mode():
             pixels = vae.decode((latents / scale + shift).to(vae.dtype), return_dict=False)[0]
         if not pixels.isfinite().all():
-            raise ValueError("it came to NaN or infinite numbers")
+            raise ValueError("NaN or infinite numbers")
         # -1 to 1, first of the batch, to 8-bit height x width x 3.
         levels = ((pixels[0].float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())

@@ -1,4 +1,4 @@
-"""The processes below this one, so that none is left behind. Linux only; elsewhere nothing."""
+"""Finds and ends child processes, so that none is left behind. Does nothing except on Linux."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PROC = Path("/proc")
 
 
 def descendants(pid: int) -> dict[int, str]:
-    """Every process below one, with its name as the kernel has it."""
+    """Every descendant of a process, with the kernel's name of it."""
     parents: dict[int, tuple[int, str]] = {}
     for folder in _PROC.glob("[0-9]*"):
         try:
@@ -33,7 +33,7 @@ def descendants(pid: int) -> dict[int, str]:
 
 
 def mentioning(text: str) -> set[int]:
-    """Processes with this in their command line, other than this one."""
+    """Other processes with a text in their command line."""
     found = set()
     for folder in _PROC.glob("[0-9]*"):
         try:
@@ -46,7 +46,7 @@ def mentioning(text: str) -> set[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether it runs; one that ended and waits for its parent does not."""
+    """Whether a process is running; a zombie is not."""
     try:
         stat = (_PROC / str(pid) / "stat").read_text()
     except OSError:

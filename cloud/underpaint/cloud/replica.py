@@ -1,4 +1,4 @@
-"""One engine in a process of its own, as Serve runs it: one polish at a time."""
+"""One engine as a Serve replica, in its own process: it makes one picture at a time."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from underpaint.contract.pictures import decode
 
 
 class EngineReplica:
-    """Runs the engine in a thread, so that cancellation and health are heard meanwhile."""
+    """Runs the engine in a thread, so that cancellation and health checks work meanwhile."""
 
     def __init__(self, model: str, upscaler: str, device: str, threads: int) -> None:
         """Loads the engine.
 
         Raises:
-            InvalidModel: the model directory is not fit to be loaded.
+            InvalidModel: the model directory cannot be loaded.
         """
-        # Threads that spin at OpenMP's barriers starve each other when cores are shared: on
-        # two busy cores a step took 0.4 s spinning and 0.02 s sleeping. Read as torch loads.
+        # By default OpenMP's threads spin while they wait, and slow each other down on shared
+        # cores: on two busy cores a step took 0.4 s spinning and 0.02 s sleeping. The variable is
+        # read when torch is imported.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         from underpaint.cloud.engine import FullEngine
 
@@ -46,14 +47,14 @@ class EngineReplica:
     async def polish(
         self, request: GenerationRequest, init_image: bytes
     ) -> AsyncIterator[Progress | GenerationResult]:
-        """Progress, then the result.
+        """Makes one picture; yields progress, then the result.
 
         Closing or cancelling stops the work between two denoising steps; the replica is
         free again only when it has stopped.
 
         Raises:
-            InvalidRequest: the picture is none.
-            EngineFailed: the pipeline broke.
+            InvalidRequest: the draft's picture cannot be read.
+            EngineFailed: the pipeline failed.
         """
         loop = asyncio.get_running_loop()
         news: asyncio.Queue[Progress | None] = asyncio.Queue()
@@ -71,7 +72,7 @@ class EngineReplica:
                 _tell(loop, news, None)
 
         running = loop.run_in_executor(self._thread, work)
-        # After a cancellation nobody asks how it ended.
+        # After a cancellation nobody retrieves the result.
         running.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         try:
             while (progress := await news.get()) is not None:

@@ -1,4 +1,4 @@
-"""What can be set, by flag or environment, checked before anything heavy is imported."""
+"""The settings of the cloud, checked before anything large is imported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _threads() -> int:
 
 
 class Settings(BaseSettings):
-    """Flags win over UNDERPAINT_CLOUD_* variables, which win over these defaults."""
+    """The settings: flags win over UNDERPAINT_CLOUD_* variables, which win over the defaults."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, frozen=True, populate_by_name=True
@@ -31,7 +31,9 @@ class Settings(BaseSettings):
     model: UserPathOrName = Field(
         str(BUNDLED), description="diffusers directory, or hub id OWNER/NAME"
     )
-    upscaler: Literal["auto", "none"] = Field("auto", description="learned, or plain Lanczos")
+    upscaler: Literal["auto", "none"] = Field(
+        "auto", description="auto uses a learned model, none plain Lanczos"
+    )
     replicas: Annotated[int, Field(ge=1, le=64)] = Field(1, description="engines side by side")
     threads: Annotated[int, Field(ge=1, le=256)] = Field(
         default_factory=_threads, description="CPU threads of each engine"
@@ -45,27 +47,27 @@ class Settings(BaseSettings):
         description="holds the lock that keeps two clouds apart",
     )
     token_file: UserPath | None = Field(
-        None, description="file with the token every call must bring"
+        None, description="file with the token that callers must send"
     )
     tls_dir: UserPath | None = Field(
         None,
         validation_alias=AliasChoices(f"{PREFIX}TLS_DIR", "UNDERPAINT_TLS_DIR"),
-        description="ca.pem, cert.pem, key.pem; callers must have such, too",
+        description="directory with ca.pem, cert.pem and key.pem; then callers must use TLS, too",
     )
     insecure: bool = Field(
         False,
-        description="listen where other machines can reach it without a token or without TLS",
+        description="allow other machines to connect without a token or without TLS",
     )
-    reflection: bool = Field(False, description="list the services to whoever asks")
+    reflection: bool = Field(False, description="let callers list the services")
 
     @property
     def address(self) -> Address:
-        """Where to listen."""
+        """The address to listen on."""
         return parse_address(self.listen)
 
     @property
     def temporary(self) -> Path:
-        """Ray's folder: short, since a path of its sockets may have 107 bytes at most."""
+        """Ray's folder. Its path is short, because paths of sockets may have at most 107 bytes."""
         name = f"underpaint-ray-{_short_hash(self.data_dir)}"
         return Path(tempfile.gettempdir() if len(tempfile.gettempdir()) < 20 else "/tmp") / name  # noqa: S108 - the directory is made private
 

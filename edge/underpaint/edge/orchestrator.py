@@ -1,4 +1,4 @@
-"""What a node asks of the orchestrator, for its outbox alone."""
+"""The node's client of the orchestrator, used only by the outbox."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _SERVICE = "/underpaint.v1.OrchestratorService/"
 
 
 def parse_request(request: bytes) -> pb.PromotionRequest:
-    """A PromotionRequest as it was kept."""
+    """Reads a PromotionRequest from the outbox."""
     return pb.PromotionRequest.FromString(request)
 
 
 class Orchestrator:
-    """Every method raises Unavailable or DeadlineExceeded while it is out of reach."""
+    """The orchestrator. While it is out of reach, methods raise Unavailable or DeadlineExceeded."""
 
     def __init__(
         self,
@@ -34,16 +34,16 @@ class Orchestrator:
         *,
         tls_dir: Path | None = None,
     ) -> None:
-        """Opens nothing yet.
+        """Connects at the first call.
 
         Args:
-            address: host:port.
-            token: sent as a bearer token if not empty.
-            timeout_s: seconds each call may take; None takes the RPC's own.
-            tls_dir: certificates, if it is called by TLS.
+            address: HOST:PORT.
+            token: sent as a bearer token; "" sends none.
+            timeout_s: seconds that each call may take; None for the default of each call.
+            tls_dir: directory with certificates; None connects without TLS.
 
         Raises:
-            InvalidRequest: the address is not one, or the certificates cannot be used.
+            InvalidRequest: the address is not valid, or the certificates cannot be used.
         """
         self._token = token
         self._timeout_s = timeout_s
@@ -52,11 +52,11 @@ class Orchestrator:
         )
 
     async def close(self) -> None:
-        """Ends the channel."""
+        """Closes the connection."""
         await self._connection.close()
 
     async def find(self, promotion_id: str) -> Promotion | None:
-        """The promotion, if there is one of this id."""
+        """The promotion with this id, if there is one."""
         options = call_options(f"{_SERVICE}GetPromotion", self._token, self._timeout_s)
         try:
             with self._connection.translated():
@@ -68,7 +68,7 @@ class Orchestrator:
         return promotion_from_wire(answer.promotion)
 
     async def quote(self, request: bytes) -> Quote:
-        """An upper bound of a kept request's price, today. Raises PolicyRefused."""
+        """Quotes a stored request. Raises PolicyRefused if the policy forbids it."""
         options = call_options(f"{_SERVICE}Quote", self._token, self._timeout_s)
         with self._connection.translated():
             answer = await self._connection.stub.Quote(
@@ -79,17 +79,17 @@ class Orchestrator:
     async def promote(
         self, promotion_id: str, quote_id: str, request: bytes, init_image: InitImage
     ) -> Promotion:
-        """Reserves the quote and sends the draft; again it answers with what is stored.
+        """Makes the promotion: sends the draft and reserves the money. Again changes nothing.
 
         Raises:
-            PromotionConflict: the id is taken by other content.
+            PromotionConflict: the id is used for other content.
             PolicyRefused, BudgetExceeded, QuoteExpired: nothing is reserved.
         """
         head = pb.PromoteHead(
             promotion_id=promotion_id, quote_id=quote_id, promotion=parse_request(request)
         )
         if head.promotion.init_image.sha256 != init_image.draft.digest.sha256:
-            raise InvalidRequest(f"promotion {promotion_id} is of another picture")
+            raise InvalidRequest(f"promotion {promotion_id} is for another picture")
 
         async def parts() -> AsyncIterator[pb.PromoteRequest]:
             yield pb.PromoteRequest(head=head)

@@ -1,7 +1,7 @@
 """The outbox: promotions on disk until the orchestrator has acknowledged them.
 
-It lies in the file of the draft store, so that a draft that is still to be sent is neither
-evicted nor deleted, and one crash leaves both as they were.
+It is in the same database as the drafts. So a draft with a promotion in the outbox cannot be
+deleted, and after a crash both are consistent.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from underpaint.contract.outbox import OutboxItem, OutboxState
 MOST: Final = 1_000  # their drafts are never evicted
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS outbox (
-    place INTEGER PRIMARY KEY AUTOINCREMENT,  -- grows: the order they are sent in
+    place INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order in which they are sent
     promotion_id TEXT NOT NULL UNIQUE,
     draft_id TEXT NOT NULL,
     prompt TEXT NOT NULL,
-    request BLOB NOT NULL,                    -- as it travels: what it leaves open stays open
+    request BLOB NOT NULL,                    -- the PromotionRequest message, as the client sent it
     state TEXT NOT NULL,
     reason TEXT NOT NULL,
     accepted INTEGER NOT NULL,                -- micro-dollars
@@ -41,25 +41,25 @@ _COLUMNS: Final = "promotion_id, draft_id, prompt, state, reason, accepted, quot
 
 
 class Outbox:
-    """Kept promotions, oldest first. Safe to call from several threads."""
+    """The promotions that are still to be sent, oldest first. Thread-safe."""
 
     def __init__(self, rows: sqlite3.Connection, lock: threading.Lock) -> None:
-        """Of an open draft store."""
+        """Uses the database and the lock of an open draft store."""
         self._rows = rows
         self._lock = lock
 
     def keep(self, item: OutboxItem, request: bytes) -> OutboxItem:
-        """Keeps a promotion for good; the same again answers with what is stored.
+        """Stores a promotion durably. The same again changes nothing and returns what is stored.
 
         Args:
-            item: what is known of it.
-            request: the PromotionRequest, serialised.
+            item: the promotion.
+            request: the serialised PromotionRequest.
 
         Raises:
-            PromotionConflict: the id is taken by other content.
+            PromotionConflict: the id is used for other content.
             DraftNotFound: its draft is not in the store.
             InvalidRequest: the outbox is full.
-            EngineFailed: the disk does not take it.
+            EngineFailed: it cannot be written, for example because the disk is full.
         """
         with self._lock, _stored(), self._rows:
             before = self._rows.execute(
@@ -75,7 +75,7 @@ class Outbox:
                 return _item(before)
             if self._rows.execute("SELECT count(*) FROM outbox").fetchone()[0] >= MOST:
                 raise InvalidRequest(f"the outbox holds {MOST:,} promotions; send or drop some")
-            # Looked up here again: until now it could be evicted.
+            # Checked again in this transaction, because the draft may have been deleted meanwhile.
             draft = self._rows.execute("SELECT 1 FROM drafts WHERE id = ?", (item.draft_id,))
             if draft.fetchone() is None:
                 raise DraftNotFound(f"there is no draft {item.draft_id!r} on this node")
@@ -96,13 +96,13 @@ class Outbox:
             return item
 
     def items(self) -> list[OutboxItem]:
-        """All of them, oldest first."""
+        """All items, oldest first."""
         with self._lock:
             rows = self._rows.execute(f"SELECT {_COLUMNS} FROM outbox ORDER BY place").fetchall()  # noqa: S608
         return [_item(row) for row in rows]
 
     def find(self, promotion_id: str) -> tuple[OutboxItem, bytes]:
-        """One of them and its serialised request. Raises PromotionNotFound."""
+        """An item and its serialised request. Raises PromotionNotFound."""
         with self._lock:
             row = self._rows.execute(
                 f"SELECT {_COLUMNS}, request FROM outbox WHERE promotion_id = ?",  # noqa: S608
@@ -110,12 +110,13 @@ class Outbox:
             ).fetchone()
         if row is None:
             raise PromotionNotFound(
-                f"promotion {promotion_id[:80]} is not in the outbox; it was sent, or never kept"
+                f"promotion {promotion_id[:80]} is not in the outbox; it was sent, or never put "
+                "there"
             )
         return _item(row), row[-1]
 
     def note(self, promotion_id: str, state: OutboxState, reason: str, quoted: int) -> None:
-        """Says what it waits for, and its latest quote in micro-dollars."""
+        """Records the state of an item, the reason, and its latest quote in micro-dollars."""
         with self._lock, _stored(), self._rows:
             self._rows.execute(
                 "UPDATE outbox SET state = ?, reason = ?, quoted = ? WHERE promotion_id = ?",
@@ -123,14 +124,14 @@ class Outbox:
             )
 
     def accept(self, promotion_id: str, usd_micros: int) -> None:
-        """Consents to a price, in micro-dollars."""
+        """Records the accepted price, in micro-dollars."""
         with self._lock, _stored(), self._rows:
             self._rows.execute(
                 "UPDATE outbox SET accepted = ? WHERE promotion_id = ?", (usd_micros, promotion_id)
             )
 
     def remove(self, promotion_id: str) -> None:
-        """Forgets one, which was sent or is not wanted any more."""
+        """Removes an item, after it was sent or when it is no longer wanted."""
         with self._lock, _stored(), self._rows:
             self._rows.execute("DELETE FROM outbox WHERE promotion_id = ?", (promotion_id,))
 
@@ -141,7 +142,7 @@ def _stored() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise EngineFailed(
-            f"the outbox could not be written: {error}; make room on the node's disk"
+            f"the outbox could not be written: {error}; free some space on the node's disk"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Carries the outbox to the orchestrator as soon as it is in reach, each promotion once."""
+"""Sends the outbox to the orchestrator as soon as it can be reached, each promotion once."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ NO_ADDRESS = "this node knows no orchestrator; start it with --orchestrator HOST
 
 
 class OutboxSender:
-    """One at a time, so that a promotion is never sent by two and never dropped half-sent."""
+    """Sends promotions one at a time, so that none is sent twice or dropped while it is sent."""
 
     def __init__(
         self, store: DraftStore, orchestrator: Orchestrator | None, every_s: float
     ) -> None:
-        """Does nothing yet.
+        """Makes a sender; `run` starts the work.
 
         Args:
-            store: the drafts, and the outbox beside them.
-            orchestrator: None if the node knows none; then all is only kept.
-            every_s: seconds between tries while it is out of reach.
+            store: the drafts and the outbox.
+            orchestrator: None if the node has no orchestrator; then nothing is sent.
+            every_s: seconds between tries while the orchestrator is out of reach.
         """
         self._store = store
         self._orchestrator = orchestrator
@@ -45,39 +45,40 @@ class OutboxSender:
 
     @property
     def waits_for(self) -> str:
-        """What keeps a promotion that was put into the outbox just now."""
+        """Why a promotion that was just put into the outbox is not sent yet."""
         return "held until the orchestrator is in reach" if self._orchestrator else NO_ADDRESS
 
     def wake(self) -> None:
-        """Has a try made now."""
+        """Makes `run` try at once."""
         self._news.set()
 
     async def run(self) -> None:
-        """Sends what is held, for ever."""
+        """Keeps sending promotions whose state is HELD; never returns."""
         while True:
             try:
                 for item in await asyncio.to_thread(self._store.outbox.items):
                     if item.state is OutboxState.HELD and not await self.send(item.promotion_id):
-                        break  # out of reach for one is out of reach for all
-            except Exception:
-                log.exception("the outbox is not sent for now")  # one bad round is not the last
+                        break  # if one cannot be sent, the orchestrator is out of reach for all
+            except Exception:  # the next round may succeed
+                log.exception("the outbox cannot be sent for now")
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._every_s):
                     await self._news.wait()
             self._news.clear()
 
     async def send(self, promotion_id: str, accepted_usd_micros: int = 0) -> Promotion | None:
-        """Quotes a promotion anew and sends it, unless that costs more than was accepted.
+        """Quotes a promotion again and sends it, unless it costs more than was accepted.
 
-        The id makes it happen once: what an earlier try achieved is found, whatever became of
-        its answer, and is not quoted again.
+        If an earlier try succeeded although its answer was lost, the promotion is found by its
+        id and is not quoted again.
 
         Args:
-            promotion_id: in the outbox.
-            accepted_usd_micros: consents to a price; 0 leaves what was accepted.
+            promotion_id: a promotion in the outbox.
+            accepted_usd_micros: the new accepted price; 0 leaves it unchanged.
 
         Returns:
-            What the orchestrator acknowledged; None if it stays in the outbox, which says why.
+            The promotion that the orchestrator acknowledged; None if it stays in the outbox,
+            where its item says why.
 
         Raises:
             PromotionNotFound: it is not in the outbox.
@@ -113,7 +114,7 @@ class OutboxSender:
             return promotion
 
     async def drop(self, promotion_id: str) -> OutboxItem:
-        """Takes a promotion out, unsent. Raises PromotionNotFound if it is not there."""
+        """Removes a promotion without sending it. Raises PromotionNotFound if it is not there."""
         async with self._one:
             item, _ = await asyncio.to_thread(self._store.outbox.find, promotion_id)
             await asyncio.to_thread(self._store.outbox.remove, promotion_id)

@@ -1,4 +1,4 @@
-"""EdgeService: what the artist's programs ask of a node."""
+"""The gRPC API of an edge node."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
-    """Drafts made through the queue and kept in the store; errors become statuses at the rim."""
+    """Answers every RPC of EdgeService from the draft queue, the draft store and the outbox."""
 
     def __init__(self, queue: DraftQueue, store: DraftStore, sender: OutboxSender) -> None:
         self._queue = queue
@@ -49,7 +49,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
     async def MakeDrafts(  # noqa: N802 - the RPC's name
         self, request: edge_pb2.MakeDraftsRequest, context: Context
     ) -> AsyncIterator[edge_pb2.MakeDraftsResponse]:
-        """Streams each draft as soon as it is drawn and stored."""
+        """Streams each draft as soon as it is made and stored."""
         engine = self._queue.engine
         privacy = privacy_from_wire(request.privacy)
         if not 1 <= request.count <= MAX_COUNT:
@@ -72,7 +72,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
     async def GetDraft(  # noqa: N802
         self, request: edge_pb2.GetDraftRequest, context: Context
     ) -> AsyncIterator[edge_pb2.GetDraftResponse]:
-        """One draft, then its picture in chunks."""
+        """Streams one draft, then its picture in chunks."""
         draft = await asyncio.to_thread(self._store.find, request.id)
         picture = await asyncio.to_thread(self._store.picture, draft)
         yield edge_pb2.GetDraftResponse(draft=draft_to_wire(draft))
@@ -82,7 +82,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
     async def ListDrafts(  # noqa: N802
         self, request: edge_pb2.ListDraftsRequest, context: Context
     ) -> edge_pb2.ListDraftsResponse:
-        """One page, newest first."""
+        """Lists one page of drafts, newest first."""
         size = request.page_size or PAGE
         if size > MAX_PAGE:
             raise InvalidRequest(f"page_size {size} is out of range; use 1 to {MAX_PAGE}")
@@ -94,14 +94,14 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
     async def DeleteDraft(  # noqa: N802
         self, request: edge_pb2.DeleteDraftRequest, context: Context
     ) -> edge_pb2.DeleteDraftResponse:
-        """Forgets a draft."""
+        """Deletes a draft."""
         await asyncio.to_thread(self._store.delete, request.id)
         return edge_pb2.DeleteDraftResponse()
 
     async def GetNode(  # noqa: N802
         self, request: edge_pb2.GetNodeRequest, context: Context
     ) -> edge_pb2.GetNodeResponse:
-        """The model and its defaults, and how full the store is."""
+        """Describes the model, its defaults, and how full the draft store is."""
         engine = self._queue.engine
         defaults = engine.defaults
         node = Node(
@@ -118,14 +118,14 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
     async def KeepPromotion(  # noqa: N802
         self, request: edge_pb2.KeepPromotionRequest, context: Context
     ) -> edge_pb2.KeepPromotionResponse:
-        """Keeps a promotion of a draft that may leave, and has it sent."""
+        """Puts a promotion into the outbox, if its draft may leave the device."""
         check_promotion_id(request.promotion_id)
         sent = request.promotion
         draft = await asyncio.to_thread(self._store.find, sent.draft_id)
         picture = await asyncio.to_thread(self._store.picture, draft)
-        InitImage(draft=draft, picture=picture)  # refuses one that must stay
+        InitImage(draft=draft, picture=picture)  # raises if the draft must stay on the device
         if (sent.draft_id, sent.init_image.sha256) != (draft.id, draft.digest.sha256):
-            raise DraftNotFound(f"draft {sent.draft_id} of this node is another picture")
+            raise DraftNotFound(f"draft {sent.draft_id} of this node has another picture")
         item = OutboxItem(
             promotion_id=request.promotion_id,
             draft_id=draft.id,
@@ -145,14 +145,14 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
     async def ListOutbox(  # noqa: N802
         self, request: edge_pb2.ListOutboxRequest, context: Context
     ) -> edge_pb2.ListOutboxResponse:
-        """Everything that is kept."""
+        """Lists the outbox."""
         items = await asyncio.to_thread(self._store.outbox.items)
         return edge_pb2.ListOutboxResponse(items=[outbox_item_to_wire(item) for item in items])
 
     async def SendOutbox(  # noqa: N802
         self, request: edge_pb2.SendOutboxRequest, context: Context
     ) -> edge_pb2.SendOutboxResponse:
-        """Sends one or all now."""
+        """Tries to send one or all promotions of the outbox now."""
         accepted = check_usd_micros(request.accepted_usd_micros)
         wanted = [request.promotion_id]
         if not request.promotion_id:
@@ -173,7 +173,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
     async def DropOutbox(  # noqa: N802
         self, request: edge_pb2.DropOutboxRequest, context: Context
     ) -> edge_pb2.DropOutboxResponse:
-        """Takes one out, unsent."""
+        """Removes a promotion from the outbox without sending it."""
         item = await self._sender.drop(request.promotion_id)
         return edge_pb2.DropOutboxResponse(item=outbox_item_to_wire(item))
 

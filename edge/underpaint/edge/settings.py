@@ -1,4 +1,4 @@
-"""What an edge node is told when it starts: flags over environment over defaults."""
+"""The settings of an edge node: flags win over the environment, which wins over the defaults."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ PREFIX: Final = "UNDERPAINT_EDGE_"
 
 
 def is_hub_id(model: str) -> bool:
-    """Whether "owner/name" on the hub is meant rather than a directory."""
+    """Whether a model is "owner/name" on the Hugging Face hub and not a directory."""
     return not Path(model).exists() and _HUB_ID.fullmatch(model) is not None
 
 
 class Settings(BaseSettings):
-    """One edge node. Each field is a flag (`--data-dir`) and a variable (`..._DATA_DIR`)."""
+    """The settings. Each has a flag (`--data-dir`) and a variable (`UNDERPAINT_EDGE_DATA_DIR`)."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     threads: Annotated[int, Field(ge=0, le=1_024)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    # One token for all services is the common case, hence the second name.
+    # Usually all services share one token, so a second variable is accepted.
     token_file: Annotated[
         UserPath | None,
         Field(validation_alias=AliasChoices(PREFIX + "TOKEN_FILE", "UNDERPAINT_TOKEN_FILE")),
@@ -60,24 +60,25 @@ class Settings(BaseSettings):
 
 
 _HELP: Final = {
-    "listen": "host:port; port 0 takes a free one",
+    "listen": "HOST:PORT to serve gRPC on; port 0 chooses a free port",
     "model": "a diffusers directory or a hub id such as stabilityai/sd-turbo",
-    "data_dir": "where drafts are kept",
-    "draft_limit": "drafts kept; the oldest make room",
-    "store_mib": "MiB of pictures kept; the oldest make room",
-    "waiting_limit": "drafts that may wait for the engine",
-    "threads": "CPU threads of the engine; 0 measures which number is fastest here",
+    "data_dir": "directory for drafts",
+    "draft_limit": "most drafts to store; the oldest are deleted",
+    "store_mib": "most MiB of pictures to store; the oldest are deleted",
+    "waiting_limit": "most drafts that may wait for the engine",
+    "threads": "CPU threads of the engine; 0 measures which number is fastest",
     "device": "auto, cpu or cuda",
     "dtype": "auto, float32, bfloat16 or float16",
-    "token_file": "file with the token that callers must bring",
-    "tls_dir": "ca.pem, cert.pem, key.pem; callers and the orchestrator must have such, too",
-    "orchestrator": "host:port that the outbox is sent to; without one it is only kept",
-    "orchestrator_token_file": "file with the token for it; --token-file's without one",
+    "token_file": "file with the token that callers must send",
+    "tls_dir": "directory with ca.pem, cert.pem and key.pem; then callers and the orchestrator "
+    "must use TLS, too",
+    "orchestrator": "HOST:PORT that the outbox is sent to; without it nothing is sent",
+    "orchestrator_token_file": "file with the token for the orchestrator; default: --token-file",
     "outbox_every_s": "seconds between tries to send the outbox",
 }
 _SWITCHES: Final = {
-    "reflection": "list the services to whoever asks",
-    "insecure": "listen where other machines can reach it without a token or without TLS",
+    "reflection": "let callers list the services",
+    "insecure": "allow other machines to connect without a token or without TLS",
 }
 
 
@@ -87,10 +88,10 @@ class _Flags(argparse.ArgumentParser):
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:
-    """The settings from the command line and the environment.
+    """Reads the settings from the command line and the environment.
 
     Raises:
-        InvalidRequest: an unknown flag or a value that does not fit; names it in one line.
+        InvalidRequest: a flag is unknown or a value is not valid; names it.
     """
     flags = _Flags(prog="python -m underpaint.edge", description="Run an edge node.")
     for name, text in _HELP.items():
@@ -108,6 +109,6 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).removeprefix(PREFIX).lower().replace("_", "-")
-        # What is said of an address repeats it.
+        # The message about an address contains it already.
         given = "" if first["type"] == "address" else f" {first['input']!r}"
         raise InvalidRequest(f"--{name}{given}: {first['msg']}") from None

@@ -1,4 +1,4 @@
-"""The draft store: bytes under their SHA-256, the exact request beside them, in bounded room."""
+"""The draft store: pictures named by their SHA-256 and a database of drafts, limited in size."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from underpaint.edge.outbox import Outbox
 MIN_PREFIX: Final = 4  # characters
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS drafts (
-    place INTEGER PRIMARY KEY AUTOINCREMENT,  -- grows: the order they were made in
+    place INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order in which they were made
     id TEXT NOT NULL UNIQUE,
     sha256 TEXT NOT NULL,
     size INTEGER NOT NULL,
@@ -36,23 +36,28 @@ CREATE INDEX IF NOT EXISTS drafts_by_bytes ON drafts (sha256, size);
 
 
 def new_id() -> str:
-    """Twelve letters and digits, such as "k3vq7dpa2mxe".
+    """A new draft id of twelve letters and digits, such as "k3vq7dpa2mxe".
 
-    All random, so that four of them nearly always name a draft; the store keeps the order.
+    It is random from the start, so that four characters nearly always identify a draft.
     """
     return base64.b32encode(secrets.token_bytes(8)).decode().lower()[:12]
 
 
 class DraftStore:
-    """Drafts on disk. Safe to call from several threads; one process per directory.
+    """Drafts on disk. Thread-safe; only one process may use a directory.
 
-    The picture is on disk before the row that names it, and the row before `add` returns: a
-    crash loses no acknowledged draft and leaves at most a picture that nothing names, which
-    the next start sweeps away.
+    A picture is written before the row that refers to it, and the row before `add` returns. So a
+    crash loses no acknowledged draft. It leaves at most a picture without a row, which the next
+    start removes.
     """
 
     def __init__(self, directory: Path, *, draft_limit: int, bytes_limit: int) -> None:
-        """Opens or makes the store; the newest draft is kept whatever its size.
+        """Opens or creates the store.
+
+        Args:
+            directory: the data directory.
+            draft_limit: the most drafts; the oldest are deleted.
+            bytes_limit: the most bytes of pictures; the newest draft stays, whatever its size.
 
         Raises:
             InvalidRequest: the directory cannot be used, or another node uses it.
@@ -69,7 +74,7 @@ class DraftStore:
             self._rows = sqlite3.connect(
                 directory / "drafts.sqlite", timeout=0.5, check_same_thread=False
             )
-            # Exclusive: a second node on the directory would sweep what this one just wrote.
+            # Exclusive, because a second node would remove pictures that this one just wrote.
             self._rows.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._rows.execute("PRAGMA journal_mode = WAL")
             self._rows.execute("PRAGMA synchronous = FULL")
@@ -85,15 +90,15 @@ class DraftStore:
             ) from None
 
     def close(self) -> None:
-        """Lets go of the directory."""
+        """Closes the database."""
         with self._lock:
             self._rows.close()
 
     def add(self, draft: Draft, picture: bytes) -> None:
-        """Keeps a draft for good; the oldest make room.
+        """Stores a draft durably; deletes the oldest ones beyond the limits.
 
         Raises:
-            EngineFailed: the disk does not take it.
+            EngineFailed: it cannot be written, for example because the disk is full.
         """
         request = dataclasses.asdict(draft.request)
         del request["fit"]  # drafts start from noise
@@ -120,16 +125,16 @@ class DraftStore:
                     unused = self._evict()
             except (OSError, sqlite3.Error) as error:
                 raise EngineFailed(
-                    f"the draft could not be stored: {error}; make room on the node's disk"
+                    f"the draft could not be stored: {error}; free some space on the node's disk"
                 ) from None
             self._remove(unused)
 
     def find(self, beginning: str) -> Draft:
-        """The one draft whose id begins so.
+        """Finds a draft by its id or a unique beginning of it.
 
         Raises:
             DraftNotFound: there is none.
-            InvalidRequest: the beginning is too short, or fits several.
+            InvalidRequest: the beginning is too short or fits several drafts.
         """
         if len(beginning) < MIN_PREFIX:
             raise InvalidRequest(
@@ -151,7 +156,7 @@ class DraftStore:
         """The bytes of a draft, checked against their SHA-256.
 
         Raises:
-            DraftNotFound: they are gone or damaged.
+            DraftNotFound: they are missing or damaged.
         """
         try:
             data = self._path(draft.digest.sha256).read_bytes()
@@ -174,7 +179,7 @@ class DraftStore:
             InvalidRequest: the token is not from an earlier page.
         """
         if token and not (token.isascii() and token.isdigit() and len(token) < 19):
-            raise InvalidRequest(f"{token!r} is no page token; take one from an earlier answer")
+            raise InvalidRequest(f"{token!r} is not a page token; use one from an earlier answer")
         with self._lock:
             rows = self._rows.execute(
                 "SELECT * FROM drafts WHERE place < ? ORDER BY place DESC LIMIT ?",
@@ -184,11 +189,12 @@ class DraftStore:
         return [_draft(row) for row in rows[:size]], following
 
     def delete(self, beginning: str) -> None:
-        """Forgets a draft; its picture too, unless another draft has the same.
+        """Deletes a draft, and its picture unless another draft has the same one.
 
         Raises:
             DraftNotFound: there is none.
-            InvalidRequest: the beginning is too short, or fits several; or it is to be sent.
+            InvalidRequest: the beginning is too short or fits several drafts, or a promotion of
+                the draft is in the outbox.
         """
         draft = self.find(beginning)
         with self._lock:
@@ -197,15 +203,15 @@ class DraftStore:
             ).fetchone()
             if kept:
                 raise InvalidRequest(
-                    f"draft {draft.id} is still to be sent as promotion {kept[0]}; take that out "
-                    f"with `underpaint outbox drop {kept[0]}` first"
+                    f"draft {draft.id} is in the outbox as promotion {kept[0]}; remove that first "
+                    f"with `underpaint outbox drop {kept[0]}`"
                 )
             with self._rows:
                 self._rows.execute("DELETE FROM drafts WHERE id = ?", (draft.id,))
             self._remove({draft.digest.sha256})
 
     def __len__(self) -> int:
-        """Drafts kept."""
+        """The number of stored drafts."""
         with self._lock:
             return int(self._rows.execute("SELECT count(*) FROM drafts").fetchone()[0])
 
@@ -223,15 +229,15 @@ class DraftStore:
                 os.fsync(file.fileno())
             half.replace(path)
         except OSError:
-            half.unlink(missing_ok=True)  # on a full disk it would stay in the way
+            half.unlink(missing_ok=True)  # otherwise it would take up room on a full disk
             raise
         _flush(path.parent)
         _flush(self._pictures)
 
     def _evict(self) -> set[str]:
-        """Deletes the rows of the oldest drafts beyond the limits; returns their bytes' names.
+        """Deletes the rows of the oldest drafts beyond the limits; returns their SHA-256s.
 
-        The newest stays, and so do those that are still to be sent.
+        The newest draft stays, and so do those with a promotion in the outbox.
         """
         count, newest = self._rows.execute("SELECT count(*), max(place) FROM drafts").fetchone()
         gone: set[str] = set()
@@ -250,7 +256,7 @@ class DraftStore:
         return gone
 
     def _size(self) -> int:
-        """Bytes of all pictures; one that several drafts share counts once."""
+        """The bytes of all pictures; a picture that several drafts share counts once."""
         query = "SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT sha256, size FROM drafts)"
         return int(self._rows.execute(query).fetchone()[0])
 
@@ -258,11 +264,11 @@ class DraftStore:
         for sha256 in names:
             query = "SELECT 1 FROM drafts WHERE sha256 = ? LIMIT 1"
             if not self._rows.execute(query, (sha256,)).fetchone():
-                with contextlib.suppress(OSError):  # the next start sweeps it
+                with contextlib.suppress(OSError):  # the next start removes it
                     self._path(sha256).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        """Removes what a crash left: half pictures, and those that no draft names."""
+        """Removes what a crash left: incomplete pictures, and pictures without a draft."""
         named = {sha256 for (sha256,) in self._rows.execute("SELECT sha256 FROM drafts")}
         for path in self._pictures.glob("??/*"):
             if path.name not in named:
@@ -270,8 +276,8 @@ class DraftStore:
 
 
 def _flush(directory: Path) -> None:
-    """Makes the names in a directory survive a power cut."""
-    if os.name != "posix":  # elsewhere a directory cannot be opened, nor need be
+    """Makes new file names in a directory durable, so that they survive a power cut."""
+    if os.name != "posix":  # elsewhere a directory cannot be opened, and need not be
         return
     descriptor = os.open(directory, os.O_RDONLY)
     try:

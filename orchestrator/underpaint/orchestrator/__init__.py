@@ -1,1 +1,1 @@
-"""The control plane: prices, decides, reserves, promotes, accounts."""
+"""The control plane: prices, policy, reservations, promotions and the ledger."""

@@ -1,4 +1,4 @@
-"""`python -m underpaint.orchestrator`: settings in, one running control plane out."""
+"""`python -m underpaint.orchestrator`: reads the settings and runs an orchestrator."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         logging.basicConfig(
             level=settings.log_level, format="%(levelname).1s %(name)s: %(message)s"
         )
-        # Looking through all that was imported, again and again, would hold up every call.
+        # Keeps garbage collection from scanning imported modules each time, which delays calls.
         gc.freeze()
         return uvloop.run(_until_signalled(settings))
     except ValidationError as error:
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     except LedgerUnavailable as error:
         return _end(OUT_OF_REACH, str(error))
     except KeyboardInterrupt:
-        return 130  # as a shell says it, when interrupted before there was anything to stop
+        return 130  # the shell's code for an interrupt; here, one that came during the start
 
 
 async def _until_signalled(settings: Settings) -> int:
@@ -52,15 +52,16 @@ async def _until_signalled(settings: Settings) -> int:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One line, not the whole usage."""
+        """Prints one line instead of the whole usage, and exits."""
         self.exit(_end(WRONG_INPUT, f"{message}; see --help"))
 
 
 def _settings(arguments: list[str] | None) -> Settings:
-    """Flags over the environment over defaults."""
+    """Reads the settings: flags win over the environment, which wins over the defaults."""
     parser = _Parser(
         prog="python -m underpaint.orchestrator",
-        description="Underpaint's control plane: prices, decides, reserves, promotes, accounts.",
+        description="Underpaint's control plane: it prices promotions, applies the policy, keeps "
+        "the ledger, and runs promotions on cloud engines.",
         epilog="Each flag can be set in the environment: UNDERPAINT_ORCHESTRATOR_LISTEN=HOST:PORT.",
         allow_abbrev=False,
     )
@@ -85,7 +86,7 @@ def _flag(name: str) -> str:
 
 
 def _named(place: int | str) -> str:
-    """The flag of what pydantic calls a field by its name, or by its variable's."""
+    """The flag of a setting that pydantic names by its field or by its environment variable."""
     return _flag(str(place).removeprefix(PREFIX).lower())
 
 

@@ -1,4 +1,4 @@
-"""Puts a control plane together, runs it, and takes it apart again."""
+"""Builds an orchestrator from its settings, runs it, and shuts it down."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ log = logging.getLogger(__name__)
 
 SEEDED_SCOPE: Final = "organisation:default"
 MIB: Final = 2**20
-_CALLS_END_S: Final = 1.0  # what open calls may take when the server stops
+_CALLS_END_S: Final = 1.0  # time for open calls to end when the server stops
 
 
 async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | None = None) -> None:
     """Serves until `stop` is set, then stops gracefully.
 
     Args:
-        settings: everything it can be told.
-        stop: ends it.
-        reload: set it to have the policy's file read again at once.
+        settings: the whole configuration.
+        stop: set it to stop.
+        reload: set it to have the policy file read again at once.
 
     Raises:
-        InvalidRequest: a setting, a file or the address does not do.
+        InvalidRequest: a setting, a file or the address is not valid.
         LedgerUnavailable: Redis cannot be reached at the start.
     """
     prices = pricing.load(settings.prices)
@@ -166,7 +166,7 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
 
 
 async def _open(store: PromotionStore, wait_s: float) -> None:
-    """Connects; a Redis that was started just now gets a moment."""
+    """Connects, trying for up to `wait_s` seconds, because Redis may just be starting."""
     loop = asyncio.get_running_loop()
     until = loop.time() + wait_s
     while True:
@@ -179,12 +179,12 @@ async def _open(store: PromotionStore, wait_s: float) -> None:
 
 
 async def _claim(store: RedisStore, artifacts: Artifacts) -> None:
-    """Refuses artifacts that are not those of the ledger: each would miss the other's pictures."""
+    """Refuses an artifact store that does not belong to this ledger: pictures would be missing."""
     mine = await artifacts.identity()
     bound, _, place = (await store.claim_artifacts(f"{mine} {artifacts.place}")).partition(" ")
     if bound != mine:
         raise InvalidRequest(
-            f"the artifacts of this Redis are at {place}, not at {artifacts.place}: give that as "
-            "--data-dir or --artifacts-url; if they have moved here, their file store-id must "
-            f"come along, or be written anew: {bound}"
+            f"the artifacts of this Redis are at {place}, not at {artifacts.place}: use that place "
+            "as --data-dir or --artifacts-url; if you moved the artifacts, also move their file "
+            f"store-id, or write it again with this content: {bound}"
         )

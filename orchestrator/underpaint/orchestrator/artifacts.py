@@ -1,4 +1,4 @@
-"""Immutable bytes named by their SHA-256, in a directory or any fsspec store."""
+"""The artifact store: immutable bytes named by their SHA-256, in a directory or fsspec store."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from underpaint.contract.pictures import Digest
 T = TypeVar("T")
 
 MAX_BYTES: Final = 32 * 2**20
-_MARKER: Final = "store-id"  # a file beside the artifacts that tells their store from others
-# They wait for the disk, which makes many files durable in about the time of one.
+_MARKER: Final = "store-id"  # a file beside the artifacts, with the random id of this store
+# These threads wait for the disk, which syncs many files in about the time of one.
 THREADS: Final = 16
-# A picture that is decoded takes several bytes for each pixel, and more at once than there are
-# cores are no faster.
+# A decoded picture takes several bytes for each pixel, and more threads than cores would not be
+# faster.
 CHECKED_AT_ONCE: Final = min(4, os.cpu_count() or 1)
 _MAGIC: Final = ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
 
 
 class Artifacts:
-    """A content-addressed store; whatever it returns has been checked against its name."""
+    """A content-addressed store. Whatever it returns was checked against its SHA-256."""
 
     def __init__(self, url: str) -> None:
         """Opens a store, making its directory if it is local.
@@ -49,7 +49,7 @@ class Artifacts:
         self.place = self._named_place(url)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="artifacts")
         self._checks = ThreadPoolExecutor(CHECKED_AT_ONCE, thread_name_prefix="artifact checks")
-        self._named: set[str] = set()  # folders whose own names are durable
+        self._named: set[str] = set()  # folders whose entries in the root are durable
         if self._local:
             try:
                 Path(self._root).mkdir(parents=True, exist_ok=True)
@@ -57,18 +57,18 @@ class Artifacts:
                 raise InvalidRequest(f"artifacts cannot be kept at {url!r}: {error}") from None
 
     async def examine(self, data: bytes, digest: Digest, check: Callable[[bytes], None]) -> bool:
-        """Checks bytes before they are stored, where that holds up nothing else.
+        """Checks bytes before they are stored, in a thread of its own kind.
 
         Args:
             data: the bytes.
-            digest: theirs.
-            check: what it raises is raised here.
+            digest: the digest of the bytes.
+            check: called with the bytes; its error is raised here.
 
         Returns:
-            Whether something is stored under their name already.
+            Whether something is already stored under their SHA-256.
 
         Raises:
-            ServiceUnreachable: the store cannot be looked at.
+            ServiceUnreachable: the store cannot be read.
         """
 
         def checked() -> bool:
@@ -81,15 +81,15 @@ class Artifacts:
         return await asyncio.get_running_loop().run_in_executor(self._checks, checked)
 
     async def put(self, data: bytes, digest: Digest) -> None:
-        """Stores bytes for good; when this returns they survive a power cut.
+        """Stores bytes; when this returns, they survive a power cut.
 
         Args:
             data: the bytes.
-            digest: theirs.
+            digest: the digest of the bytes.
 
         Raises:
-            ServiceUnreachable: they cannot be written now, such as on a full disk.
-            ValueError: the bytes are not those of the digest.
+            ServiceUnreachable: they cannot be written now, for example because the disk is full.
+            ValueError: the bytes do not have this digest.
         """
         try:
             await self._aside(self._put, data, digest.sha256)
@@ -97,7 +97,7 @@ class Artifacts:
             raise ServiceUnreachable(f"an artifact could not be stored: {error}") from None
 
     async def has(self, digest: Digest) -> bool:
-        """Whether the bytes are here, whole."""
+        """Whether the bytes are stored and undamaged."""
         try:
             await self.get(digest.sha256)
         except ArtifactNotFound:
@@ -105,7 +105,7 @@ class Artifacts:
         return True
 
     async def remove(self, sha256: str) -> None:
-        """Removes what is stored under a name, if there is something."""
+        """Removes what is stored under a SHA-256, if anything is."""
         try:
             await self._aside(self._fs.rm_file, self._path(sha256))
         except FileNotFoundError:
@@ -114,10 +114,10 @@ class Artifacts:
             raise ServiceUnreachable(f"an artifact could not be removed: {error}") from None
 
     async def get(self, sha256: str) -> tuple[bytes, Digest]:
-        """The bytes of a name, and their digest.
+        """The bytes with a SHA-256, and their digest.
 
         Raises:
-            ArtifactNotFound: none, or they are damaged.
+            ArtifactNotFound: there are none, or they are damaged.
             ServiceUnreachable: they could not be read.
         """
         missing = ArtifactNotFound(f"there is no artifact {sha256}")
@@ -132,7 +132,7 @@ class Artifacts:
         return data, digest
 
     async def size(self, sha256: str) -> int:
-        """How many bytes a name has.
+        """The size in bytes of what is stored under a SHA-256.
 
         Raises:
             ArtifactNotFound, ServiceUnreachable: as for `get`.
@@ -145,7 +145,7 @@ class Artifacts:
             raise ServiceUnreachable(f"an artifact could not be read: {error}") from None
 
     async def identity(self) -> str:
-        """The random id of this store, made at the first look.
+        """The random id of this store; the first call makes it.
 
         Raises:
             ServiceUnreachable: it cannot be read or written.
@@ -153,7 +153,7 @@ class Artifacts:
         try:
             return await self._aside(self._identity)
         except OSError as error:
-            raise ServiceUnreachable(f"the artifacts cannot be looked at: {error}") from None
+            raise ServiceUnreachable(f"the artifact store cannot be read: {error}") from None
 
     async def _aside(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
@@ -170,7 +170,7 @@ class Artifacts:
         return int(self._fs.size(self._path(sha256)) or 0)
 
     def _named_place(self, url: str) -> str:
-        """Where it is, for people: a directory is one machine's; a password is nobody's."""
+        """Where the store is, for people: with the machine's name, and without a password."""
         if self._local:
             return f"{self._root} on {socket.gethostname()}"
         scheme, _, rest = url.partition("://")
@@ -195,26 +195,26 @@ class Artifacts:
 
     def _put(self, data: bytes, sha256: str) -> None:
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise ValueError("the bytes are not those of the digest")
+            raise ValueError("the bytes do not have this digest")
         path = self._path(sha256)
         if not self._local:
-            self._fs.pipe_file(path, data)  # object stores replace a whole object at once
+            self._fs.pipe_file(path, data)  # object stores replace an object atomically
             return
-        folder = os.path.dirname(path)  # noqa: PTH120 -- a Path costs more than the write
+        folder = os.path.dirname(path)  # noqa: PTH120 -- making a Path takes longer than the write
         if folder not in self._named:
             Path(folder).mkdir(parents=True, exist_ok=True)
             _sync(self._root)
             self._named.add(folder)
         try:
             _write(path, data)
-        except FileNotFoundError:  # somebody has removed the folder since
+        except FileNotFoundError:  # the folder was removed meanwhile
             self._named.discard(folder)
             raise
-        _sync(folder)  # the file's name is durable, too
+        _sync(folder)  # makes the file's name durable, too
 
 
 def media_type(data: bytes) -> str:
-    """The media type of picture bytes, by how they begin."""
+    """The media type of a picture, from its first bytes."""
     for magic, name in _MAGIC:
         if data.startswith(magic):
             return name
@@ -226,7 +226,7 @@ def _protocols(fs: Any) -> tuple[str, ...]:
 
 
 def _write(path: str, data: bytes) -> None:
-    """Under another name first, so that a crash leaves the whole file or none."""
+    """Writes a file under another name first, so that a crash leaves the whole file or none."""
     folder, name = os.path.split(path)
     unfinished = f"{folder}/.{name}.{secrets.token_hex(4)}"
     try:

@@ -1,7 +1,7 @@
-"""Who calls: tokens, each with a user, an account and roles.
+"""Callers: each token belongs to a user with an account and roles.
 
-Identity comes from the credential alone. Where no callers are told apart, everybody who is let
-in is the house: one organisation, whose caller may do everything.
+Identity comes from the token alone. Without a callers file everybody is the same caller, the
+"house", which may do everything.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from underpaint.orchestrator.names import ROLE, below, check_name
 
 log = logging.getLogger(__name__)
 
-ANY: Final = "*"  # a level that its caller may choose, or a role's reach over everything
-DEFAULT: Final = "default"  # the name of a level that nobody named
+ANY: Final = "*"  # as a team or project: the caller may name any; as a role's path: everywhere
+DEFAULT: Final = "default"  # the name of a level that is not given
 ARTIST: Final = "artist"
 APPROVER: Final = "approver"
 OPERATOR: Final = "operator"
@@ -33,12 +33,12 @@ ADMINISTRATOR: Final = "administrator"
 BUILT_IN: Final = (ARTIST, APPROVER, OPERATOR, ADMINISTRATOR)
 _LEVELS: Final = ("organisation", "team", "project")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-_NO_TOKEN: Final = hashlib.sha256(b"").hexdigest()  # what whoever brings none would be known by
+_NO_TOKEN: Final = hashlib.sha256(b"").hexdigest()  # would match callers without a token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Grant:
-    """A role and where it holds: a path such as "acme/growth", and what is below; "" for all."""
+    """A role at a path such as "acme/growth" and everywhere below it; "" is everywhere."""
 
     role: str
     path: str
@@ -49,23 +49,23 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """One user of one organisation; a team or project of "*" may be named by the message."""
+    """One user of one organisation. With team or project "*", its requests may name any."""
 
     name: str
     organisation: str = DEFAULT
     team: str = DEFAULT
     project: str = DEFAULT
     grants: frozenset[Grant] = frozenset()
-    of_house: bool = False  # nobody is told apart: any user may be named, too
+    of_house: bool = False  # there is no callers file: requests may name any user, too
 
     @property
     def identity(self) -> str:
-        """Such as "acme/ann": what quotes are bound to."""
+        """Such as "acme/ann". A quote is valid only for the identity that asked for it."""
         return f"{self.organisation}/{self.name}"
 
     @property
     def account(self) -> Account:
-        """Its own, where the message names nothing."""
+        """The account of its requests that name none."""
         own = {level: getattr(self, level) for level in _LEVELS}
         return Account(
             **{level: DEFAULT if mine == ANY else mine for level, mine in own.items()},
@@ -74,34 +74,34 @@ class Caller:
 
     @property
     def party(self) -> str:
-        """Who takes turns with others, by the credential: its team, else the user."""
+        """The party that its work belongs to when parties take turns: its team, else the user."""
         if self.of_house or self.team in (ANY, DEFAULT):
             return f"user:{self.identity}"
         return f"team:{self.organisation}/{self.team}"
 
     def roles_at(self, path: str) -> frozenset[str]:
-        """The roles that hold at a path such as "acme/growth/web/ann"."""
+        """The caller's roles at a path such as "acme/growth/web/ann"."""
         return frozenset(grant.role for grant in self.grants if below(path, grant.path))
 
     def may(self, path: str, *roles: str) -> bool:
-        """Whether one of some roles holds at a path; "" stands for everything."""
+        """Whether the caller has one of some roles at a path; "" means everywhere."""
         return any(grant.role in roles and below(path, grant.path) for grant in self.grants)
 
     def has(self, *roles: str) -> bool:
-        """Whether one of some roles holds anywhere."""
+        """Whether the caller has one of some roles at any path."""
         return any(grant.role in roles for grant in self.grants)
 
     def owns(self, account: Account) -> bool:
-        """Whether what was made for an account is this caller's own."""
+        """Whether an account is this caller's own."""
         if account.organisation != self.organisation:
             return False
         return self.of_house or account.user == self.name
 
     def bind(self, account: Account) -> Account:
-        """The account with this caller's own levels in place of what was left open.
+        """The account of a request, with missing levels taken from this caller.
 
         Raises:
-            NotAllowed: it names another user, or a level that is not this caller's.
+            NotAllowed: it names a level, such as a user or team, that this caller may not name.
         """
         own = self.account
         open_levels = {level for level in _LEVELS if getattr(self, level) == ANY}
@@ -112,7 +112,7 @@ class Caller:
             if level not in open_levels and named not in (mine, DEFAULT):
                 raise NotAllowed(
                     f"{self.name} may not promote for {level} {named}, only for {level} {mine}; "
-                    "an administrator gives callers what they may name"
+                    "an administrator can change that in the callers file"
                 )
         return replace(
             account,
@@ -134,24 +134,30 @@ HOUSE: Final = Caller(
 
 
 class Callers:
-    """Whose token is whose; the file holds digests, so that it is no secret."""
+    """Finds the caller of a token. The file holds only digests of tokens, so it is no secret."""
 
     def __init__(
         self, by_digest: Mapping[str, Caller], token: str = "", *, reread: _Reread | None = None
     ) -> None:
-        """Without callers everybody is the house, who brings the token if there is one."""
+        """Sets the known callers.
+
+        Args:
+            by_digest: callers by the SHA-256 of their token; without any, everybody is the house.
+            token: what everybody must send if there are no callers; "" asks for none.
+            reread: returns the callers again if their file has changed.
+        """
         self._by_digest = by_digest
         self._token = token
         self._reread = reread
 
     @property
     def roles(self) -> frozenset[str]:
-        """Every role that somebody has."""
+        """Every role that at least one caller has."""
         everybody = self._known().values() or (HOUSE,)
         return frozenset(grant.role for each in everybody for grant in each.grants)
 
     def caller(self, authorization: str | bytes | None) -> Caller | None:
-        """Who brings this metadata; None for a token that is nobody's."""
+        """The caller with this authorization metadata; None if the token is unknown."""
         sent = authorization or ""
         given = sent.decode(errors="replace") if isinstance(sent, bytes) else sent
         by_digest = self._known()
@@ -161,7 +167,7 @@ class Callers:
         return HOUSE if check_token(self._token, given) is None else None
 
     def of(self, context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
-        """Who makes this call. Raises Unauthenticated for nobody."""
+        """The caller of an RPC. Raises Unauthenticated if the token is missing or unknown."""
         metadata = dict(context.invocation_metadata() or ())
         caller = self.caller(metadata.get("authorization"))
         if caller is None:
@@ -169,7 +175,7 @@ class Callers:
         return caller
 
     def refusal(self, authorization: str | bytes | None) -> Unauthenticated | None:
-        """Why a call is not let in; None if it is."""
+        """The error for a call without a valid token; None if the token is valid."""
         return _nobody() if self.caller(authorization) is None else None
 
     def _known(self) -> Mapping[str, Caller]:
@@ -179,7 +185,7 @@ class Callers:
 
 
 class _Reread:
-    """Reads a callers file again once it has changed; a wrong one is told and not taken."""
+    """Reads a callers file again when it has changed; a faulty file is logged and ignored."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -193,20 +199,20 @@ class _Reread:
         try:
             fresh = read_callers(self._file)
         except InvalidRequest as error:
-            # Whoever was known stays known: a slip must not let everybody in, or nobody.
-            log.error("the callers stay as they were: %s", error)
+            # Keep the callers as they were: a typing error must not let in everybody, or nobody.
+            log.error("the callers file was not reloaded: %s", error)
             return known
-        log.info("%d callers are known now", len(fresh))
+        log.info("the callers file was reloaded: %d callers", len(fresh))
         return fresh
 
 
 def load(file: Path | None, token: str = "", *, required: bool = True) -> Callers:
-    """Reads and checks who may call; a changed file is taken at the next call.
+    """Reads and checks the callers file; later changes take effect at the next call.
 
     Args:
-        file: YAML; None tells no callers apart.
-        token: that everybody must bring, where callers are not told apart.
-        required: whether the file must be there; one that is not may come later.
+        file: YAML; None for no callers file.
+        token: what everybody must send if there is no callers file; "" asks for none.
+        required: whether the file must exist; if not, it may be created later.
 
     Raises:
         InvalidRequest: names the line and the field.
@@ -214,12 +220,13 @@ def load(file: Path | None, token: str = "", *, required: bool = True) -> Caller
     if file is None:
         return Callers({}, token)
     reread = _Reread(file)
-    # A link to nowhere is a mistake, not an absence: that would let everybody in.
+    # A broken link is an error: treating it as "no callers file" would let everybody in.
     if not required and not os.path.lexists(file):
         return Callers({}, token, reread=reread)
     if token:
         raise InvalidRequest(
-            f"{file} gives each caller a token and --token-file one to all; give only one of them"
+            f"{file} gives each caller a token, and --token-file gives all the same one; "
+            "use only one of the two"
         )
     return Callers(read_callers(file), reread=reread)
 
@@ -233,7 +240,7 @@ def _state(file: Path) -> tuple[int, ...] | None:
         found = file.stat()
     except OSError:
         return None
-    # The time of change, too: it tells when a file that could not be read may be read again.
+    # ctime, too: it changes when an unreadable file becomes readable by a change of its mode.
     return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
@@ -250,7 +257,7 @@ def read_callers(file: Path) -> dict[str, Caller]:
         if digest in by_digest:
             raise entry.wrong("has the token of another caller")
         if caller.identity in identities:
-            raise entry.wrong(f"is {caller.identity}, who is there already")
+            raise entry.wrong(f"is {caller.identity}, which is listed already")
         by_digest[digest] = caller
         identities.add(caller.identity)
     if not by_digest:
@@ -289,7 +296,7 @@ def _level(entry: Entry, level: str) -> str:
 
 
 def _grant(entry: Entry, organisation: str) -> Grant:
-    """A role, in the caller's organisation unless it says where: "operator@acme/growth"."""
+    """A role such as "operator@acme/growth"; without a path, in the caller's organisation."""
     role, _, where = entry.text().partition("@")
     if not ROLE.fullmatch(role):
         raise entry.wrong(f"is {role!r}; use 1 to 64 of A-Z a-z 0-9 . _ -")

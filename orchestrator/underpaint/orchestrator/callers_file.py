@@ -1,7 +1,7 @@
 """`python -m underpaint.orchestrator.callers_file`: adds, revokes and lists callers.
 
-The file is changed line by line, so that what people wrote into it stays; the orchestrator
-takes the change at the next call. A token is shown once and kept as its digest only.
+The file is edited line by line, so that comments in it stay. The orchestrator applies the change
+at the next call. A token is shown once; only its digest is stored.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ def add(
     project: str = DEFAULT,
     roles: Sequence[str] = ("artist",),
 ) -> str:
-    """Adds a caller; answers with the token, which is nowhere else.
+    """Adds a caller and returns its new token, which is not stored anywhere.
 
     Args:
-        file: is made if there is none.
-        name: of the user, unique in the organisation.
-        organisation: theirs.
-        team: theirs; "*" lets them name any.
-        project: theirs; "*" lets them name any.
-        roles: such as "artist", or "operator@acme/growth".
+        file: the callers file; it is created if it does not exist.
+        name: the user's name, unique in the organisation.
+        organisation: the user's organisation.
+        team: the user's team; "*" lets requests name any team.
+        project: the user's project; "*" lets requests name any project.
+        roles: such as "artist" or "operator@acme/growth".
 
     Raises:
-        InvalidRequest: a name does not do, or is there already.
+        InvalidRequest: a name is not valid or is listed already.
     """
     token = secrets.token_urlsafe(TOKEN_BYTES)
     levels = {"organisation": organisation, "team": team, "project": project}
@@ -60,14 +60,14 @@ def add(
         "roles": list(roles),
     }
     with _changing(file) as lines:
-        _rows(file, lines)  # what is there must be sound before anything is added
+        _rows(file, lines)  # raises if the file is faulty as it is
         # JSON is YAML, and quotes whatever must be quoted.
         lines.append(f"  - {json.dumps(fields)}\n")
     return token
 
 
 def revoke(file: Path, name: str, *, organisation: str = DEFAULT) -> None:
-    """Removes a caller: the token opens nothing from the next call on.
+    """Removes a caller; its token is refused from the next call on.
 
     Raises:
         InvalidRequest: there is no such caller, or it is the last one.
@@ -76,22 +76,25 @@ def revoke(file: Path, name: str, *, organisation: str = DEFAULT) -> None:
         rows = _rows(file, lines)
         found = [row for row, caller in rows if caller.identity == f"{organisation}/{name}"]
         if not found:
-            raise InvalidRequest(f"{file} has no caller {organisation}/{name}; list them first")
+            raise InvalidRequest(
+                f"{file} has no caller {organisation}/{name}; see `underpaint callers list`"
+            )
         if len(rows) == 1:
             raise InvalidRequest(
-                f"{organisation}/{name} is the last caller: without any, everybody on this machine "
-                f"may do everything; to want that, stop the orchestrator and remove {file}"
+                f"{organisation}/{name} is the last caller. Without callers, everybody on this "
+                "machine may do everything; if you want that, stop the orchestrator and remove "
+                f"{file}"
             )
         del lines[found[0].line - 1 : found[0].last_line]
 
 
 def listed(file: Path) -> list[Caller]:
-    """Everybody in the file. Raises InvalidRequest if it is not sound."""
+    """Every caller in the file. Raises InvalidRequest if the file is faulty."""
     return sorted(read_callers(file).values(), key=lambda caller: caller.identity)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """One command; JSON on stdout, one line of trouble on stderr."""
+    """Runs one command; prints JSON to stdout, or one line with the error to stderr."""
     parser = argparse.ArgumentParser(prog="python -m underpaint.orchestrator.callers_file")
     parser.add_argument("what", choices=("add", "revoke", "list"))
     parser.add_argument("file", type=Path)
@@ -133,8 +136,8 @@ def _done(given: argparse.Namespace) -> object:
 
 @contextmanager
 def _changing(file: Path) -> Iterator[list[str]]:
-    """The lines of the file, to be changed; the new file replaces it whole, if it is sound."""
-    file = Path(os.path.realpath(file))  # a link stays, and what it leads to is changed
+    """The lines of the file, to be changed in the block; then the file is checked and replaced."""
+    file = Path(os.path.realpath(file))  # change the target of a link, not the link
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(file.with_name(f".{file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
@@ -153,12 +156,12 @@ def _changing(file: Path) -> Iterator[list[str]]:
 
 
 def _rows(file: Path, lines: list[str]) -> list[tuple[Entry, Caller]]:
-    """Each caller and where it stands."""
+    """Each caller with its entry in the file."""
     entry = parse("".join(lines), file).fields(required=frozenset({"callers"}))["callers"]
     if entry.is_empty:
         return []
     if entry.is_flow:
-        raise entry.wrong("is in one line; write each caller into lines of its own")
+        raise entry.wrong("is all on one line; write each caller on its own lines")
     callers = read_callers(file)
     return list(zip(entry, callers.values(), strict=True))
 
@@ -184,7 +187,7 @@ def _replace(file: Path, text: str) -> None:
 
 
 def _keep_readable(handle: int, file: Path) -> None:
-    """Gives a new file the mode and the owner of the one before, whom the orchestrator reads as."""
+    """Gives the new file the old one's mode and owner, so that the orchestrator can read it."""
     if not file.exists():
         return
     before = file.stat()

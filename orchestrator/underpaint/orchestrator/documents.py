@@ -1,4 +1,4 @@
-"""YAML documents whose every value knows the line it stands on."""
+"""Reads YAML so that every error can name its file, line and field."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One value of a document; every reading of it that fails names file, line and field."""
+    """One value of a document. Errors about it name the file, line and field."""
 
     file: Path
     name: str  # such as "engines.full.per_image_usd_micros"; empty for the whole document
@@ -24,17 +24,17 @@ class Entry:
 
     @property
     def line(self) -> int:
-        """Where it begins, from 1."""
+        """The line where it begins, from 1."""
         return int(self.node.start_mark.line) + 1
 
     @property
     def last_line(self) -> int:
-        """Where it ends, from 1."""
+        """The line where it ends, from 1."""
         return _last_line(self.node) + 1
 
     @property
     def text_line(self) -> int:
-        """Where its text begins: a block's does on the line after its | or >."""
+        """The line where its text begins; that of a block is the line after its | or >."""
         block = isinstance(self.node, yaml.ScalarNode) and self.node.style in ("|", ">")
         return self.line + 1 if block else self.line
 
@@ -45,16 +45,16 @@ class Entry:
         return f"{place}: {self.name}" if self.name else f"{place}: the document"
 
     def wrong(self, problem: str) -> InvalidRequest:
-        """The error to raise about this value."""
+        """Makes an error about this value."""
         return InvalidRequest(f"{self.where} {problem}")
 
     def fields(
         self, *, required: frozenset[str] = frozenset(), optional: frozenset[str] = frozenset()
     ) -> dict[str, Entry]:
-        """The fields of a mapping; with neither set given, any names are taken.
+        """The fields of a mapping. If neither set is given, any field is allowed.
 
         Raises:
-            InvalidRequest: no mapping, or a field is unknown, missing or there twice.
+            InvalidRequest: not a mapping, or a field is unknown, missing or repeated.
         """
         if not isinstance(self.node, yaml.MappingNode):
             raise self.wrong("must be a mapping of fields")
@@ -83,7 +83,7 @@ class Entry:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing stands here: `name:` and no more."""
+        """Whether the value is missing, as in `name:`."""
         return bool(self.node.tag == "tag:yaml.org,2002:null")
 
     @property
@@ -97,7 +97,7 @@ class Entry:
         return isinstance(self.node, yaml.ScalarNode)
 
     def text(self) -> str:
-        """A single value as it is written, so that 0.10 is never a float on its way.
+        """A single value exactly as it is written, so that 0.10 never becomes a float.
 
         Raises:
             InvalidRequest: empty, null, a list or a mapping.
@@ -143,7 +143,7 @@ def read(file: Path) -> Entry:
     """A YAML file as one entry.
 
     Raises:
-        InvalidRequest: the file cannot be read, is no YAML or is empty.
+        InvalidRequest: the file cannot be read, is not YAML or is empty.
     """
     return parse(read_text(file), file)
 
@@ -161,27 +161,27 @@ def read_text(file: Path) -> str:
 
 
 def parse(text: str, file: Path) -> Entry:
-    """YAML at hand as one entry; `file` is its name in errors.
+    """YAML text as one entry; `file` is its name in errors.
 
     Raises:
-        InvalidRequest: it is no YAML or is empty.
+        InvalidRequest: it is not YAML or is empty.
     """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InvalidRequest(f"{file}:{line}: this is no YAML: {error.problem}") from None
+        raise InvalidRequest(f"{file}:{line}: this is not YAML: {error.problem}") from None
     except RecursionError:
         raise InvalidRequest(f"{file}: this is nested too deeply") from None
     except yaml.YAMLError as error:
-        raise InvalidRequest(f"{file}: this is no YAML: {error}".replace("\n", " ")) from None
+        raise InvalidRequest(f"{file}: this is not YAML: {error}".replace("\n", " ")) from None
     if node is None:
         raise InvalidRequest(f"{file} is empty")
     return Entry(file=file, name="", node=node)
 
 
 def _last_line(node: yaml.Node) -> int:
-    """From 0. A block says to end where the next thing begins, so its last value is asked."""
+    """The last line, from 0. The parser ends a block where the next begins; ask its last value."""
     block = isinstance(node, yaml.CollectionNode) and not node.flow_style
     if block and isinstance(node, yaml.MappingNode) and node.value:
         return _last_line(node.value[-1][1])

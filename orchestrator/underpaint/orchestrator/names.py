@@ -1,4 +1,4 @@
-"""What may be called what: names that become keys, and are refused if they could not."""
+"""Checks names, ids and scopes that become keys in the store."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from underpaint.contract.promotion import SCOPE_KINDS, Account, check_promotion_
 
 ENGINE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 ROLE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-RETRY: Final = ".retry"  # ends ids that no client can have chosen
+RETRY: Final = ".retry"  # ending of some retries' ids; a client cannot choose such an id
 _NAME: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 _EVENT_ID: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 
 
 def check_named_id(promotion_id: str) -> str:
-    """The same id, of a promotion that there may be: chosen by a client, or given to a retry.
+    """Returns the id if a promotion can have it: one chosen by a client, or that of a retry.
 
     Raises:
-        InvalidRequest: it can be none.
+        InvalidRequest: no promotion can have this id.
     """
     check_promotion_id(promotion_id.removesuffix(RETRY))
     return promotion_id
 
 
 def bare(promotion_id: str) -> str:
-    """A stored promotion id as its client chose it: without the organisation before it."""
+    """A stored promotion id without the organisation in front of it, as its client chose it."""
     return promotion_id.rpartition("/")[2]
 
 
 def check_name(name: str) -> str:
-    """The same name of an organisation, team, project or user.
+    """Returns the name if an organisation, team, project or user may have it.
 
     Raises:
         InvalidRequest: not 1 to 64 of A-Z a-z 0-9 . _ @ + -.
     """
     if not _NAME.fullmatch(name):
         raise InvalidRequest(
-            f"name {name[:80]!r} does not do; use 1 to 64 of A-Z a-z 0-9 . _ @ + -"
+            f"name {name[:80]!r} is not valid; use 1 to 64 of A-Z a-z 0-9 . _ @ + -"
         )
     return name
 
 
 def check_account(account: Account) -> Account:
-    """The same account.
+    """Returns the account if all its names are valid.
 
     Raises:
-        InvalidRequest: the name of a level does not do.
+        InvalidRequest: the name of a level is not valid.
     """
     for kind in SCOPE_KINDS:
         try:
@@ -59,11 +59,11 @@ def check_account(account: Account) -> Account:
 
 
 def complete_scope(scope: str, account: Account) -> str:
-    """A scope with its whole path; what it leaves out is the account's.
+    """A scope with its whole path; missing upper levels are taken from an account.
 
     Args:
         scope: such as "project:web" or "project:acme/growth/web".
-        account: of whoever asks.
+        account: the caller's account.
 
     Raises:
         InvalidRequest: an unknown kind, a wrong name, or more levels than its kind has.
@@ -92,10 +92,10 @@ def below(path: str, top: str) -> bool:
 
 
 def check_days(period: Period, from_day: str, until_day: str) -> tuple[str, str]:
-    """The same days.
+    """Returns the first and last day if they are allowed.
 
     Raises:
-        InvalidRequest: no days, the last before the first, or not those of a campaign.
+        InvalidRequest: not days, the last is before the first, or the period is no campaign.
     """
     if (from_day or until_day) and period is not Period.CAMPAIGN:
         raise InvalidRequest("only a campaign has days; leave out the first and the last")
@@ -105,20 +105,21 @@ def check_days(period: Period, from_day: str, until_day: str) -> tuple[str, str]
 
 
 def check_event_id(event_id: str) -> str:
-    """The same id; empty stands for the beginning.
+    """Returns the event id if it is valid; "" means the beginning.
 
     Raises:
-        InvalidRequest: no id that Watch ever gave.
+        InvalidRequest: it cannot be the id of an event.
     """
     if event_id and not _EVENT_ID.fullmatch(event_id):
         raise InvalidRequest(
-            f"event id {event_id[:40]!r} does not do; send the id of the last event seen, or none"
+            f"event id {event_id[:40]!r} is not valid; send the id of the last event seen, or none"
         )
     return event_id
 
 
 def _no_scope(scope: str) -> InvalidRequest:
     return InvalidRequest(
-        f"scope {scope[:100]!r} does not do; write it like project:web or project:acme/growth/web, "
-        f"with one of {', '.join(SCOPE_KINDS)} and names of 1 to 64 of A-Z a-z 0-9 . _ @ + -"
+        f"scope {scope[:100]!r} is not valid; write it like project:web or "
+        f"project:acme/growth/web, with one of {', '.join(SCOPE_KINDS)} and names of 1 to 64 of "
+        "A-Z a-z 0-9 . _ @ + -"
     )

@@ -1,4 +1,4 @@
-"""Wakes those who wait for news of a topic. A hint only: the truth is in the ledger."""
+"""Notifies coroutines that something may have changed. Only a hint: the store has the facts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from contextlib import contextmanager, suppress
 
 
 class Notifier:
-    """Events by topic, within this process."""
+    """Notifies the listeners of topics, within this process."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Event]] = {}
 
     @contextmanager
     def listen(self, topic: str) -> Iterator[asyncio.Event]:
-        """An event set by news until the block is left; clear it before looking, not after."""
+        """An event that is set by each notification while the block runs.
+
+        Clear it before reading the state, not after: otherwise a change in between is missed.
+        """
         event = asyncio.Event()
         waiting = self._waiting.setdefault(topic, set())
         waiting.add(event)
@@ -28,22 +31,22 @@ class Notifier:
 
     @property
     def topics(self) -> list[str]:
-        """Every topic that somebody listens to."""
+        """Every topic that has a listener."""
         return list(self._waiting)
 
     def notify(self, topic: str) -> None:
-        """Wakes those who listen to one topic."""
+        """Notifies the listeners of one topic."""
         for event in self._waiting.get(topic, ()):
             event.set()
 
     def notify_all(self) -> None:
-        """Wakes everyone, for when news may have been missed."""
+        """Notifies all listeners, after notifications may have been missed."""
         for topic in self.topics:
             self.notify(topic)
 
 
 async def notified(event: asyncio.Event, seconds: float) -> None:
-    """Returns when the event is set, or after the time, whichever is first."""
+    """Waits until the event is set, for at most `seconds`."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -1,4 +1,4 @@
-"""Everything an orchestrator can be told, built once in `__main__`."""
+"""The settings of an orchestrator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POLICY: Final = _HERE / "policy" / "policy.yaml"
 
 
 class Settings(BaseSettings):
-    """From UNDERPAINT_ORCHESTRATOR_* in the environment; flags of the same names win."""
+    """Settings from the environment, UNDERPAINT_ORCHESTRATOR_*; flags of the same names win."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
@@ -35,7 +35,7 @@ class Settings(BaseSettings):
         "127.0.0.1:9000"
     )
     data_dir: Annotated[
-        UserPath, Field(description="where artifacts are kept, unless a URL says so")
+        UserPath, Field(description="directory for artifacts, unless --artifacts-url is set")
     ]
     artifacts_url: Annotated[
         str, Field(description="any fsspec URL for artifacts, such as s3://BUCKET/artifacts")
@@ -43,25 +43,26 @@ class Settings(BaseSettings):
     prices: Annotated[UserPath, Field(description="price table, YAML")] = PRICES
     policy: Annotated[UserPath, Field(description="policy, YAML")] = POLICY
     token_file: Annotated[
-        UserPath | None, Field(description="file with the token that callers must bring")
+        UserPath | None, Field(description="file with the token that callers must send")
     ] = None
     callers_file: Annotated[
         UserPath | None,
-        Field(description="who may call, YAML; data-dir/callers.yaml as soon as it is there"),
+        Field(description="callers, YAML; without this flag DATA_DIR/callers.yaml, if it exists"),
     ] = None
     cloud_token_file: Annotated[
-        UserPath | None, Field(description="file with the token to bring to the cloud")
+        UserPath | None, Field(description="file with the token to send to the cloud")
     ] = None
     tls_dir: Annotated[
         UserPath | None,
         Field(
             validation_alias=AliasChoices(f"{PREFIX}TLS_DIR", "UNDERPAINT_TLS_DIR"),
-            description="ca.pem, cert.pem, key.pem; callers and the cloud must have such, too",
+            description="directory with ca.pem, cert.pem and key.pem; then callers and the cloud "
+            "must use TLS, too",
         ),
     ] = None
     insecure: Annotated[
         bool,
-        Field(description="listen where other machines can reach it without tokens or without TLS"),
+        Field(description="allow other machines to connect without tokens or without TLS"),
     ] = False
     reflection: Annotated[bool, Field(description="let callers list the services")] = False
     default_budget_usd: Annotated[
@@ -78,27 +79,29 @@ class Settings(BaseSettings):
         float, Field(gt=0, le=15, description="seconds before the second attempt; doubles")
     ] = 0.5
     quote_lifetime_s: Annotated[
-        float, Field(ge=1, le=86_400, description="seconds a quote may be promoted")
+        float, Field(ge=1, le=86_400, description="seconds that a quote is valid")
     ] = 600.0
     reservation_s: Annotated[
-        float, Field(ge=1, le=30 * 86_400, description="seconds until unfinished work expires")
+        float,
+        Field(ge=1, le=30 * 86_400, description="seconds until an unfinished promotion expires"),
     ] = 86_400.0
     concurrency: Annotated[
         int,
         Field(
             ge=0,
             le=1_000,
-            description="promotions at work at once at each engine; 0 only takes orders",
+            description="promotions that run at once at each engine; 0 runs none and only "
+            "accepts them",
         ),
     ] = 4
     grace_s: Annotated[
-        float, Field(ge=0, le=600, description="seconds running work may take when stopped")
+        float, Field(ge=0, le=600, description="seconds to wait for running work when stopping")
     ] = 5.0
     in_flight_mib: Annotated[
-        int, Field(ge=32, le=65_536, description="MiB of pictures on their way at once, in or out")
+        int, Field(ge=32, le=65_536, description="MiB of pictures in transfer at once, in or out")
     ] = 128
     in_flight_each_mib: Annotated[
-        int, Field(ge=32, le=65_536, description="MiB of pictures on their way for one caller")
+        int, Field(ge=32, le=65_536, description="MiB of pictures in transfer for one caller")
     ] = 64
     checkpoint_every_s: Annotated[
         float, Field(ge=1, le=86_400, description="seconds between checkpoints of the ledger")
@@ -111,10 +114,10 @@ class Settings(BaseSettings):
         float, Field(ge=0, le=600, description="seconds to wait for Redis at the start")
     ] = 5.0
     redis_check_s: Annotated[
-        float, Field(ge=1, le=86_400, description="seconds between checks that Redis keeps all")
+        float, Field(ge=1, le=86_400, description="seconds between safety checks of Redis")
     ] = 60.0
     accept_data_loss: Annotated[
-        bool, Field(description="take a Redis that may lose what it has acknowledged")
+        bool, Field(description="use a Redis even if it may lose acknowledged promotions")
     ] = False
     log_level: Annotated[
         str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="how much to log")
@@ -122,15 +125,15 @@ class Settings(BaseSettings):
 
     @property
     def artifacts(self) -> str:
-        """Where artifacts are kept."""
+        """The path or URL of the artifact store."""
         return self.artifacts_url or str(self.data_dir / "artifacts")
 
     @property
     def callers(self) -> Path:
-        """Where the callers are, or would be."""
+        """The path of the callers file; it may not exist."""
         return self.callers_file or self.data_dir / "callers.yaml"
 
     @property
     def default_budget_usd_micros(self) -> int:
-        """Micro-dollars. Raises InvalidRequest if it is no sum."""
+        """Micro-dollars. Raises InvalidRequest if it is not a sum of money."""
         return parse_usd(self.default_budget_usd)

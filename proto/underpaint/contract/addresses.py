@@ -1,4 +1,4 @@
-"""Addresses as people write them, HOST:PORT, read in one way wherever one is asked for."""
+"""Reads addresses written as HOST:PORT, in the same way for all settings."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _EXAMPLE: Final = "write HOST:PORT, such as 127.0.0.1:50061"
 _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 _LABEL: Final = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME: Final = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*", re.ASCII)
-# Where gRPC looks for a proxy, in this order, and for what is to be reached without one.
+# The variables where gRPC looks for a proxy, in this order, and for exceptions from it.
 _PROXIES: Final = ("grpc_proxy", "https_proxy", "http_proxy")
 _NO_PROXY: Final = ("no_grpc_proxy", "no_proxy")
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a service listens; as text it is what was written, in its usual form."""
+    """The address of a service; `str()` gives it as HOST:PORT."""
 
     host: str  # a name or an IP address, without brackets
     port: int
@@ -43,7 +43,7 @@ class Address:
 
     @property
     def proxy(self) -> Proxy | None:
-        """The proxy that gRPC takes to it, if the environment names one."""
+        """The proxy that gRPC uses for this address, if the environment names one."""
         if self.is_loopback:
             return None  # see `contract.rim.client`
         found = next(((name, os.environ[name]) for name in _PROXIES if name in os.environ), None)
@@ -55,7 +55,7 @@ class Address:
         return Proxy(variable=found[0], url=_without_password(found[1]))
 
     def _matches(self, excepted: str) -> bool:
-        """Whether an entry of no_proxy is meant: the end of a name, or a network."""
+        """Whether an entry of no_proxy, the end of a name or a network, fits this address."""
         if not excepted:
             return False
         address = _ip(self.host)
@@ -69,14 +69,14 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxy:
-    """A proxy from the environment; `url` can be shown."""
+    """A proxy from the environment; `url` contains no password."""
 
     variable: str
     url: str
 
 
 def proxies() -> list[Proxy]:
-    """Every proxy that the environment names, whether gRPC looks there or not."""
+    """Every proxy that the environment names, even in variables that gRPC ignores."""
     names = (*_PROXIES, "all_proxy")
     spellings = [name for each in names for name in (each, each.upper())]
     return [
@@ -94,7 +94,7 @@ def parse_address(text: str, *, listening: bool = False) -> Address:
         listening: port 0 is then allowed: it takes a free one.
 
     Raises:
-        InvalidRequest: it is written otherwise; says what to write.
+        InvalidRequest: it is not written like that; says what to write.
     """
     if not text:
         raise InvalidRequest(f"no address is given; {_EXAMPLE}")
@@ -103,16 +103,16 @@ def parse_address(text: str, *, listening: bool = False) -> Address:
         meant = f"write {parts.netloc}" if parts.netloc else _EXAMPLE
         raise InvalidRequest(f"{text!r} is a URL; {meant if ':' in meant else _EXAMPLE}")
     if text.startswith(("unix:", "/", ".")):
-        raise InvalidRequest(f"{text!r} is no HOST:PORT, and sockets in files are not served here")
+        raise InvalidRequest(f"{text!r} is not HOST:PORT; unix sockets are not supported here")
     host, port = _split(text)
     if _PORT.fullmatch(port) is None or int(port) > 65_535:
         raise InvalidRequest(f"{text!r} has no port from 1 to 65535; {_EXAMPLE}")
     if int(port) == 0 and not listening:
-        raise InvalidRequest(f"{text!r} has port 0, at which nothing can be reached; {_EXAMPLE}")
+        raise InvalidRequest(f"{text!r} has port 0, which cannot be reached; {_EXAMPLE}")
     if not host:
         every = f"; 0.0.0.0:{port} listens on every interface" if listening else ""
         raise InvalidRequest(f"{text!r} has no host; {_EXAMPLE}{every}")
-    # A name whose last part is a number is an address with a mistake in it.
+    # A name whose last part is a number must be a mistyped IP address.
     numeric = host.rpartition(".")[2].isdigit()
     if _ip(host) is None and (numeric or _NAME.fullmatch(host) is None):
         raise InvalidRequest(f"{text!r}: {host!r} is neither a name nor an IP address; {_EXAMPLE}")
@@ -120,13 +120,13 @@ def parse_address(text: str, *, listening: bool = False) -> Address:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """Host and port, not looked at yet. Raises InvalidRequest if there are not two."""
+    """Splits into host and port, unchecked. Raises InvalidRequest if one is missing."""
     if text.startswith("["):
         host, closed, rest = text[1:].partition("]")
         if not closed or not rest.startswith(":"):
             raise InvalidRequest(f"{text!r} has no port; write [IPV6]:PORT, such as [::1]:50061")
         if not isinstance(_ip(host), ipaddress.IPv6Address):
-            raise InvalidRequest(f"{text!r}: {host!r} is no IPv6 address; {_EXAMPLE}")
+            raise InvalidRequest(f"{text!r}: {host!r} is not an IPv6 address; {_EXAMPLE}")
         return host, rest[1:]
     if text.count(":") > 1:
         raise InvalidRequest(
@@ -156,11 +156,11 @@ def _checked(text: str, *, listening: bool, empty: bool = False) -> str:
     try:
         return str(parse_address(text, listening=listening))
     except InvalidRequest as error:
-        # As it stands: pydantic would write "Value error" before a ValueError's words.
+        # Not a ValueError, because pydantic would put "Value error" in front of the message.
         raise PydanticCustomError("address", "{said}", {"said": str(error)}) from None
 
 
-# For settings: checked, and kept as text.
+# Types for settings: text that is checked to be an address.
 ListenAddress = Annotated[str, AfterValidator(lambda text: _checked(text, listening=True))]
 PeerAddress = Annotated[str, AfterValidator(lambda text: _checked(text, listening=False))]
 PeerAddressOrNone = Annotated[

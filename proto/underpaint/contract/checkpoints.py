@@ -1,4 +1,4 @@
-"""Model directories: refused before loading if missing, half-written or unsafe.
+"""Checks model directories before loading: whether they are complete and safe.
 
 Nothing here imports torch: a bad directory is reported in milliseconds.
 """
@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 from underpaint.contract.errors import InvalidModel
 
-# Formats that run code when loaded, and code itself.
+# Files that can run code when they are loaded.
 UNSAFE_SUFFIXES: Final = frozenset(
     {".py", ".pyc", ".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle", ".so", ".h5", ".msgpack"}
 )
@@ -30,9 +30,9 @@ _WEIGHTLESS: Final = ("tokenizer", "scheduler", "feature_extractor", "image_proc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """How a pipeline likes to be called, from `underpaint.json` in its directory.
+    """The recommended settings of a pipeline, from `underpaint.json` in its directory.
 
-    Other pipelines have none; `None` leaves the choice to the pipeline.
+    Pipelines of others have no such file. None means the pipeline's own default.
     """
 
     name: str
@@ -44,10 +44,10 @@ class ModelCard:
 
 
 def check_directory(directory: Path) -> None:
-    """Checks that a diffusers directory is whole and holds data only.
+    """Checks that a diffusers directory is complete and contains no code.
 
     Raises:
-        InvalidModel: names the file that is missing, cut short or unsafe.
+        InvalidModel: names the file that is missing, incomplete or unsafe.
     """
     if not directory.is_dir():
         raise InvalidModel(f"there is no model directory {directory}; give a diffusers directory")
@@ -65,7 +65,7 @@ def check_directory(directory: Path) -> None:
             continue
         folder = directory / component
         if not folder.is_dir():
-            raise InvalidModel(f"{folder} is missing: the model directory is half-written")
+            raise InvalidModel(f"{folder} is missing: the model directory is incomplete")
         if not component.startswith(_WEIGHTLESS):
             _check_weights(folder)
 
@@ -73,10 +73,10 @@ def check_directory(directory: Path) -> None:
 def check_sums(directory: Path) -> int:
     """Checks every file of a directory against its `SHA256SUMS`; returns how many there are.
 
-    What the sums do not name is refused as well: a loader may prefer it to what they name.
+    Files without a sum are refused as well, because a loader might use them instead.
 
     Raises:
-        InvalidModel: names the file that is missing, cut short, unsafe, changed or unknown.
+        InvalidModel: names the file that is missing, incomplete, unsafe, changed or unknown.
     """
     check_directory(directory)
     path = directory / SUMS
@@ -108,7 +108,7 @@ def check_sums(directory: Path) -> int:
 
 
 def count_parameters(directory: Path) -> int:
-    """Numbers in all the weights of a checked directory, from the headers of the files.
+    """The number of parameters in a checked directory, from the headers of its files.
 
     Raises:
         InvalidModel: names the file that is corrupt.
@@ -125,7 +125,7 @@ def count_parameters(directory: Path) -> int:
 
 
 def read_card(directory: Path) -> ModelCard:
-    """The card of a model directory; one without a card gets its folder's name.
+    """Reads the card of a model directory; without a card the folder's name is the model's name.
 
     Raises:
         InvalidModel: the card is not JSON or has fields of other kinds.
@@ -144,7 +144,7 @@ def read_card(directory: Path) -> ModelCard:
             call=dict(card.get("call", {})),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise InvalidModel(f"{path} is no model card: {error!r}") from None
+        raise InvalidModel(f"{path} is not a model card: {error!r}") from None
 
 
 def _optional(card: Mapping[str, Any], key: str, kind: Callable[[Any], T]) -> T | None:

@@ -1,4 +1,4 @@
-"""Bytes as chunks of at most 256 KiB, checked against their digest on arrival."""
+"""Splits bytes into chunks of at most 256 KiB, and assembles and checks them on arrival."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ CHUNK_BYTES: Final = 256 * 1024
 
 
 def split(data: bytes) -> Iterator[bytes]:
-    """The data in order, 256 KiB at a time."""
+    """Splits data into chunks, in order."""
     for start in range(0, len(data), CHUNK_BYTES):
         yield data[start : start + CHUNK_BYTES]
 
 
 class Assembly:
-    """Puts chunks back together; stops at the first byte too many."""
+    """Assembles chunks; refuses more bytes than were announced."""
 
     def __init__(self, digest: Digest, limit: int) -> None:
-        """Expects `digest.size` bytes, itself at most `limit`.
+        """Expects `digest.size` bytes, which may be at most `limit`.
 
         Raises:
             InvalidRequest: the announced size is 0 or above the limit.
@@ -51,14 +51,14 @@ class Assembly:
 
     @property
     def complete(self) -> bool:
-        """Whether all announced bytes are here."""
+        """Whether all announced bytes have arrived."""
         return self._size == self._digest.size
 
     def bytes(self) -> bytes:
-        """The whole, once complete.
+        """The whole data.
 
         Raises:
-            InvalidRequest: bytes are missing, or differ from the digest.
+            InvalidRequest: bytes are missing, or the data differs from its digest.
         """
         if not self.complete:
             raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""The longest each RPC may take, in seconds: a client's default and a server's cap."""
+"""The longest time each RPC may take, in seconds. Clients use it by default; servers enforce it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drafts, and how much of one may leave the device it was made on."""
+"""Drafts, and how much of a draft may leave its device."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from underpaint.contract.pictures import Digest
 class Privacy(Enum):
     """How much of a draft may leave."""
 
-    DEVICE = "device"  # nothing
-    STRUCTURE = "structure"  # the prompt and an edge map, not the picture
-    FULL = "full"  # the picture, if its artist promotes it
+    DEVICE = "device"  # nothing may leave
+    STRUCTURE = "structure"  # the prompt and an edge map may leave, but not the picture
+    FULL = "full"  # the picture may leave if its artist promotes it
 
     @classmethod
     def _missing_(cls, value: object) -> Privacy:
-        return cls.DEVICE  # what a later version calls otherwise may not be let out
+        return cls.DEVICE  # the strictest, for a value that only a later version knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A picture made on the edge and the request that made it; its bytes are stored apart."""
+    """A picture made on the edge and the request that made it, without the picture's bytes."""
 
     id: str
     digest: Digest
@@ -39,7 +39,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """An edge node: its model, how that likes to be called, and how full its store is."""
+    """An edge node: its model, the model's defaults, and how full the draft store is."""
 
     model: str
     width: int
@@ -52,10 +52,13 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitImage:
-    """A draft that may leave its device, with its picture: the only thing that is ever sent.
+    """A draft that may leave its device, with the bytes of its picture.
 
-    Clients take this type, never a `Draft`, so a draft that must stay cannot be sent
-    by mistake. Raises PrivacyViolation when made from a draft that must stay.
+    Clients accept only this type and never a `Draft`, so a draft that must stay on its device
+    cannot be sent by mistake.
+
+    Raises:
+        PrivacyViolation: the draft must stay on its device.
     """
 
     draft: Draft

@@ -1,23 +1,23 @@
-"""Every way a call can end badly, in the project's own words.
+"""The domain errors: every way in which a call can fail.
 
 UnderpaintError
-├── InvalidRequest          the caller must change what it asked
-│   └── InvalidModel        a model directory is missing, half-written or unsafe
+├── InvalidRequest          the caller must change the request
+│   └── InvalidModel        a model directory is missing, incomplete or unsafe
 ├── NotFound
 │   ├── DraftNotFound
 │   ├── PromotionNotFound
 │   └── ArtifactNotFound
-├── PromotionConflict       the same promotion id, other content
-├── Refused                 understood, and not done
+├── PromotionConflict       the promotion id is used for other content
+├── Refused                 the request is valid but not allowed
 │   ├── NotAllowed          the caller lacks the role
 │   ├── PolicyRefused
 │   ├── PrivacyViolation
 │   ├── BudgetExceeded
 │   ├── QuoteExpired
 │   ├── ReservationExpired
-│   ├── NotWaiting          for an approval, any more
-│   ├── NotDead             so it cannot be retried
-│   └── LedgerFrozen        its balances do not add up: nothing new is spent
+│   ├── NotWaiting          the promotion no longer waits for an approval
+│   ├── NotDead             only dead promotions can be retried
+│   └── LedgerFrozen        the ledger does not add up: no new spending
 ├── Unauthenticated
 ├── Unavailable             the only kind that may be retried
 │   ├── EngineBusy
@@ -26,17 +26,17 @@ UnderpaintError
 ├── DeadlineExceeded
 └── EngineFailed
 
-Messages are one line, say what is wrong and what to do about it, and are safe
-to show to whoever asked.
+A message is one line. It says what is wrong and what to do about it, and may be shown to the
+caller.
 """
 
 
 class UnderpaintError(Exception):
-    """The root; never raised itself."""
+    """The base of all domain errors; never raised itself."""
 
 
 class InvalidRequest(UnderpaintError):
-    """The request can never succeed as it stands."""
+    """The request can never succeed as it is."""
 
 
 class InvalidModel(InvalidRequest):
@@ -44,7 +44,7 @@ class InvalidModel(InvalidRequest):
 
 
 class NotFound(UnderpaintError):
-    """What was named does not exist."""
+    """The named thing does not exist, or the caller may not see it."""
 
 
 class DraftNotFound(NotFound):
@@ -60,19 +60,19 @@ class ArtifactNotFound(NotFound):
 
 
 class PromotionConflict(UnderpaintError):
-    """The promotion id is taken by other content."""
+    """The promotion id is already used for other content."""
 
 
 class Refused(UnderpaintError):
-    """The request was understood and is not allowed."""
+    """The request is valid but not allowed."""
 
 
 class NotAllowed(Refused):
-    """The caller is known, and has no role that may do this."""
+    """The caller has no role that allows this."""
 
 
 class PolicyRefused(Refused):
-    """A rule of the policy says no."""
+    """A rule of the policy forbids it."""
 
 
 class PrivacyViolation(Refused):
@@ -84,23 +84,23 @@ class BudgetExceeded(Refused):
 
 
 class QuoteExpired(Refused):
-    """The quote is too old, unknown, or for other content."""
+    """The quote has expired, is unknown, was used, or is for other content."""
 
 
 class ReservationExpired(Refused):
-    """The money is no longer held."""
+    """The money is no longer reserved."""
 
 
 class LedgerFrozen(Refused):
-    """The ledger does not add up, so nothing new is reserved until someone has looked."""
+    """The ledger does not add up, so nothing is reserved until an operator allows it again."""
 
 
 class NotWaiting(Refused):
-    """The promotion can be approved or denied no more."""
+    """The promotion can no longer be approved or denied."""
 
 
 class NotDead(Refused):
-    """The promotion has not failed, so there is nothing to retry."""
+    """The promotion is not dead, so it cannot be retried."""
 
 
 class Unauthenticated(UnderpaintError):
@@ -108,15 +108,15 @@ class Unauthenticated(UnderpaintError):
 
 
 class Unavailable(UnderpaintError):
-    """Not now: the same call may succeed later."""
+    """Not possible now; the same call may succeed later."""
 
 
 class EngineBusy(Unavailable):
-    """Every engine is at work, or still loading."""
+    """All engines are busy or still loading."""
 
 
 class LedgerUnavailable(Unavailable):
-    """The store of money and work is out of reach."""
+    """The store of the ledger and the work queue is out of reach."""
 
 
 class ServiceUnreachable(Unavailable):
@@ -124,8 +124,8 @@ class ServiceUnreachable(Unavailable):
 
 
 class DeadlineExceeded(UnderpaintError):
-    """The caller's time was up."""
+    """The call did not finish before its deadline."""
 
 
 class EngineFailed(UnderpaintError):
-    """The engine broke; the caller did nothing wrong."""
+    """The engine or the service failed; the request was not at fault."""

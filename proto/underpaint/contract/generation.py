@@ -1,4 +1,4 @@
-"""What an engine is asked for and what it answers, the same on both tiers."""
+"""The requests and results of engines, the same on the edge and in the cloud."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from underpaint.contract.prompts import clean
 MAX_PROMPT: Final = 1_000  # characters
 MIN_SIDE: Final = 64  # pixels
 MAX_SIDE: Final = 2_048  # pixels
-SIDE_MULTIPLE: Final = 8  # pixels; what the autoencoders divide by
+SIDE_MULTIPLE: Final = 8  # pixels; the autoencoders divide each side by this
 MAX_STEPS: Final = 150
 MAX_GUIDANCE: Final = 30.0
 MAX_SEED: Final = 2**63 - 1
 MIN_STRENGTH: Final = 0.01
-# Steps of the schedule that a strength is a part of. Diffusion models are trained on as many.
+# The longest schedule, in steps. Diffusion models are trained on as many.
 MAX_SCHEDULE: Final = 1_000
 
 
 class Fit(Enum):
-    """What becomes of a draft whose shape is not that of the result."""
+    """How a draft is fitted to a result of another shape."""
 
-    # What a picture editor does that is told to fill a frame: nothing is distorted, nothing is
-    # invented, and the subject, which is mostly in the middle, stays.
-    CROP = "crop"  # what does not fit is cut off, on both sides alike
-    PAD = "pad"  # the whole draft stays; the rest is filled with the colours of its edges
-    REFUSE = "refuse"
+    # The default, because it distorts and invents nothing, and keeps the middle, where the subject
+    # usually is.
+    CROP = "crop"  # cuts off equal parts on both sides
+    PAD = "pad"  # keeps the whole draft and fills the rest with the colours of its edges
+    REFUSE = "refuse"  # refuses the request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """A picture to be made; refuses to exist with values no engine takes.
+    """A picture to generate. It can only be made with values in the allowed ranges.
 
-    Names and meanings are diffusers', save that `num_inference_steps` counts the
-    steps that are really run; what a scheduler is asked for is the engine's affair.
+    Names and meanings are those of diffusers, except that `num_inference_steps` is the number of
+    steps that actually run; the engine works out what to ask of the scheduler.
 
     Raises:
         InvalidRequest: a field is out of range.
@@ -51,7 +51,7 @@ class GenerationRequest:
     num_inference_steps: int
     guidance_scale: float
     strength: float | None = None
-    fit: Fit = Fit.CROP  # of the picture that it starts from, if there is one
+    fit: Fit = Fit.CROP  # how the init_image is fitted, if there is one
 
     def __post_init__(self) -> None:
         if not clean(self.prompt):
@@ -60,7 +60,7 @@ class GenerationRequest:
             length = len(getattr(self, name))
             if length > MAX_PROMPT:
                 raise InvalidRequest(
-                    f"{name} has {length} characters; at most {MAX_PROMPT} are taken"
+                    f"{name} has {length} characters; at most {MAX_PROMPT} are allowed"
                 )
         if not 0 <= self.seed <= MAX_SEED:
             raise InvalidRequest(f"seed {self.seed} is out of range; use 0 to 2^63 - 1")
@@ -76,7 +76,7 @@ class GenerationRequest:
                 f"num_inference_steps {self.num_inference_steps} is out of range; "
                 f"use 1 to {MAX_STEPS}"
             )
-        # "not a <= x <= b" also refuses NaN.
+        # Written as "not a <= x <= b" so that NaN is refused, too.
         if not 0 <= self.guidance_scale <= MAX_GUIDANCE:
             raise InvalidRequest(
                 f"guidance_scale {self.guidance_scale} is out of range; use 0 to {MAX_GUIDANCE:g}"
@@ -89,19 +89,19 @@ class GenerationRequest:
 
     @property
     def megapixels(self) -> float:
-        """Size of the result in millions of pixels."""
+        """The size of the result in millions of pixels."""
         return self.width * self.height / 1e6
 
 
 def check_asked(request: GenerationRequest) -> GenerationRequest:
-    """The same request, if it may be asked of an engine today.
+    """Returns a new request if an engine may be asked for it.
 
-    Every door that takes a request calls this. The type itself does not, so that what was
-    stored before a bound was tightened can still be read.
+    Every service calls this for requests from outside. The type itself does not check it, so that
+    requests which were stored under older limits can still be read.
 
     Raises:
-        InvalidRequest: the strength is so small, beside the steps, that the engine would have
-            to make a huge schedule.
+        InvalidRequest: the strength is so small for its steps that the engine would need a
+            schedule of more than MAX_SCHEDULE steps.
     """
     strength, steps = request.strength, request.num_inference_steps
     if strength is None:
@@ -115,7 +115,7 @@ def check_asked(request: GenerationRequest) -> GenerationRequest:
     if schedule > MAX_SCHEDULE:
         raise InvalidRequest(
             f"{steps} steps at strength {strength} need a schedule of {schedule:,} steps; "
-            f"at most {MAX_SCHEDULE:,} are taken: use at most {int(MAX_SCHEDULE * strength)} "
+            f"at most {MAX_SCHEDULE:,} are allowed: use at most {int(MAX_SCHEDULE * strength)} "
             f"steps, or a strength of at least {math.ceil(100 * steps / MAX_SCHEDULE) / 100}"
         )
     return request
@@ -123,22 +123,22 @@ def check_asked(request: GenerationRequest) -> GenerationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a generation stands."""
+    """The progress of a generation."""
 
     step: int
     steps: int
     stage: str
-    preview: bytes = b""  # a small JPEG, or nothing
+    preview: bytes = b""  # a small JPEG, or empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationResult:
-    """A finished picture: encoded bytes and what it took."""
+    """A finished picture and what it took to make it."""
 
-    picture: bytes
+    picture: bytes  # an encoded image file
     width: int
     height: int
     model: str
     upscaler: str = ""
     gpu_seconds: float
-    warnings: tuple[str, ...] = ()  # such as words of the prompt that were not read
+    warnings: tuple[str, ...] = ()  # such as words of the prompt that the model did not read

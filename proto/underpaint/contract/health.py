@@ -1,7 +1,7 @@
-"""Whether a service answers, asked the way its callers will.
+"""Checks that a service is healthy, over the same kind of connection as its callers use.
 
-`python -m underpaint.contract.health HOST:PORT` ends with 0 if it does, with 1 if it does
-not, and with 2 if it cannot be asked; for the health checks of containers.
+`python -m underpaint.contract.health HOST:PORT` exits with 0 if it is, with 1 if it is not, and
+with 2 for wrong arguments. It is meant for the health checks of containers.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _TLS_DIR: Final = "UNDERPAINT_TLS_DIR"
 
 
 async def unhealthy(address: str, tls_dir: Path | None = None, *, own: bool = False) -> str:
-    """Why a service is not SERVING; empty if it is. A cloud is, once a replica has answered.
+    """Why a service is not SERVING; "" if it is. A cloud is, once a replica has answered.
 
     Args:
-        address: HOST:PORT; of every interface (0.0.0.0), if it is this process's own.
-        tls_dir: certificates, if it is called by TLS.
-        own: it serves by the same certificates, which need not name this address.
+        address: HOST:PORT.
+        tls_dir: directory with certificates; None connects without TLS.
+        own: whether the service uses the same certificates, which need not name its address.
 
     Raises:
-        InvalidRequest: the address is not one, or the certificates cannot be used.
+        InvalidRequest: the address is not valid, or the certificates cannot be used.
     """
     connection: Connection[Any] = Connection(
         f"the service at {address}", address, _stub, tls_dir=tls_dir, own=own
@@ -46,7 +46,7 @@ async def unhealthy(address: str, tls_dir: Path | None = None, *, own: bool = Fa
     finally:
         await connection.close()
     serving = answer.status == health_pb2.HealthCheckResponse.SERVING
-    return "" if serving else f"the service at {address} answers, and is not ready yet"
+    return "" if serving else f"the service at {address} answers but is not ready yet"
 
 
 def _stub(channel: grpc.aio.Channel) -> object:

@@ -1,4 +1,4 @@
-"""Money is a whole number of micro-dollars (1 USD = 1,000,000); no float touches it."""
+"""Money as a whole number of micro-dollars (1 USD = 1,000,000), never as a float."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final
 from underpaint.contract.errors import InvalidRequest
 
 MICROS: Final = 1_000_000
-# Lua numbers are doubles: above this they no longer count by one.
+# Lua numbers are doubles: above this they are no longer exact.
 MAX_USD_MICROS: Final = 2**53 - 1
-# A point before the decimals; commas in all places of the thousands, or in none.
+# A point before the decimals; commas between all groups of thousands, or no commas.
 _SUM: Final = re.compile(r"\$?(0|[1-9][0-9]*|[1-9][0-9]{0,2}(?:,[0-9]{3})+)(?:\.([0-9]+))?")
-# Half of the world writes 1.5 so, with more decimals: 1,500.
+# Ambiguous: half of the world writes 1.500 like this.
 _COMMA_OR_THOUSAND: Final = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
 _READING: Final = re.compile(r"0*([0-9]+?)(?:\.([0-9]*?)0*)?")
 _MOST_DIGITS: Final = 10  # of whole dollars: MAX_USD_MICROS is about nine thousand million
@@ -65,20 +65,20 @@ def check_usd_micros(usd_micros: int) -> int:
 
 
 def _misread(plain: str) -> InvalidRequest:
-    """The error for what is written otherwise; where it can be read in two ways, both are told."""
+    """The error for another way of writing; if it can be read in two ways, it names both."""
     digits = plain.removeprefix("$")
     with_comma = _reading(digits.replace(".", "").replace(",", "."))
     with_point = _reading(digits.replace(",", ""))
     if not with_comma or not with_point or with_comma == with_point:
-        return InvalidRequest(f"{_shown(plain)} is no sum in dollars; write it like 5 or 0.25")
+        return InvalidRequest(f"{_shown(plain)} is not a sum in dollars; write it like 5 or 0.25")
     return InvalidRequest(
-        f"{_shown(plain)} is no clear sum in dollars: it may mean ${with_comma} or ${with_point}; "
+        f"{_shown(plain)} is ambiguous: it may mean ${with_comma} or ${with_point}; "
         f"write {with_comma} or {with_point}"
     )
 
 
 def _reading(digits: str) -> str:
-    """Without zeros that say nothing: "000.50" -> "0.50", "1.500" -> "1.50"; or "" if no number."""
+    """A number without needless zeros: "000.50" -> "0.50", "1.500" -> "1.50"; "" if it is none."""
     found = _READING.fullmatch(digits) if len(digits) <= _LONGEST_READING else None
     if not found:
         return ""

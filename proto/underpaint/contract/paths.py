@@ -1,4 +1,4 @@
-"""Paths as people write them, in flags and in the environment."""
+"""Paths from flags and the environment, where `~` means the home directory."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ T = TypeVar("T")
 
 
 def expanded(path: Path) -> Path:
-    """The path with its `~` replaced: no shell does that in `--data-dir=~/x` or a unit file.
+    """The path with `~` replaced, because no shell does that in `--data-dir=~/x` or a unit file.
 
     Raises:
-        InvalidRequest: there is no such home directory.
+        InvalidRequest: the home directory is not known.
     """
     try:
         return path.expanduser()
     except RuntimeError:
         raise InvalidRequest(
-            f"{path} cannot be found: there is no home directory for its ~; write the whole path"
+            f"{path} cannot be found: there is no home directory for the ~; write the whole path"
         ) from None
 
 
 def expanded_name(text: str) -> str:
-    """What is a path or the name of something: a path if it begins with `~`.
+    """A text that may be a path or a name; one that begins with `~` is a path and is expanded.
 
     Raises:
-        InvalidRequest: there is no such home directory.
+        InvalidRequest: the home directory is not known.
     """
     return str(expanded(Path(text))) if text.startswith("~") else text
 
@@ -46,6 +46,6 @@ def _as_pydantic_has_it(expand: Callable[[T], T]) -> AfterValidator:
 
 
 UserPath = Annotated[Path, _as_pydantic_has_it(expanded)]
-"""A path in settings, whose `~` is replaced; in a default, too."""
+"""A path in settings; `~` is replaced, also in its default."""
 UserPathOrName = Annotated[str, _as_pydantic_has_it(expanded_name)]
-"""The same for what may be a name, such as a model's."""
+"""The same for a setting that may be a path or a name, such as a model's."""

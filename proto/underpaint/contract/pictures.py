@@ -1,4 +1,4 @@
-"""Pictures as bytes: their names, and a gate that lets nothing but a picture through."""
+"""Pictures as bytes: their digests, and safe decoding of pictures from outside."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from PIL.WebPImagePlugin import WebPImageFile
 from underpaint.contract.containers import BadEnds, Container, Corrupt, take_apart
 from underpaint.contract.errors import InvalidRequest
 
-MAX_BYTES: Final = 3 * 2**20  # a whole picture in one message of 4 MiB
+MAX_BYTES: Final = 3 * 2**20  # so that a whole picture fits into one gRPC message of 4 MiB
 MAX_PIXELS: Final = 2_048 * 2_048
 WHITE: Final = (255, 255, 255)
-# Named, not found by Image.open: that warns of large sizes, and warnings are one for all threads.
+# Used instead of Image.open, which warns of large sizes; warnings are shared by all threads.
 _DECODERS: Final[Mapping[str, type[ImageFile.ImageFile]]] = {
     "PNG": PngImageFile,
     "JPEG": JpegImageFile,
     "WEBP": WebPImageFile,
 }
-_TURNS: Final = {  # by EXIF's orientation
+_TURNS: Final = {  # by EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -40,7 +40,7 @@ Colour = tuple[int, int, int]  # red, green, blue: 0 to 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
-    """The name of immutable bytes."""
+    """Identifies immutable bytes by their SHA-256."""
 
     sha256: str  # lower-case hexadecimal
     size: int  # bytes
@@ -48,20 +48,20 @@ class Digest:
 
     @classmethod
     def of(cls, data: bytes, media_type: str = "image/png") -> Digest:
-        """The digest of bytes at hand."""
+        """The digest of some bytes."""
         return cls(sha256=hashlib.sha256(data).hexdigest(), size=len(data), media_type=media_type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A picture from outside, as a person sees it."""
+    """A decoded picture from outside, as a viewer would show it."""
 
     image: Image.Image  # RGB in sRGB, upright
-    warnings: tuple[str, ...] = ()  # what could not be done as it should
+    warnings: tuple[str, ...] = ()  # what could not be applied, such as a broken profile
 
 
 def encode_png(image: Image.Image) -> bytes:
-    """PNG bytes of a picture in RGB, without metadata; what is transparent lies on white."""
+    """Encodes a picture as an RGB PNG without metadata; transparent parts become white."""
     out = io.BytesIO()
     flat = _flat(image)
     Image.frombytes("RGB", flat.size, flat.tobytes()).save(out, "PNG")
@@ -78,38 +78,39 @@ def encode_preview(image: Image.Image, longest_side: int = 192) -> bytes:
 
 
 def decode(data: bytes, background: Colour = WHITE) -> Image.Image:
-    """The picture alone; see `read`."""
+    """As `read`, without the warnings."""
     return read(data, background).image
 
 
 def read(data: bytes, background: Colour = WHITE, max_bytes: int = MAX_BYTES) -> Picture:
-    """The first frame of an untrusted PNG, JPEG or WebP, as a person sees it.
+    """Decodes the first frame of an untrusted PNG, JPEG or WebP, as a viewer would show it.
 
-    Upright by EXIF's orientation, in sRGB by its ICC profile, 16 bits scaled to 8; a profile
-    that cannot be used costs a warning, not the picture. Width and height are those after
-    turning. Gamma and chromaticities without a profile (PNG's gAMA and cHRM) change nothing.
+    The picture is rotated by its EXIF orientation, converted to sRGB by its ICC profile, and
+    scaled from 16 to 8 bits. A profile that cannot be used causes a warning. PNG's gAMA and cHRM
+    are ignored.
 
     Args:
         data: the whole file.
-        background: lies under what is transparent.
-        max_bytes: how large the file may be.
+        background: the colour behind transparent parts.
+        max_bytes: the largest size of the file.
 
     Raises:
-        InvalidRequest: not a picture, cut short, with bytes after its end, or too large.
+        InvalidRequest: not a picture, incomplete, with bytes after its end, or too large.
     """
     if len(data) > max_bytes:
         raise InvalidRequest(
-            f"the picture has {len(data):,} bytes; at most {max_bytes:,} are taken; make it smaller"
+            f"the picture has {len(data):,} bytes; at most {max_bytes:,} are allowed; "
+            "make it smaller"
         )
     if ImageFile.LOAD_TRUNCATED_IMAGES:
-        raise RuntimeError("LOAD_TRUNCATED_IMAGES must stay off: it lets cut pictures through")
+        raise RuntimeError("LOAD_TRUNCATED_IMAGES must stay off: it accepts incomplete pictures")
     try:
         container = take_apart(data)
         width, height = container.width, container.height
-        if width * height > MAX_PIXELS:  # nothing is decoded yet
+        if width * height > MAX_PIXELS:  # checked before anything is decoded
             raise InvalidRequest(
                 f"the picture is {width} x {height}; at most {MAX_PIXELS:,} pixels "
-                "are taken; make it smaller"
+                "are allowed; make it smaller"
             )
         return _decoded(container, background)
     except BadEnds as error:
@@ -125,7 +126,7 @@ def read(data: bytes, background: Colour = WHITE, max_bytes: int = MAX_BYTES) ->
 def _decoded(container: Container, background: Colour) -> Picture:
     with _DECODERS[container.kind](io.BytesIO(container.pixels)) as image:
         if image.size != (container.width, container.height):
-            raise Corrupt  # two headers that differ
+            raise Corrupt  # two headers contradict each other
         image.load()
         colours, opacity = _colours(image), _opacity(image, container.bits)
     in_srgb = _to_srgb(colours, container.profile) if container.profile else None
@@ -135,17 +136,17 @@ def _decoded(container: Container, background: Colour) -> Picture:
     turn = _TURNS.get(container.orientation)
     if turn is not None:
         flat = flat.transpose(turn)
-    flat.info = {}  # or who saves it would write a profile or a rotation that is already applied
+    flat.info = {}  # otherwise saving it would write the profile and rotation again
     if in_srgb or not (container.profile or container.broken_profile):
         return Picture(image=flat)
     return Picture(
         image=flat,
-        warnings=("the picture's colour profile cannot be used; its colours are taken as sRGB",),
+        warnings=("the picture's colour profile cannot be used; its colours are read as sRGB",),
     )
 
 
 def _flat(image: Image.Image) -> Image.Image:
-    """A picture of our own as a new one in RGB, what is transparent on white."""
+    """A copy of a picture in RGB, with white behind transparent parts."""
     colours, opacity = _colours(image).convert("RGB"), _opacity(image, 8)
     return _laid_on(colours, opacity, WHITE) if opacity else colours
 
@@ -157,10 +158,10 @@ def _laid_on(colours: Image.Image, opacity: Image.Image, background: Colour) -> 
 
 
 def _colours(image: Image.Image) -> Image.Image:
-    """Without what is transparent, in 8 bits a channel: L, RGB or CMYK."""
+    """The colours without transparency, 8 bits for each channel: L, RGB or CMYK."""
     if image.mode == "I;16":
         return _reckoned(image, lambda grey: (grey * 255 + 32_767) / 65_535)  # rounded
-    if image.mode == "P":  # by way of RGBA, or Pillow warns of what is transparent
+    if image.mode == "P":  # through RGBA, because Pillow would warn about transparency
         return image.convert("RGBA").convert("RGB")
     if image.mode in ("1", "LA"):
         return image.convert("L")
@@ -168,7 +169,7 @@ def _colours(image: Image.Image) -> Image.Image:
 
 
 def _opacity(image: Image.Image, bits: int) -> Image.Image | None:
-    """Of each pixel, 0 to 255; None if the picture knows no transparency."""
+    """The opacity of each pixel, 0 to 255; None if the picture has no transparency."""
     if image.mode in ("LA", "PA", "RGBA"):
         return image.getchannel("A")
     clear = image.info.get("transparency")
@@ -176,7 +177,7 @@ def _opacity(image: Image.Image, bits: int) -> Image.Image | None:
         return None
     if image.mode == "I;16":
         return _reckoned(image, lambda grey: (grey != clear) * 255)
-    if image.mode == "L":  # PNG tells it in the bits of the file, Pillow has scaled the pixels
+    if image.mode == "L":  # in PNG, given in the file's bit depth; Pillow has scaled the pixels
         image.info["transparency"] = (clear & 2**bits - 1) * 255 // (2**bits - 1)
     elif image.mode == "RGB":
         image.info["transparency"] = tuple(each >> bits - 8 & 255 for each in clear)
@@ -184,7 +185,7 @@ def _opacity(image: Image.Image, bits: int) -> Image.Image | None:
 
 
 def _reckoned(image: Image.Image, each: Callable[[Any], Any]) -> Image.Image:
-    """8 bits of each pixel of 16, in whole numbers."""
+    """An 8-bit picture computed from each pixel of a 16-bit one, with integers."""
     result: Image.Image = ImageMath.lambda_eval(
         lambda given: given["convert"](each(given["grey"]), "L"), grey=image.convert("I")
     )
@@ -192,7 +193,7 @@ def _reckoned(image: Image.Image, each: Callable[[Any], Any]) -> Image.Image:
 
 
 def _to_srgb(colours: Image.Image, profile: bytes) -> Image.Image | None:
-    """The same colours in sRGB; None if the profile is broken, or for other channels."""
+    """The colours in sRGB; None if the profile is broken or is for other channels."""
     try:
         theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         converted: Image.Image | None = ImageCms.profileToProfile(

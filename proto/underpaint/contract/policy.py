@@ -1,4 +1,4 @@
-"""What is told about a policy: its state, its reasons, and what another one would have done."""
+"""The domain values about policies: status, problems, explanations and replays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from underpaint.contract.promotion import Promotion, RuleVerdict
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class PolicyProblem:
-    """One thing that is wrong, and the line it stands on, from 1."""
+    """One problem of a policy, and its line, counted from 1."""
 
     line: int
     told: str
@@ -18,16 +18,16 @@ class PolicyProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyCheck:
-    """What is wrong with a policy; nothing, if it has a version."""
+    """The result of checking a policy."""
 
-    version: str  # SHA-256 of the text; empty if there is a problem
+    version: str  # SHA-256 of the text; "" if there are problems
     rules: int
     problems: tuple[PolicyProblem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyStatus:
-    """The policy in force, and why what its file holds by now is not."""
+    """The policy in force, and the problems of a newer text in its file."""
 
     version: str
     text: str
@@ -38,27 +38,27 @@ class PolicyStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedRule:
-    """A rule as it stood, beside what it said."""
+    """A rule of the policy at that time, with its verdict."""
 
     verdict: RuleVerdict
-    reached: bool  # no earlier rule had decided
+    reached: bool  # whether it was tried: False if an earlier rule had decided
     line: int
-    when: str  # empty: always
+    when: str  # the condition; "" if it always applies
     outcome: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why a promotion went where it did."""
+    """Why a promotion was routed as it was."""
 
     promotion: Promotion
     rules: tuple[ExplainedRule, ...]
-    in_force: bool  # whether that policy still is
+    in_force: bool  # whether that policy is still in force
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayLine:
-    """How many promotions ended in one way."""
+    """How many promotions have one outcome."""
 
     outcome: str  # routed, downgraded, approval, refused, unknown
     before: int
@@ -67,7 +67,7 @@ class ReplayLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayChange:
-    """A promotion that another policy would have treated otherwise."""
+    """A promotion about which another policy would have decided differently."""
 
     promotion_id: str
     before: str
@@ -79,11 +79,11 @@ class ReplayChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """What another policy would have done, beside what happened; money in micro-dollars."""
+    """What happened, and what another policy would have decided. Money is in micro-dollars."""
 
     version: str
     lines: tuple[ReplayLine, ...]
-    before_usd_micros: int  # charged
-    after_usd_micros: int  # by estimate
-    changes: tuple[ReplayChange, ...]  # the newest of them
-    changed: int
+    before_usd_micros: int  # what was charged
+    after_usd_micros: int  # an estimate of what would have been charged
+    changes: tuple[ReplayChange, ...]  # the newest changes
+    changed: int  # how many changes there are in all

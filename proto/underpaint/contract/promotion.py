@@ -1,4 +1,4 @@
-"""Quotes, promotions and what becomes of them."""
+"""The domain values of quotes and promotions."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _PROMOTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 class PromotionState(Enum):
-    """Where a promotion stands. SETTLED, RELEASED and EXPIRED are final."""
+    """The state of a promotion. SETTLED, RELEASED and EXPIRED are final."""
 
-    WAITING = "waiting"  # for an approval; nothing is reserved
-    RESERVED = "reserved"  # paid for up to the quote, waiting for an engine
-    RUNNING = "running"  # an engine has it
-    SETTLED = "settled"  # done and charged
-    RELEASED = "released"  # failed, cancelled or denied; the money is back
-    EXPIRED = "expired"  # never finished, or never approved; the money is back
-    UNKNOWN = "unknown"  # known to a later version only; it is left to that one
+    WAITING = "waiting"  # waits for an approval; nothing is reserved yet
+    RESERVED = "reserved"  # the quoted money is reserved; waits for an engine
+    RUNNING = "running"  # an engine is working on it
+    SETTLED = "settled"  # finished and charged
+    RELEASED = "released"  # failed, cancelled or denied; nothing is charged
+    EXPIRED = "expired"  # not finished or not approved in time; nothing is charged
+    UNKNOWN = "unknown"  # a state that only a later version knows
 
     @classmethod
     def _missing_(cls, value: object) -> PromotionState:
@@ -35,7 +35,7 @@ class PromotionState(Enum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing follows."""
+        """Whether the promotion has ended."""
         return self in (
             PromotionState.SETTLED,
             PromotionState.RELEASED,
@@ -44,19 +44,19 @@ class PromotionState(Enum):
 
 
 class Priority(Enum):
-    """What is taken first."""
+    """Which work runs first."""
 
-    INTERACTIVE = "interactive"  # somebody waits for it
-    BATCH = "batch"  # every fifth turn while interactive work waits, and all others
+    INTERACTIVE = "interactive"  # somebody is waiting for the picture
+    BATCH = "batch"  # runs when no interactive work waits, and in every fifth turn otherwise
 
     @classmethod
     def _missing_(cls, value: object) -> Priority:
-        return cls.INTERACTIVE  # what a later version calls otherwise is somebody's, too
+        return cls.INTERACTIVE  # a priority that only a later version knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Whose money it is. A level left open is called default, so that every one has a path."""
+    """Whose money is spent. A level that is not given is called "default"."""
 
     organisation: str = "default"
     team: str = "default"
@@ -65,13 +65,15 @@ class Account:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """Such as "project:acme/growth/web", widest first: a name means what it means below its
-        parent, so that two organisations' projects of one name are two."""
+        """The scope of each level, such as "project:acme/growth/web", widest first.
+
+        A scope holds the whole path, so projects of the same name in two organisations differ.
+        """
         return tuple(f"{kind}:{path}" for kind, path in zip(SCOPE_KINDS, self.paths, strict=True))
 
     @property
     def path(self) -> str:
-        """Such as "acme/growth/web/ann"."""
+        """The whole path, such as "acme/growth/web/ann"."""
         return "/".join(getattr(self, kind) for kind in SCOPE_KINDS)
 
     @property
@@ -82,14 +84,14 @@ class Account:
 
     @classmethod
     def of(cls, scopes: Sequence[str]) -> Account:
-        """The account whose `scopes` these are."""
+        """The account with these `scopes`."""
         levels = scopes[-1].partition(":")[2].split("/")
         return cls(**dict(zip(SCOPE_KINDS, levels, strict=True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionRequest:
-    """What is to be polished: everything that price and policy may look at."""
+    """What to make from a draft: everything that the price and the policy depend on."""
 
     request: GenerationRequest
     init_image: Digest
@@ -97,29 +99,29 @@ class PromotionRequest:
     init_height: int
     privacy: Privacy
     account: Account
-    engine: str = ""  # empty lets policy choose
+    engine: str = ""  # "" lets the policy choose
     draft_id: str = ""
     draft_model: str = ""
     draft_seed: int = 0
     draft_count: int = 1
     priority: Priority = Priority.INTERACTIVE
-    retry_of: str = ""  # the dead promotion that this repeats
+    retry_of: str = ""  # the dead promotion that this one retries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleVerdict:
-    """One rule of the policy and what it said."""
+    """One rule of the policy and its verdict."""
 
     rule: str
     matched: bool
     decided: bool
     reason: str
-    saw: Mapping[str, str] = field(default_factory=dict)  # what it looked at, as JSON
+    saw: Mapping[str, str] = field(default_factory=dict)  # the fields it used, as JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteLine:
-    """One summand of a quote."""
+    """One line of a quote; the lines add up to its total."""
 
     what: str
     usd_micros: int
@@ -127,15 +129,15 @@ class QuoteLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """Who must say yes before any money is reserved, and within what time."""
+    """Who must approve before any money is reserved, and within what time."""
 
     role: str
-    within_s: int  # seconds from the promotion on
+    within_s: int  # seconds after the promotion was made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """A priced upper bound: the promotion is never charged more."""
+    """The most that a promotion may cost; it is never charged more."""
 
     id: str
     engine: str
@@ -145,13 +147,13 @@ class Quote:
     verdicts: tuple[RuleVerdict, ...]
     lines: tuple[QuoteLine, ...]
     cloud_only_usd_micros: int
-    request: GenerationRequest  # to be made
-    asked: GenerationRequest | None = None  # if policy downgraded it
-    approval: Approval | None = None  # if policy asks for one
+    request: GenerationRequest  # what will be made
+    asked: GenerationRequest | None = None  # what was asked, if the policy downgraded it
+    approval: Approval | None = None  # if the policy asks for one
     policy_version: str = ""  # SHA-256 of the policy's text
-    # What policy was told beside the request, as JSON: balances, roles, health of engines.
+    # The facts that the policy used beside the request, as JSON: balances, roles, engine health.
     facts: Mapping[str, str] = field(default_factory=dict)
-    # Soft limits that this would go over, then what is cropped of the draft or added to it.
+    # Soft limits that this would exceed, then how the draft is cropped or padded.
     warnings: tuple[str, ...] = ()
     priority: Priority = Priority.INTERACTIVE
 
@@ -172,7 +174,7 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """The settled outcome."""
+    """What a settled promotion cost."""
 
     quoted_usd_micros: int
     charged_usd_micros: int
@@ -195,44 +197,44 @@ class Promotion:
     attempts: int = 0
     reason: str = ""
     approved_by: str = ""
-    dead: bool = False  # it ended without a picture, though nobody wanted that
-    retried_as: str = ""  # the promotion that repeats it, if it was dead
+    dead: bool = False  # ended without a picture, and was not cancelled or denied
+    retried_as: str = ""  # the promotion that retries it, if it was dead
     artifact: Digest | None = None
     lineage: Lineage | None = None
     receipt: Receipt | None = None
-    # Soft limits that it went over when it was reserved, then what the engine said of its result.
+    # Soft limits that its reservation exceeded, then warnings of the engine.
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionEvent:
-    """One thing that happened to a promotion; ids grow."""
+    """One event of a promotion; later events have higher ids."""
 
     id: str
     at: datetime
     state: PromotionState
     step: int = 0
     steps: int = 0
-    preview: bytes = b""  # a small JPEG, or nothing
+    preview: bytes = b""  # a small JPEG, or empty
     message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Some promotions, newest first, and where the next page begins."""
+    """One page of promotions, newest first; `next_token` is "" on the last page."""
 
     promotions: tuple[Promotion, ...]
     next_token: str = ""
 
 
 def check_promotion_id(promotion_id: str) -> str:
-    """The same id.
+    """Returns the id if a client may choose it.
 
     Raises:
         InvalidRequest: not 8 to 64 of A-Z a-z 0-9 - _.
     """
     if not _PROMOTION_ID.fullmatch(promotion_id):
         raise InvalidRequest(
-            f"promotion id {promotion_id[:80]!r} does not do; use 8 to 64 of A-Z a-z 0-9 - _"
+            f"promotion id {promotion_id[:80]!r} is not valid; use 8 to 64 of A-Z a-z 0-9 - _"
         )
     return promotion_id

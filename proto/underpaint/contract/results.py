@@ -1,6 +1,7 @@
-"""Whether what a pipeline made is a picture. Made into pixels, NaN is black.
+"""Checks that the output of a pipeline is a proper picture.
 
-Tensors are asked by their own methods, so that nothing here imports torch.
+NaN must be found before the conversion to pixels, which turns it into black. Tensors are checked
+by their own methods, so that nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from underpaint.contract.errors import EngineFailed
 
 
 class DecoderWatch:
-    """Looks at what an autoencoder decodes, before it is rounded to pixels."""
+    """Checks what an autoencoder decodes, before it is rounded to pixels."""
 
     def __init__(self, autoencoder: Any) -> None:
-        """Takes a pipeline's `vae`; pipelines that draw pixels have none."""
-        self.finite = True  # all that was decoded last
+        """Takes a pipeline's `vae`; None for pipelines without one."""
+        self.finite = True  # whether all numbers of the last output were finite
         if autoencoder is None:
             return
         decode = autoencoder.decode
@@ -38,7 +39,7 @@ def drawn(output: Any, decoder: DecoderWatch, maker: str) -> Image.Image:
         maker: such as "the model underpaint-lite".
 
     Raises:
-        EngineFailed: it is not finite, of one colour, or a safety checker blanked it.
+        EngineFailed: it is not finite, has only one colour, or was blanked by a safety checker.
     """
     if not decoder.finite:
         raise not_finite(maker)
@@ -49,10 +50,10 @@ def drawn(output: Any, decoder: DecoderWatch, maker: str) -> Image.Image:
 
 
 def check_colours(picture: Image.Image, maker: str) -> Image.Image:
-    """The same picture.
+    """Returns the picture if it has more than one colour.
 
     Raises:
-        EngineFailed: it is of one colour, which is what broken numbers leave behind.
+        EngineFailed: it has only one colour, as after a numerical failure.
     """
     bands = (picture.getchannel(band) for band in picture.getbands())
     if all(len(band.getcolors(1) or ()) == 1 for band in bands):
@@ -63,6 +64,6 @@ def check_colours(picture: Image.Image, maker: str) -> Image.Image:
 def not_finite(maker: str) -> EngineFailed:
     """The error for NaN and infinity among the numbers of a picture."""
     return EngineFailed(
-        f"{maker} came to NaN or infinite numbers instead of a picture; try another seed or size, "
+        f"{maker} computed NaN or infinite numbers instead of a picture; try another seed or size, "
         "or have it run in float32"
     )

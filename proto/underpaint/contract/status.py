@@ -1,7 +1,7 @@
-"""One table between domain errors and gRPC status codes.
+"""Translates between domain errors and gRPC statuses, by one table.
 
-The class name travels in google.rpc.ErrorInfo, so that a client raises the very
-error the server raised.
+A status carries the name of the error's class in google.rpc.ErrorInfo, so that the client raises
+the same error as the server.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ CODES: Final[dict[type[UnderpaintError], grpc.StatusCode]] = {
     errors.EngineFailed: grpc.StatusCode.INTERNAL,
 }
 
-# What a bare status means when no ErrorInfo came with it: the library's own
-# refusals, and a Serve proxy's backpressure.
+# The error of a status without ErrorInfo, which comes from the gRPC library itself or from
+# Serve's proxy when it is busy.
 BARE: Final[dict[grpc.StatusCode, type[UnderpaintError]]] = {
     grpc.StatusCode.INVALID_ARGUMENT: errors.InvalidRequest,
     grpc.StatusCode.UNAUTHENTICATED: errors.Unauthenticated,
@@ -57,7 +57,7 @@ _BY_NAME: Final = {error.__name__: error for error in CODES}
 
 
 def to_status(error: UnderpaintError) -> grpc.Status:
-    """The gRPC status of a domain error, its class name in the details."""
+    """The gRPC status of a domain error, with its class name in the details."""
     code = CODES[type(error)]
     info = any_pb2.Any()
     info.Pack(error_details_pb2.ErrorInfo(reason=type(error).__name__, domain=DOMAIN))
@@ -70,12 +70,12 @@ def from_rpc(
     service: str,
     explain: Callable[[str], str] = "{}; is it running?".format,
 ) -> UnderpaintError:
-    """The domain error a failed call stands for.
+    """The domain error of a failed call.
 
     Args:
-        error: what grpc raised.
-        service: who was called and where, for the message.
-        explain: what to say of a service out of reach, from what grpc says of it.
+        error: the error that grpc raised.
+        service: the service and its address, for the message.
+        explain: makes the message about a service out of reach from grpc's message.
     """
     message = error.details() or error.code().name
     rich = rpc_status.from_call(cast(grpc.Call, error))

@@ -1,4 +1,4 @@
-"""How much of a prompt a model's own tokenizers keep: what is beyond is never read by it."""
+"""How much of a prompt a model reads: its tokenizers cut off everything after a limit."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any, Final, Protocol
 from underpaint.contract.checkpoints import ModelCard
 
 REMEMBERED: Final = 32  # prompts
-SHOWN: Final = 80  # characters of what was cut
+SHOWN: Final = 80  # characters of the part that was cut off
 
 
 class Tokenizer(Protocol):
-    """What transformers' tokenizers have."""
+    """The part of transformers' tokenizers that is used here."""
 
     model_max_length: int
-    is_fast: bool  # so that it can tell where in a text its tokens come from
+    is_fast: bool  # only a fast tokenizer can tell where in a text its tokens come from
 
     def __call__(self, text: str, **options: Any) -> Mapping[str, Any]:
-        """Ids and, if asked, where in the text they come from."""
+        """The ids of a text's tokens and, if asked, their positions in the text."""
 
     def num_special_tokens_to_add(self) -> int:
-        """Tokens that are put around every text."""
+        """The number of tokens that are added to every text."""
 
 
 def pipeline_limits(pipeline: Any, card: ModelCard) -> TokenLimits:
-    """Those of a diffusers pipeline that is called as its card says."""
+    """The limits of a diffusers pipeline that is called with the arguments of its card."""
     slots = {
         name: part for name, part in pipeline.components.items() if name.startswith("tokenizer")
     }
@@ -37,16 +37,16 @@ def pipeline_limits(pipeline: Any, card: ModelCard) -> TokenLimits:
 
 
 class TokenLimits:
-    """The tokenizers of a pipeline. To be asked in the thread that draws: they are not shared."""
+    """The tokenizers of a pipeline. Not thread-safe: use it only in the thread that draws."""
 
     def __init__(self, name: str, tokenizers: Mapping[str, Tokenizer | None], most: int | None):
         """Takes a pipeline's tokenizers.
 
         Args:
-            name: of the model.
-            tokenizers: by the names of their components; None stands for one that is left out.
-            most: tokens of the last one if it is bounded by the call, as diffusers'
-                `max_sequence_length` does; the others have their own bound.
+            name: the model's name.
+            tokenizers: by component name; None for one that is left out.
+            most: the limit of the last tokenizer in tokens, if the call sets it with diffusers'
+                `max_sequence_length`; the others have their own limits.
         """
         self._name = name
         last = max(tokenizers, default="")
@@ -58,7 +58,12 @@ class TokenLimits:
         self._read = lru_cache(REMEMBERED)(self._read_anew)
 
     def warnings(self, prompt: str, negative_prompt: str = "") -> tuple[str, ...]:
-        """What of either is cut off, in words; texts as they are given to the pipeline."""
+        """A warning for each text of which a part is cut off.
+
+        Args:
+            prompt: as it is given to the pipeline.
+            negative_prompt: as it is given to the pipeline.
+        """
         told = []
         for what, text in (("prompt", prompt), ("negative prompt", negative_prompt)):
             read = self._read(text)
@@ -73,15 +78,18 @@ class TokenLimits:
         return tuple(told)
 
     def _read_anew(self, text: str) -> int:
-        """Characters up to the first word that no tokenizer keeps whole."""
+        """The number of characters before the first word that no tokenizer reads whole."""
         kept = [_kept(tokenizer, limit, text) for tokenizer, limit in self._limits if text]
         return max((each for each in kept if each is not None), default=len(text))
 
 
 def _kept(tokenizer: Tokenizer, limit: int, text: str) -> int | None:
-    """Characters up to the first word that is not kept whole; None if no text means anything."""
+    """The number of characters before the first word that is not read whole.
+
+    None if the tokenizer makes no tokens of any text.
+    """
     if not tokenizer.is_fast:
-        return len(text)  # it may well read all; nothing is said that is not known
+        return len(text)  # unknown: assume that it reads everything, rather than warn wrongly
     room = max(0, limit - tokenizer.num_special_tokens_to_add())
     encoded = tokenizer(
         text,
@@ -92,10 +100,10 @@ def _kept(tokenizer: Tokenizer, limit: int, text: str) -> int | None:
     )
     places = encoded["offset_mapping"]
     if not places:
-        return None  # as the bundled models' third one, which is there for the pipeline only
+        return None  # such as the bundled models' third one, a placeholder for the pipeline
     if len(places) <= room:
         return len(text)
     start: int = places[room][0]
-    while start and not text[start - 1].isspace():  # a word is read whole or not at all
+    while start and not text[start - 1].isspace():  # go back to the beginning of the word
         start -= 1
     return start

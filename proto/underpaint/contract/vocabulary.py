@@ -1,4 +1,4 @@
-"""The words a model was taught, from the `vocabulary.json` of its directory, if it has one."""
+"""The words that a model knows, from the `vocabulary.json` of its directory, if it has one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VOCABULARY: Final = "vocabulary.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """One word with the other names that mean the same; `kind` is said of things only."""
+    """One word with its synonyms; only things have a `kind`."""
 
     word: str
     also: tuple[str, ...] = ()
@@ -23,13 +23,13 @@ class Word:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The word and all its other names."""
+        """The word and its synonyms."""
         return (self.word, *self.also)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """What a model knows; empty where its directory does not say."""
+    """The words that a model knows; empty if its directory has no vocabulary."""
 
     things: tuple[Word, ...] = ()
     styles: tuple[Word, ...] = ()
@@ -42,10 +42,10 @@ class Vocabulary:
 def read_vocabulary(directory: Path) -> Vocabulary:
     """The vocabulary of a model directory: lists of words, each a string or `{word, also, kind}`.
 
-    Only `things` must be there.
+    Only `things` is required. Without the file the vocabulary is empty.
 
     Raises:
-        InvalidModel: the file is there and is not that.
+        InvalidModel: the file does not have this form.
     """
     path = directory / VOCABULARY
     if not path.exists():
@@ -61,7 +61,7 @@ def read_vocabulary(directory: Path) -> Vocabulary:
             },
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InvalidModel(f"{path} is no vocabulary: {error!r}") from None
+        raise InvalidModel(f"{path} is not a vocabulary: {error!r}") from None
 
 
 def _words(entries: Any) -> tuple[Word, ...]:
@@ -72,7 +72,7 @@ def _word(entry: Any) -> Word:
     if isinstance(entry, str):
         return Word(word=entry)
     if not isinstance(entry, Mapping):
-        raise TypeError(f"{entry!r} is no word")
+        raise TypeError(f"{entry!r} is not a word")
     return Word(
         word=str(entry["word"]),
         also=tuple(map(str, entry.get("also", ()))),

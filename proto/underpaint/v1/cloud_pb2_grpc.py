@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class CloudServiceStub:
-    """The full engine, behind the gRPC ingress of Ray Serve. Only orchestrators
-    call it.
+    """The full engines, behind the gRPC ingress of Ray Serve. Only orchestrators
+    call this service.
     """
 
     def __init__(self, channel):
@@ -49,14 +49,14 @@ class CloudServiceStub:
 
 
 class CloudServiceServicer:
-    """The full engine, behind the gRPC ingress of Ray Serve. Only orchestrators
-    call it.
+    """The full engines, behind the gRPC ingress of Ray Serve. Only orchestrators
+    call this service.
     """
 
     def Generate(self, request, context):
-        """One polish as a stream: progress (with previews now and then), then the
-        result, then its chunks. Cancelling the call stops the work between two
-        denoising steps. Deadline: the caller's, 1,800 s at most.
+        """Makes one finished picture from a draft. Streams progress (sometimes with a
+        preview), then the result, then its chunks. Cancelling the call stops the
+        work before the next denoising step. Deadline: the caller's, 1,800 s at most.
         Errors: INVALID_ARGUMENT; UNAUTHENTICATED; UNAVAILABLE when every replica
         is busy; DEADLINE_EXCEEDED; INTERNAL when the engine failed.
         """
@@ -65,7 +65,7 @@ class CloudServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListEngines(self, request, context):
-        """The engines served here. Deadline: 30 s at most.
+        """Lists the engines of this service. Deadline: 30 s at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,8 +93,8 @@ def add_CloudServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CloudService:
-    """The full engine, behind the gRPC ingress of Ray Serve. Only orchestrators
-    call it.
+    """The full engines, behind the gRPC ingress of Ray Serve. Only orchestrators
+    call this service.
     """
 
     @staticmethod

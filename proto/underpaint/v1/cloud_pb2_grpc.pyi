@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CloudServiceStub:
-    """The full engine, behind the gRPC ingress of Ray Serve. Only orchestrators
-    call it.
+    """The full engines, behind the gRPC ingress of Ray Serve. Only orchestrators
+    call this service.
     """
 
     @_typing.overload
@@ -36,35 +36,35 @@ class CloudServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CloudServiceAsyncStub: ...
     Generate: _grpc.UnaryStreamMultiCallable[_cloud_pb2.GenerateRequest, _cloud_pb2.GenerateResponse]
-    """One polish as a stream: progress (with previews now and then), then the
-    result, then its chunks. Cancelling the call stops the work between two
-    denoising steps. Deadline: the caller's, 1,800 s at most.
+    """Makes one finished picture from a draft. Streams progress (sometimes with a
+    preview), then the result, then its chunks. Cancelling the call stops the
+    work before the next denoising step. Deadline: the caller's, 1,800 s at most.
     Errors: INVALID_ARGUMENT; UNAUTHENTICATED; UNAVAILABLE when every replica
     is busy; DEADLINE_EXCEEDED; INTERNAL when the engine failed.
     """
     ListEngines: _grpc.UnaryUnaryMultiCallable[_cloud_pb2.ListEnginesRequest, _cloud_pb2.ListEnginesResponse]
-    """The engines served here. Deadline: 30 s at most."""
+    """Lists the engines of this service. Deadline: 30 s at most."""
 
 @_typing.type_check_only
 class CloudServiceAsyncStub(CloudServiceStub):
-    """The full engine, behind the gRPC ingress of Ray Serve. Only orchestrators
-    call it.
+    """The full engines, behind the gRPC ingress of Ray Serve. Only orchestrators
+    call this service.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Generate: _aio.UnaryStreamMultiCallable[_cloud_pb2.GenerateRequest, _cloud_pb2.GenerateResponse]  # type: ignore[assignment]
-    """One polish as a stream: progress (with previews now and then), then the
-    result, then its chunks. Cancelling the call stops the work between two
-    denoising steps. Deadline: the caller's, 1,800 s at most.
+    """Makes one finished picture from a draft. Streams progress (sometimes with a
+    preview), then the result, then its chunks. Cancelling the call stops the
+    work before the next denoising step. Deadline: the caller's, 1,800 s at most.
     Errors: INVALID_ARGUMENT; UNAUTHENTICATED; UNAVAILABLE when every replica
     is busy; DEADLINE_EXCEEDED; INTERNAL when the engine failed.
     """
     ListEngines: _aio.UnaryUnaryMultiCallable[_cloud_pb2.ListEnginesRequest, _cloud_pb2.ListEnginesResponse]  # type: ignore[assignment]
-    """The engines served here. Deadline: 30 s at most."""
+    """Lists the engines of this service. Deadline: 30 s at most."""
 
 class CloudServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The full engine, behind the gRPC ingress of Ray Serve. Only orchestrators
-    call it.
+    """The full engines, behind the gRPC ingress of Ray Serve. Only orchestrators
+    call this service.
     """
 
     @_abc_1.abstractmethod
@@ -73,9 +73,9 @@ class CloudServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cloud_pb2.GenerateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_cloud_pb2.GenerateResponse], _abc.AsyncIterator[_cloud_pb2.GenerateResponse]]:
-        """One polish as a stream: progress (with previews now and then), then the
-        result, then its chunks. Cancelling the call stops the work between two
-        denoising steps. Deadline: the caller's, 1,800 s at most.
+        """Makes one finished picture from a draft. Streams progress (sometimes with a
+        preview), then the result, then its chunks. Cancelling the call stops the
+        work before the next denoising step. Deadline: the caller's, 1,800 s at most.
         Errors: INVALID_ARGUMENT; UNAUTHENTICATED; UNAVAILABLE when every replica
         is busy; DEADLINE_EXCEEDED; INTERNAL when the engine failed.
         """
@@ -86,6 +86,6 @@ class CloudServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cloud_pb2.ListEnginesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cloud_pb2.ListEnginesResponse, _abc.Awaitable[_cloud_pb2.ListEnginesResponse]]:
-        """The engines served here. Deadline: 30 s at most."""
+        """Lists the engines of this service. Deadline: 30 s at most."""
 
 def add_CloudServiceServicer_to_server(servicer: CloudServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class EdgeServiceStub:
-    """The artist's machine. Nothing that is asked here leaves the device, except what
-    is put into the outbox.
+    """A node: the artist's machine. Nothing leaves the device, except promotions
+    that are put into the outbox.
     """
 
     def __init__(self, channel):
@@ -84,12 +84,12 @@ class EdgeServiceStub:
 
 
 class EdgeServiceServicer:
-    """The artist's machine. Nothing that is asked here leaves the device, except what
-    is put into the outbox.
+    """A node: the artist's machine. Nothing leaves the device, except promotions
+    that are put into the outbox.
     """
 
     def MakeDrafts(self, request, context):
-        """Makes `count` drafts of one request and streams each as it is ready: a
+        """Makes `count` drafts of one request. Streams each as soon as it is ready: a
         draft, its chunks, the next draft. Deadline: 600 s at most.
         Errors: INVALID_ARGUMENT; UNAVAILABLE when the engine is busy or still
         loading; INTERNAL when it failed.
@@ -99,7 +99,7 @@ class EdgeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetDraft(self, request, context):
-        """One draft, then its chunks. Deadline: 30 s at most.
+        """Reads one draft: streams the draft, then its chunks. Deadline: 30 s at most.
         Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -107,56 +107,57 @@ class EdgeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListDrafts(self, request, context):
-        """Newest first. Deadline: 30 s at most. Errors: INVALID_ARGUMENT.
+        """Lists drafts, newest first. Deadline: 30 s at most.
+        Errors: INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDraft(self, request, context):
-        """Deadline: 30 s at most. Errors: NOT_FOUND; INVALID_ARGUMENT while a
-        promotion of it is in the outbox.
+        """Deletes a draft. Deadline: 30 s at most. Errors: NOT_FOUND;
+        INVALID_ARGUMENT while a promotion of it is in the outbox.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetNode(self, request, context):
-        """The engine and its defaults. Deadline: 30 s at most.
+        """Describes the engine and its defaults. Deadline: 30 s at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def KeepPromotion(self, request, context):
-        """Keeps a promotion on disk until the orchestrator has acknowledged it: it is
-        sent once, by itself, as soon as the orchestrator is in reach, quoted anew.
-        The same again answers with what is stored. Deadline: 30 s at most.
-        Errors: NOT_FOUND when the draft is not here; PERMISSION_DENIED when it must
-        stay; ALREADY_EXISTS for the same id with other content.
+        """Stores a promotion in the outbox, on disk. The node quotes it again and
+        sends it, once, as soon as the orchestrator can be reached. The same call
+        again changes nothing. Deadline: 30 s at most.
+        Errors: NOT_FOUND when the draft is not on this node; PERMISSION_DENIED when
+        its privacy forbids it; ALREADY_EXISTS for the same id with other content.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOutbox(self, request, context):
-        """Oldest first. Deadline: 30 s at most.
+        """Lists the outbox, oldest first. Deadline: 30 s at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SendOutbox(self, request, context):
-        """Tries to send now, also what was refused before. Deadline: 120 s at most.
-        Errors: NOT_FOUND when it is not in the outbox.
+        """Tries to send now, including what was refused before. Deadline: 120 s at
+        most. Errors: NOT_FOUND when the promotion is not in the outbox.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DropOutbox(self, request, context):
-        """Takes a promotion out of the outbox, unsent. Deadline: 120 s at most.
-        Errors: NOT_FOUND when it is not there, because it was sent, perhaps.
+        """Removes a promotion from the outbox without sending it. Deadline: 120 s at
+        most. Errors: NOT_FOUND when it is not there; it may have been sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -219,8 +220,8 @@ def add_EdgeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EdgeService:
-    """The artist's machine. Nothing that is asked here leaves the device, except what
-    is put into the outbox.
+    """A node: the artist's machine. Nothing leaves the device, except promotions
+    that are put into the outbox.
     """
 
     @staticmethod

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EdgeServiceStub:
-    """The artist's machine. Nothing that is asked here leaves the device, except what
-    is put into the outbox.
+    """A node: the artist's machine. Nothing leaves the device, except promotions
+    that are put into the outbox.
     """
 
     @_typing.overload
@@ -36,87 +36,91 @@ class EdgeServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EdgeServiceAsyncStub: ...
     MakeDrafts: _grpc.UnaryStreamMultiCallable[_edge_pb2.MakeDraftsRequest, _edge_pb2.MakeDraftsResponse]
-    """Makes `count` drafts of one request and streams each as it is ready: a
+    """Makes `count` drafts of one request. Streams each as soon as it is ready: a
     draft, its chunks, the next draft. Deadline: 600 s at most.
     Errors: INVALID_ARGUMENT; UNAVAILABLE when the engine is busy or still
     loading; INTERNAL when it failed.
     """
     GetDraft: _grpc.UnaryStreamMultiCallable[_edge_pb2.GetDraftRequest, _edge_pb2.GetDraftResponse]
-    """One draft, then its chunks. Deadline: 30 s at most.
+    """Reads one draft: streams the draft, then its chunks. Deadline: 30 s at most.
     Errors: NOT_FOUND.
     """
     ListDrafts: _grpc.UnaryUnaryMultiCallable[_edge_pb2.ListDraftsRequest, _edge_pb2.ListDraftsResponse]
-    """Newest first. Deadline: 30 s at most. Errors: INVALID_ARGUMENT."""
+    """Lists drafts, newest first. Deadline: 30 s at most.
+    Errors: INVALID_ARGUMENT.
+    """
     DeleteDraft: _grpc.UnaryUnaryMultiCallable[_edge_pb2.DeleteDraftRequest, _edge_pb2.DeleteDraftResponse]
-    """Deadline: 30 s at most. Errors: NOT_FOUND; INVALID_ARGUMENT while a
-    promotion of it is in the outbox.
+    """Deletes a draft. Deadline: 30 s at most. Errors: NOT_FOUND;
+    INVALID_ARGUMENT while a promotion of it is in the outbox.
     """
     GetNode: _grpc.UnaryUnaryMultiCallable[_edge_pb2.GetNodeRequest, _edge_pb2.GetNodeResponse]
-    """The engine and its defaults. Deadline: 30 s at most."""
+    """Describes the engine and its defaults. Deadline: 30 s at most."""
     KeepPromotion: _grpc.UnaryUnaryMultiCallable[_edge_pb2.KeepPromotionRequest, _edge_pb2.KeepPromotionResponse]
-    """Keeps a promotion on disk until the orchestrator has acknowledged it: it is
-    sent once, by itself, as soon as the orchestrator is in reach, quoted anew.
-    The same again answers with what is stored. Deadline: 30 s at most.
-    Errors: NOT_FOUND when the draft is not here; PERMISSION_DENIED when it must
-    stay; ALREADY_EXISTS for the same id with other content.
+    """Stores a promotion in the outbox, on disk. The node quotes it again and
+    sends it, once, as soon as the orchestrator can be reached. The same call
+    again changes nothing. Deadline: 30 s at most.
+    Errors: NOT_FOUND when the draft is not on this node; PERMISSION_DENIED when
+    its privacy forbids it; ALREADY_EXISTS for the same id with other content.
     """
     ListOutbox: _grpc.UnaryUnaryMultiCallable[_edge_pb2.ListOutboxRequest, _edge_pb2.ListOutboxResponse]
-    """Oldest first. Deadline: 30 s at most."""
+    """Lists the outbox, oldest first. Deadline: 30 s at most."""
     SendOutbox: _grpc.UnaryUnaryMultiCallable[_edge_pb2.SendOutboxRequest, _edge_pb2.SendOutboxResponse]
-    """Tries to send now, also what was refused before. Deadline: 120 s at most.
-    Errors: NOT_FOUND when it is not in the outbox.
+    """Tries to send now, including what was refused before. Deadline: 120 s at
+    most. Errors: NOT_FOUND when the promotion is not in the outbox.
     """
     DropOutbox: _grpc.UnaryUnaryMultiCallable[_edge_pb2.DropOutboxRequest, _edge_pb2.DropOutboxResponse]
-    """Takes a promotion out of the outbox, unsent. Deadline: 120 s at most.
-    Errors: NOT_FOUND when it is not there, because it was sent, perhaps.
+    """Removes a promotion from the outbox without sending it. Deadline: 120 s at
+    most. Errors: NOT_FOUND when it is not there; it may have been sent.
     """
 
 @_typing.type_check_only
 class EdgeServiceAsyncStub(EdgeServiceStub):
-    """The artist's machine. Nothing that is asked here leaves the device, except what
-    is put into the outbox.
+    """A node: the artist's machine. Nothing leaves the device, except promotions
+    that are put into the outbox.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     MakeDrafts: _aio.UnaryStreamMultiCallable[_edge_pb2.MakeDraftsRequest, _edge_pb2.MakeDraftsResponse]  # type: ignore[assignment]
-    """Makes `count` drafts of one request and streams each as it is ready: a
+    """Makes `count` drafts of one request. Streams each as soon as it is ready: a
     draft, its chunks, the next draft. Deadline: 600 s at most.
     Errors: INVALID_ARGUMENT; UNAVAILABLE when the engine is busy or still
     loading; INTERNAL when it failed.
     """
     GetDraft: _aio.UnaryStreamMultiCallable[_edge_pb2.GetDraftRequest, _edge_pb2.GetDraftResponse]  # type: ignore[assignment]
-    """One draft, then its chunks. Deadline: 30 s at most.
+    """Reads one draft: streams the draft, then its chunks. Deadline: 30 s at most.
     Errors: NOT_FOUND.
     """
     ListDrafts: _aio.UnaryUnaryMultiCallable[_edge_pb2.ListDraftsRequest, _edge_pb2.ListDraftsResponse]  # type: ignore[assignment]
-    """Newest first. Deadline: 30 s at most. Errors: INVALID_ARGUMENT."""
+    """Lists drafts, newest first. Deadline: 30 s at most.
+    Errors: INVALID_ARGUMENT.
+    """
     DeleteDraft: _aio.UnaryUnaryMultiCallable[_edge_pb2.DeleteDraftRequest, _edge_pb2.DeleteDraftResponse]  # type: ignore[assignment]
-    """Deadline: 30 s at most. Errors: NOT_FOUND; INVALID_ARGUMENT while a
-    promotion of it is in the outbox.
+    """Deletes a draft. Deadline: 30 s at most. Errors: NOT_FOUND;
+    INVALID_ARGUMENT while a promotion of it is in the outbox.
     """
     GetNode: _aio.UnaryUnaryMultiCallable[_edge_pb2.GetNodeRequest, _edge_pb2.GetNodeResponse]  # type: ignore[assignment]
-    """The engine and its defaults. Deadline: 30 s at most."""
+    """Describes the engine and its defaults. Deadline: 30 s at most."""
     KeepPromotion: _aio.UnaryUnaryMultiCallable[_edge_pb2.KeepPromotionRequest, _edge_pb2.KeepPromotionResponse]  # type: ignore[assignment]
-    """Keeps a promotion on disk until the orchestrator has acknowledged it: it is
-    sent once, by itself, as soon as the orchestrator is in reach, quoted anew.
-    The same again answers with what is stored. Deadline: 30 s at most.
-    Errors: NOT_FOUND when the draft is not here; PERMISSION_DENIED when it must
-    stay; ALREADY_EXISTS for the same id with other content.
+    """Stores a promotion in the outbox, on disk. The node quotes it again and
+    sends it, once, as soon as the orchestrator can be reached. The same call
+    again changes nothing. Deadline: 30 s at most.
+    Errors: NOT_FOUND when the draft is not on this node; PERMISSION_DENIED when
+    its privacy forbids it; ALREADY_EXISTS for the same id with other content.
     """
     ListOutbox: _aio.UnaryUnaryMultiCallable[_edge_pb2.ListOutboxRequest, _edge_pb2.ListOutboxResponse]  # type: ignore[assignment]
-    """Oldest first. Deadline: 30 s at most."""
+    """Lists the outbox, oldest first. Deadline: 30 s at most."""
     SendOutbox: _aio.UnaryUnaryMultiCallable[_edge_pb2.SendOutboxRequest, _edge_pb2.SendOutboxResponse]  # type: ignore[assignment]
-    """Tries to send now, also what was refused before. Deadline: 120 s at most.
-    Errors: NOT_FOUND when it is not in the outbox.
+    """Tries to send now, including what was refused before. Deadline: 120 s at
+    most. Errors: NOT_FOUND when the promotion is not in the outbox.
     """
     DropOutbox: _aio.UnaryUnaryMultiCallable[_edge_pb2.DropOutboxRequest, _edge_pb2.DropOutboxResponse]  # type: ignore[assignment]
-    """Takes a promotion out of the outbox, unsent. Deadline: 120 s at most.
-    Errors: NOT_FOUND when it is not there, because it was sent, perhaps.
+    """Removes a promotion from the outbox without sending it. Deadline: 120 s at
+    most. Errors: NOT_FOUND when it is not there; it may have been sent.
     """
 
 class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The artist's machine. Nothing that is asked here leaves the device, except what
-    is put into the outbox.
+    """A node: the artist's machine. Nothing leaves the device, except promotions
+    that are put into the outbox.
     """
 
     @_abc_1.abstractmethod
@@ -125,7 +129,7 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _edge_pb2.MakeDraftsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_edge_pb2.MakeDraftsResponse], _abc.AsyncIterator[_edge_pb2.MakeDraftsResponse]]:
-        """Makes `count` drafts of one request and streams each as it is ready: a
+        """Makes `count` drafts of one request. Streams each as soon as it is ready: a
         draft, its chunks, the next draft. Deadline: 600 s at most.
         Errors: INVALID_ARGUMENT; UNAVAILABLE when the engine is busy or still
         loading; INTERNAL when it failed.
@@ -137,7 +141,7 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _edge_pb2.GetDraftRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_edge_pb2.GetDraftResponse], _abc.AsyncIterator[_edge_pb2.GetDraftResponse]]:
-        """One draft, then its chunks. Deadline: 30 s at most.
+        """Reads one draft: streams the draft, then its chunks. Deadline: 30 s at most.
         Errors: NOT_FOUND.
         """
 
@@ -147,7 +151,9 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _edge_pb2.ListDraftsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_edge_pb2.ListDraftsResponse, _abc.Awaitable[_edge_pb2.ListDraftsResponse]]:
-        """Newest first. Deadline: 30 s at most. Errors: INVALID_ARGUMENT."""
+        """Lists drafts, newest first. Deadline: 30 s at most.
+        Errors: INVALID_ARGUMENT.
+        """
 
     @_abc_1.abstractmethod
     def DeleteDraft(
@@ -155,8 +161,8 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _edge_pb2.DeleteDraftRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_edge_pb2.DeleteDraftResponse, _abc.Awaitable[_edge_pb2.DeleteDraftResponse]]:
-        """Deadline: 30 s at most. Errors: NOT_FOUND; INVALID_ARGUMENT while a
-        promotion of it is in the outbox.
+        """Deletes a draft. Deadline: 30 s at most. Errors: NOT_FOUND;
+        INVALID_ARGUMENT while a promotion of it is in the outbox.
         """
 
     @_abc_1.abstractmethod
@@ -165,7 +171,7 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _edge_pb2.GetNodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_edge_pb2.GetNodeResponse, _abc.Awaitable[_edge_pb2.GetNodeResponse]]:
-        """The engine and its defaults. Deadline: 30 s at most."""
+        """Describes the engine and its defaults. Deadline: 30 s at most."""
 
     @_abc_1.abstractmethod
     def KeepPromotion(
@@ -173,11 +179,11 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _edge_pb2.KeepPromotionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_edge_pb2.KeepPromotionResponse, _abc.Awaitable[_edge_pb2.KeepPromotionResponse]]:
-        """Keeps a promotion on disk until the orchestrator has acknowledged it: it is
-        sent once, by itself, as soon as the orchestrator is in reach, quoted anew.
-        The same again answers with what is stored. Deadline: 30 s at most.
-        Errors: NOT_FOUND when the draft is not here; PERMISSION_DENIED when it must
-        stay; ALREADY_EXISTS for the same id with other content.
+        """Stores a promotion in the outbox, on disk. The node quotes it again and
+        sends it, once, as soon as the orchestrator can be reached. The same call
+        again changes nothing. Deadline: 30 s at most.
+        Errors: NOT_FOUND when the draft is not on this node; PERMISSION_DENIED when
+        its privacy forbids it; ALREADY_EXISTS for the same id with other content.
         """
 
     @_abc_1.abstractmethod
@@ -186,7 +192,7 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _edge_pb2.ListOutboxRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_edge_pb2.ListOutboxResponse, _abc.Awaitable[_edge_pb2.ListOutboxResponse]]:
-        """Oldest first. Deadline: 30 s at most."""
+        """Lists the outbox, oldest first. Deadline: 30 s at most."""
 
     @_abc_1.abstractmethod
     def SendOutbox(
@@ -194,8 +200,8 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _edge_pb2.SendOutboxRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_edge_pb2.SendOutboxResponse, _abc.Awaitable[_edge_pb2.SendOutboxResponse]]:
-        """Tries to send now, also what was refused before. Deadline: 120 s at most.
-        Errors: NOT_FOUND when it is not in the outbox.
+        """Tries to send now, including what was refused before. Deadline: 120 s at
+        most. Errors: NOT_FOUND when the promotion is not in the outbox.
         """
 
     @_abc_1.abstractmethod
@@ -204,8 +210,8 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _edge_pb2.DropOutboxRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_edge_pb2.DropOutboxResponse, _abc.Awaitable[_edge_pb2.DropOutboxResponse]]:
-        """Takes a promotion out of the outbox, unsent. Deadline: 120 s at most.
-        Errors: NOT_FOUND when it is not there, because it was sent, perhaps.
+        """Removes a promotion from the outbox without sending it. Deadline: 120 s at
+        most. Errors: NOT_FOUND when it is not there; it may have been sent.
         """
 
 def add_EdgeServiceServicer_to_server(servicer: EdgeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -28,10 +28,11 @@ if _version_not_supported:
 
 
 class OrchestratorServiceStub:
-    """The control plane: prices, decides, reserves, promotes, accounts.
-    Every RPC may answer INVALID_ARGUMENT, UNAUTHENTICATED, DEADLINE_EXCEEDED,
-    and UNAVAILABLE when the ledger is out of reach; only UNAVAILABLE may be
-    retried. Further errors are named at each.
+    """The control plane: prices promotions, applies the policy, keeps the ledger
+    and runs the work. Every RPC may answer INVALID_ARGUMENT, UNAUTHENTICATED,
+    PERMISSION_DENIED when the caller lacks a role, DEADLINE_EXCEEDED, and
+    UNAVAILABLE when the ledger is out of reach. Only UNAVAILABLE may be retried.
+    Further errors are named at each RPC.
     """
 
     def __init__(self, channel):
@@ -148,25 +149,27 @@ class OrchestratorServiceStub:
 
 
 class OrchestratorServiceServicer:
-    """The control plane: prices, decides, reserves, promotes, accounts.
-    Every RPC may answer INVALID_ARGUMENT, UNAUTHENTICATED, DEADLINE_EXCEEDED,
-    and UNAVAILABLE when the ledger is out of reach; only UNAVAILABLE may be
-    retried. Further errors are named at each.
+    """The control plane: prices promotions, applies the policy, keeps the ledger
+    and runs the work. Every RPC may answer INVALID_ARGUMENT, UNAUTHENTICATED,
+    PERMISSION_DENIED when the caller lacks a role, DEADLINE_EXCEEDED, and
+    UNAVAILABLE when the ledger is out of reach. Only UNAVAILABLE may be retried.
+    Further errors are named at each RPC.
     """
 
     def Quote(self, request, context):
-        """An upper bound of a promotion's price, before anything is spent.
+        """Prices a promotion: the most that it may cost. Spends nothing.
         Deadline: 30 s at most.
-        Errors: PERMISSION_DENIED when policy refuses or privacy forbids.
+        Errors: PERMISSION_DENIED when the policy or the draft's privacy forbids it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Promote(self, request_iterator, context):
-        """A head, then the chunks of init_image. Reserves the money and enqueues the
-        work in one atomic step, then answers. The same id with the same content
-        answers with what is stored. Deadline: 120 s at most.
+        """Makes a promotion. Send a head, then the chunks of init_image. Reserves the
+        money and enqueues the work in one atomic step, then answers. The same id
+        with the same content again changes nothing and returns what is stored.
+        Deadline: 120 s at most.
         Errors: ALREADY_EXISTS for the same id with other content;
         PERMISSION_DENIED; FAILED_PRECONDITION when the quote has expired;
         RESOURCE_EXHAUSTED when a budget is too small.
@@ -176,67 +179,69 @@ class OrchestratorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """Events in order, ending with the terminal one; resumable by event id. Ends
-        with an error once the caller's token or role is taken away.
-        Deadline: 3,600 s at most. Errors: NOT_FOUND.
+        """Streams a promotion's events in order, up to the final one. Can be resumed
+        after any event id. Ends with an error if the caller's token or role is
+        revoked. Deadline: 3,600 s at most. Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Cancel(self, request, context):
-        """Stops between denoising steps and settles nothing, or answers with the
-        finished promotion unchanged. Deadline: 30 s at most. Errors: NOT_FOUND.
+        """Cancels a promotion. Running work stops before the next denoising step, and
+        nothing is charged. A promotion that has ended is returned unchanged.
+        Deadline: 30 s at most. Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPromotion(self, request, context):
-        """Deadline: 30 s at most. Errors: NOT_FOUND.
+        """Reads one promotion. Deadline: 30 s at most. Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPromotions(self, request, context):
-        """Newest first. Deadline: 30 s at most.
+        """Lists promotions, newest first. Deadline: 30 s at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetArtifact(self, request, context):
-        """The digest, then its chunks. Deadline: 120 s at most. Errors: NOT_FOUND.
+        """Reads a draft or a finished picture: streams its digest, then its chunks.
+        Deadline: 120 s at most. Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetBudget(self, request, context):
-        """Deadline: 30 s at most.
+        """Sets or removes a budget. Deadline: 30 s at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListBudgets(self, request, context):
-        """Deadline: 30 s at most.
+        """Lists budgets with what is spent and reserved. Deadline: 30 s at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSpend(self, request, context):
-        """Deadline: 60 s at most.
+        """Adds up what was charged. Deadline: 60 s at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def VerifyLedger(self, request, context):
-        """Adds up every entry of the ledger and compares; a difference freezes
-        spending. Deadline: 300 s at most.
+        """Compares every balance with the sum of the ledger's entries. A difference
+        freezes spending. Deadline: 300 s at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -244,23 +249,24 @@ class OrchestratorServiceServicer:
 
     def ThawLedger(self, request, context):
         """Allows spending again after a freeze. Deadline: 300 s at most.
-        Errors: FAILED_PRECONDITION when asked to rebuild from entries that are
-        not whole.
+        Errors: FAILED_PRECONDITION when asked to rebuild the balances although
+        entries are missing or contradict each other.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReadLedger(self, request, context):
-        """Every entry in order, archived ones too. Deadline: 600 s at most.
+        """Streams every entry in order, including archived ones.
+        Deadline: 600 s at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ApprovePromotion(self, request, context):
-        """Says yes to a promotion that waits, reserves the money and enqueues the
-        work in one atomic step; again it answers with what is stored.
+        """Approves a promotion that waits: reserves the money and enqueues the work in
+        one atomic step. Approving again changes nothing.
         Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED for a caller
         without the role; FAILED_PRECONDITION when it no longer waits;
         RESOURCE_EXHAUSTED when a budget is too small.
@@ -270,37 +276,39 @@ class OrchestratorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DenyPromotion(self, request, context):
-        """Ends a promotion that waits. Deadline: 30 s at most. Errors: as above.
+        """Denies a promotion that waits, which ends it. Deadline: 30 s at most.
+        Errors: NOT_FOUND; PERMISSION_DENIED; FAILED_PRECONDITION as above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPolicy(self, request, context):
-        """The policy in force, and what is wrong with its file if that has changed.
-        Deadline: 30 s at most.
+        """Reads the policy in force, and the problems of its file if that has changed
+        and could not be loaded. Deadline: 30 s at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CheckPolicy(self, request, context):
-        """What is wrong with a policy, by the prices here. Deadline: 30 s at most.
+        """Checks a policy against the orchestrator's prices and roles.
+        Deadline: 30 s at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExplainPromotion(self, request, context):
-        """Each rule, what it saw and which one decided. Deadline: 30 s at most.
-        Errors: NOT_FOUND.
+        """Explains a decision: each rule, the facts that it used, and which one
+        decided. Deadline: 30 s at most. Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReplayPolicy(self, request, context):
-        """What another policy would have done with stored promotions.
+        """Computes what another policy would have decided about stored promotions.
         Deadline: 300 s at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -308,7 +316,7 @@ class OrchestratorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def QuoteRetry(self, request, context):
-        """What a dead promotion would cost if it were made now; spends nothing.
+        """Quotes what retrying a dead promotion would cost now. Spends nothing.
         Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED;
         FAILED_PRECONDITION when it is not dead.
         """
@@ -317,10 +325,10 @@ class OrchestratorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetryPromotion(self, request, context):
-        """Promotes a dead promotion's draft anew, at a quote of QuoteRetry: a new
-        promotion with a reservation of its own, which names the one it repeats.
-        There is one for each dead promotion; again it answers with what is
-        stored. Deadline: 120 s at most. Errors: as of QuoteRetry and Promote.
+        """Retries a dead promotion at a quote from QuoteRetry: makes a new promotion
+        with its own reservation, which names the one that it repeats. Each dead
+        promotion is retried at most once; the same call again returns that retry.
+        Deadline: 120 s at most. Errors: those of QuoteRetry and Promote.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -443,10 +451,11 @@ def add_OrchestratorServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrchestratorService:
-    """The control plane: prices, decides, reserves, promotes, accounts.
-    Every RPC may answer INVALID_ARGUMENT, UNAUTHENTICATED, DEADLINE_EXCEEDED,
-    and UNAVAILABLE when the ledger is out of reach; only UNAVAILABLE may be
-    retried. Further errors are named at each.
+    """The control plane: prices promotions, applies the policy, keeps the ledger
+    and runs the work. Every RPC may answer INVALID_ARGUMENT, UNAUTHENTICATED,
+    PERMISSION_DENIED when the caller lacks a role, DEADLINE_EXCEEDED, and
+    UNAVAILABLE when the ledger is out of reach. Only UNAVAILABLE may be retried.
+    Further errors are named at each RPC.
     """
 
     @staticmethod

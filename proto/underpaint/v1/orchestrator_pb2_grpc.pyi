@@ -106,10 +106,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OrchestratorServiceStub:
-    """The control plane: prices, decides, reserves, promotes, accounts.
-    Every RPC may answer INVALID_ARGUMENT, UNAUTHENTICATED, DEADLINE_EXCEEDED,
-    and UNAVAILABLE when the ledger is out of reach; only UNAVAILABLE may be
-    retried. Further errors are named at each.
+    """The control plane: prices promotions, applies the policy, keeps the ledger
+    and runs the work. Every RPC may answer INVALID_ARGUMENT, UNAUTHENTICATED,
+    PERMISSION_DENIED when the caller lacks a role, DEADLINE_EXCEEDED, and
+    UNAVAILABLE when the ledger is out of reach. Only UNAVAILABLE may be retried.
+    Further errors are named at each RPC.
     """
 
     @_typing.overload
@@ -117,179 +118,201 @@ class OrchestratorServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OrchestratorServiceAsyncStub: ...
     Quote: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.QuoteRequest, _promotion_pb2.QuoteResponse]
-    """An upper bound of a promotion's price, before anything is spent.
+    """Prices a promotion: the most that it may cost. Spends nothing.
     Deadline: 30 s at most.
-    Errors: PERMISSION_DENIED when policy refuses or privacy forbids.
+    Errors: PERMISSION_DENIED when the policy or the draft's privacy forbids it.
     """
     Promote: _grpc.StreamUnaryMultiCallable[_promotion_pb2.PromoteRequest, _promotion_pb2.PromoteResponse]
-    """A head, then the chunks of init_image. Reserves the money and enqueues the
-    work in one atomic step, then answers. The same id with the same content
-    answers with what is stored. Deadline: 120 s at most.
+    """Makes a promotion. Send a head, then the chunks of init_image. Reserves the
+    money and enqueues the work in one atomic step, then answers. The same id
+    with the same content again changes nothing and returns what is stored.
+    Deadline: 120 s at most.
     Errors: ALREADY_EXISTS for the same id with other content;
     PERMISSION_DENIED; FAILED_PRECONDITION when the quote has expired;
     RESOURCE_EXHAUSTED when a budget is too small.
     """
     Watch: _grpc.UnaryStreamMultiCallable[_promotion_pb2.WatchRequest, _promotion_pb2.WatchResponse]
-    """Events in order, ending with the terminal one; resumable by event id. Ends
-    with an error once the caller's token or role is taken away.
-    Deadline: 3,600 s at most. Errors: NOT_FOUND.
+    """Streams a promotion's events in order, up to the final one. Can be resumed
+    after any event id. Ends with an error if the caller's token or role is
+    revoked. Deadline: 3,600 s at most. Errors: NOT_FOUND.
     """
     Cancel: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.CancelRequest, _promotion_pb2.CancelResponse]
-    """Stops between denoising steps and settles nothing, or answers with the
-    finished promotion unchanged. Deadline: 30 s at most. Errors: NOT_FOUND.
+    """Cancels a promotion. Running work stops before the next denoising step, and
+    nothing is charged. A promotion that has ended is returned unchanged.
+    Deadline: 30 s at most. Errors: NOT_FOUND.
     """
     GetPromotion: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.GetPromotionRequest, _promotion_pb2.GetPromotionResponse]
-    """Deadline: 30 s at most. Errors: NOT_FOUND."""
+    """Reads one promotion. Deadline: 30 s at most. Errors: NOT_FOUND."""
     ListPromotions: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.ListPromotionsRequest, _promotion_pb2.ListPromotionsResponse]
-    """Newest first. Deadline: 30 s at most."""
+    """Lists promotions, newest first. Deadline: 30 s at most."""
     GetArtifact: _grpc.UnaryStreamMultiCallable[_promotion_pb2.GetArtifactRequest, _promotion_pb2.GetArtifactResponse]
-    """The digest, then its chunks. Deadline: 120 s at most. Errors: NOT_FOUND."""
+    """Reads a draft or a finished picture: streams its digest, then its chunks.
+    Deadline: 120 s at most. Errors: NOT_FOUND.
+    """
     SetBudget: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SetBudgetRequest, _ledger_pb2.SetBudgetResponse]
-    """Deadline: 30 s at most."""
+    """Sets or removes a budget. Deadline: 30 s at most."""
     ListBudgets: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListBudgetsRequest, _ledger_pb2.ListBudgetsResponse]
-    """Deadline: 30 s at most."""
+    """Lists budgets with what is spent and reserved. Deadline: 30 s at most."""
     GetSpend: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetSpendRequest, _ledger_pb2.GetSpendResponse]
-    """Deadline: 60 s at most."""
+    """Adds up what was charged. Deadline: 60 s at most."""
     VerifyLedger: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.VerifyLedgerRequest, _ledger_pb2.VerifyLedgerResponse]
-    """Adds up every entry of the ledger and compares; a difference freezes
-    spending. Deadline: 300 s at most.
+    """Compares every balance with the sum of the ledger's entries. A difference
+    freezes spending. Deadline: 300 s at most.
     """
     ThawLedger: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ThawLedgerRequest, _ledger_pb2.ThawLedgerResponse]
     """Allows spending again after a freeze. Deadline: 300 s at most.
-    Errors: FAILED_PRECONDITION when asked to rebuild from entries that are
-    not whole.
+    Errors: FAILED_PRECONDITION when asked to rebuild the balances although
+    entries are missing or contradict each other.
     """
     ReadLedger: _grpc.UnaryStreamMultiCallable[_ledger_pb2.ReadLedgerRequest, _ledger_pb2.ReadLedgerResponse]
-    """Every entry in order, archived ones too. Deadline: 600 s at most."""
+    """Streams every entry in order, including archived ones.
+    Deadline: 600 s at most.
+    """
     ApprovePromotion: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.ApprovePromotionRequest, _promotion_pb2.ApprovePromotionResponse]
-    """Says yes to a promotion that waits, reserves the money and enqueues the
-    work in one atomic step; again it answers with what is stored.
+    """Approves a promotion that waits: reserves the money and enqueues the work in
+    one atomic step. Approving again changes nothing.
     Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED for a caller
     without the role; FAILED_PRECONDITION when it no longer waits;
     RESOURCE_EXHAUSTED when a budget is too small.
     """
     DenyPromotion: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.DenyPromotionRequest, _promotion_pb2.DenyPromotionResponse]
-    """Ends a promotion that waits. Deadline: 30 s at most. Errors: as above."""
+    """Denies a promotion that waits, which ends it. Deadline: 30 s at most.
+    Errors: NOT_FOUND; PERMISSION_DENIED; FAILED_PRECONDITION as above.
+    """
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GetPolicyRequest, _policy_pb2.GetPolicyResponse]
-    """The policy in force, and what is wrong with its file if that has changed.
-    Deadline: 30 s at most.
+    """Reads the policy in force, and the problems of its file if that has changed
+    and could not be loaded. Deadline: 30 s at most.
     """
     CheckPolicy: _grpc.UnaryUnaryMultiCallable[_policy_pb2.CheckPolicyRequest, _policy_pb2.CheckPolicyResponse]
-    """What is wrong with a policy, by the prices here. Deadline: 30 s at most."""
+    """Checks a policy against the orchestrator's prices and roles.
+    Deadline: 30 s at most.
+    """
     ExplainPromotion: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ExplainPromotionRequest, _policy_pb2.ExplainPromotionResponse]
-    """Each rule, what it saw and which one decided. Deadline: 30 s at most.
-    Errors: NOT_FOUND.
+    """Explains a decision: each rule, the facts that it used, and which one
+    decided. Deadline: 30 s at most. Errors: NOT_FOUND.
     """
     ReplayPolicy: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ReplayPolicyRequest, _policy_pb2.ReplayPolicyResponse]
-    """What another policy would have done with stored promotions.
+    """Computes what another policy would have decided about stored promotions.
     Deadline: 300 s at most.
     """
     QuoteRetry: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.QuoteRetryRequest, _promotion_pb2.QuoteRetryResponse]
-    """What a dead promotion would cost if it were made now; spends nothing.
+    """Quotes what retrying a dead promotion would cost now. Spends nothing.
     Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED;
     FAILED_PRECONDITION when it is not dead.
     """
     RetryPromotion: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.RetryPromotionRequest, _promotion_pb2.RetryPromotionResponse]
-    """Promotes a dead promotion's draft anew, at a quote of QuoteRetry: a new
-    promotion with a reservation of its own, which names the one it repeats.
-    There is one for each dead promotion; again it answers with what is
-    stored. Deadline: 120 s at most. Errors: as of QuoteRetry and Promote.
+    """Retries a dead promotion at a quote from QuoteRetry: makes a new promotion
+    with its own reservation, which names the one that it repeats. Each dead
+    promotion is retried at most once; the same call again returns that retry.
+    Deadline: 120 s at most. Errors: those of QuoteRetry and Promote.
     """
 
 @_typing.type_check_only
 class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
-    """The control plane: prices, decides, reserves, promotes, accounts.
-    Every RPC may answer INVALID_ARGUMENT, UNAUTHENTICATED, DEADLINE_EXCEEDED,
-    and UNAVAILABLE when the ledger is out of reach; only UNAVAILABLE may be
-    retried. Further errors are named at each.
+    """The control plane: prices promotions, applies the policy, keeps the ledger
+    and runs the work. Every RPC may answer INVALID_ARGUMENT, UNAUTHENTICATED,
+    PERMISSION_DENIED when the caller lacks a role, DEADLINE_EXCEEDED, and
+    UNAVAILABLE when the ledger is out of reach. Only UNAVAILABLE may be retried.
+    Further errors are named at each RPC.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Quote: _aio.UnaryUnaryMultiCallable[_promotion_pb2.QuoteRequest, _promotion_pb2.QuoteResponse]  # type: ignore[assignment]
-    """An upper bound of a promotion's price, before anything is spent.
+    """Prices a promotion: the most that it may cost. Spends nothing.
     Deadline: 30 s at most.
-    Errors: PERMISSION_DENIED when policy refuses or privacy forbids.
+    Errors: PERMISSION_DENIED when the policy or the draft's privacy forbids it.
     """
     Promote: _aio.StreamUnaryMultiCallable[_promotion_pb2.PromoteRequest, _promotion_pb2.PromoteResponse]  # type: ignore[assignment]
-    """A head, then the chunks of init_image. Reserves the money and enqueues the
-    work in one atomic step, then answers. The same id with the same content
-    answers with what is stored. Deadline: 120 s at most.
+    """Makes a promotion. Send a head, then the chunks of init_image. Reserves the
+    money and enqueues the work in one atomic step, then answers. The same id
+    with the same content again changes nothing and returns what is stored.
+    Deadline: 120 s at most.
     Errors: ALREADY_EXISTS for the same id with other content;
     PERMISSION_DENIED; FAILED_PRECONDITION when the quote has expired;
     RESOURCE_EXHAUSTED when a budget is too small.
     """
     Watch: _aio.UnaryStreamMultiCallable[_promotion_pb2.WatchRequest, _promotion_pb2.WatchResponse]  # type: ignore[assignment]
-    """Events in order, ending with the terminal one; resumable by event id. Ends
-    with an error once the caller's token or role is taken away.
-    Deadline: 3,600 s at most. Errors: NOT_FOUND.
+    """Streams a promotion's events in order, up to the final one. Can be resumed
+    after any event id. Ends with an error if the caller's token or role is
+    revoked. Deadline: 3,600 s at most. Errors: NOT_FOUND.
     """
     Cancel: _aio.UnaryUnaryMultiCallable[_promotion_pb2.CancelRequest, _promotion_pb2.CancelResponse]  # type: ignore[assignment]
-    """Stops between denoising steps and settles nothing, or answers with the
-    finished promotion unchanged. Deadline: 30 s at most. Errors: NOT_FOUND.
+    """Cancels a promotion. Running work stops before the next denoising step, and
+    nothing is charged. A promotion that has ended is returned unchanged.
+    Deadline: 30 s at most. Errors: NOT_FOUND.
     """
     GetPromotion: _aio.UnaryUnaryMultiCallable[_promotion_pb2.GetPromotionRequest, _promotion_pb2.GetPromotionResponse]  # type: ignore[assignment]
-    """Deadline: 30 s at most. Errors: NOT_FOUND."""
+    """Reads one promotion. Deadline: 30 s at most. Errors: NOT_FOUND."""
     ListPromotions: _aio.UnaryUnaryMultiCallable[_promotion_pb2.ListPromotionsRequest, _promotion_pb2.ListPromotionsResponse]  # type: ignore[assignment]
-    """Newest first. Deadline: 30 s at most."""
+    """Lists promotions, newest first. Deadline: 30 s at most."""
     GetArtifact: _aio.UnaryStreamMultiCallable[_promotion_pb2.GetArtifactRequest, _promotion_pb2.GetArtifactResponse]  # type: ignore[assignment]
-    """The digest, then its chunks. Deadline: 120 s at most. Errors: NOT_FOUND."""
+    """Reads a draft or a finished picture: streams its digest, then its chunks.
+    Deadline: 120 s at most. Errors: NOT_FOUND.
+    """
     SetBudget: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SetBudgetRequest, _ledger_pb2.SetBudgetResponse]  # type: ignore[assignment]
-    """Deadline: 30 s at most."""
+    """Sets or removes a budget. Deadline: 30 s at most."""
     ListBudgets: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListBudgetsRequest, _ledger_pb2.ListBudgetsResponse]  # type: ignore[assignment]
-    """Deadline: 30 s at most."""
+    """Lists budgets with what is spent and reserved. Deadline: 30 s at most."""
     GetSpend: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetSpendRequest, _ledger_pb2.GetSpendResponse]  # type: ignore[assignment]
-    """Deadline: 60 s at most."""
+    """Adds up what was charged. Deadline: 60 s at most."""
     VerifyLedger: _aio.UnaryUnaryMultiCallable[_ledger_pb2.VerifyLedgerRequest, _ledger_pb2.VerifyLedgerResponse]  # type: ignore[assignment]
-    """Adds up every entry of the ledger and compares; a difference freezes
-    spending. Deadline: 300 s at most.
+    """Compares every balance with the sum of the ledger's entries. A difference
+    freezes spending. Deadline: 300 s at most.
     """
     ThawLedger: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ThawLedgerRequest, _ledger_pb2.ThawLedgerResponse]  # type: ignore[assignment]
     """Allows spending again after a freeze. Deadline: 300 s at most.
-    Errors: FAILED_PRECONDITION when asked to rebuild from entries that are
-    not whole.
+    Errors: FAILED_PRECONDITION when asked to rebuild the balances although
+    entries are missing or contradict each other.
     """
     ReadLedger: _aio.UnaryStreamMultiCallable[_ledger_pb2.ReadLedgerRequest, _ledger_pb2.ReadLedgerResponse]  # type: ignore[assignment]
-    """Every entry in order, archived ones too. Deadline: 600 s at most."""
+    """Streams every entry in order, including archived ones.
+    Deadline: 600 s at most.
+    """
     ApprovePromotion: _aio.UnaryUnaryMultiCallable[_promotion_pb2.ApprovePromotionRequest, _promotion_pb2.ApprovePromotionResponse]  # type: ignore[assignment]
-    """Says yes to a promotion that waits, reserves the money and enqueues the
-    work in one atomic step; again it answers with what is stored.
+    """Approves a promotion that waits: reserves the money and enqueues the work in
+    one atomic step. Approving again changes nothing.
     Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED for a caller
     without the role; FAILED_PRECONDITION when it no longer waits;
     RESOURCE_EXHAUSTED when a budget is too small.
     """
     DenyPromotion: _aio.UnaryUnaryMultiCallable[_promotion_pb2.DenyPromotionRequest, _promotion_pb2.DenyPromotionResponse]  # type: ignore[assignment]
-    """Ends a promotion that waits. Deadline: 30 s at most. Errors: as above."""
+    """Denies a promotion that waits, which ends it. Deadline: 30 s at most.
+    Errors: NOT_FOUND; PERMISSION_DENIED; FAILED_PRECONDITION as above.
+    """
     GetPolicy: _aio.UnaryUnaryMultiCallable[_policy_pb2.GetPolicyRequest, _policy_pb2.GetPolicyResponse]  # type: ignore[assignment]
-    """The policy in force, and what is wrong with its file if that has changed.
-    Deadline: 30 s at most.
+    """Reads the policy in force, and the problems of its file if that has changed
+    and could not be loaded. Deadline: 30 s at most.
     """
     CheckPolicy: _aio.UnaryUnaryMultiCallable[_policy_pb2.CheckPolicyRequest, _policy_pb2.CheckPolicyResponse]  # type: ignore[assignment]
-    """What is wrong with a policy, by the prices here. Deadline: 30 s at most."""
+    """Checks a policy against the orchestrator's prices and roles.
+    Deadline: 30 s at most.
+    """
     ExplainPromotion: _aio.UnaryUnaryMultiCallable[_policy_pb2.ExplainPromotionRequest, _policy_pb2.ExplainPromotionResponse]  # type: ignore[assignment]
-    """Each rule, what it saw and which one decided. Deadline: 30 s at most.
-    Errors: NOT_FOUND.
+    """Explains a decision: each rule, the facts that it used, and which one
+    decided. Deadline: 30 s at most. Errors: NOT_FOUND.
     """
     ReplayPolicy: _aio.UnaryUnaryMultiCallable[_policy_pb2.ReplayPolicyRequest, _policy_pb2.ReplayPolicyResponse]  # type: ignore[assignment]
-    """What another policy would have done with stored promotions.
+    """Computes what another policy would have decided about stored promotions.
     Deadline: 300 s at most.
     """
     QuoteRetry: _aio.UnaryUnaryMultiCallable[_promotion_pb2.QuoteRetryRequest, _promotion_pb2.QuoteRetryResponse]  # type: ignore[assignment]
-    """What a dead promotion would cost if it were made now; spends nothing.
+    """Quotes what retrying a dead promotion would cost now. Spends nothing.
     Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED;
     FAILED_PRECONDITION when it is not dead.
     """
     RetryPromotion: _aio.UnaryUnaryMultiCallable[_promotion_pb2.RetryPromotionRequest, _promotion_pb2.RetryPromotionResponse]  # type: ignore[assignment]
-    """Promotes a dead promotion's draft anew, at a quote of QuoteRetry: a new
-    promotion with a reservation of its own, which names the one it repeats.
-    There is one for each dead promotion; again it answers with what is
-    stored. Deadline: 120 s at most. Errors: as of QuoteRetry and Promote.
+    """Retries a dead promotion at a quote from QuoteRetry: makes a new promotion
+    with its own reservation, which names the one that it repeats. Each dead
+    promotion is retried at most once; the same call again returns that retry.
+    Deadline: 120 s at most. Errors: those of QuoteRetry and Promote.
     """
 
 class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The control plane: prices, decides, reserves, promotes, accounts.
-    Every RPC may answer INVALID_ARGUMENT, UNAUTHENTICATED, DEADLINE_EXCEEDED,
-    and UNAVAILABLE when the ledger is out of reach; only UNAVAILABLE may be
-    retried. Further errors are named at each.
+    """The control plane: prices promotions, applies the policy, keeps the ledger
+    and runs the work. Every RPC may answer INVALID_ARGUMENT, UNAUTHENTICATED,
+    PERMISSION_DENIED when the caller lacks a role, DEADLINE_EXCEEDED, and
+    UNAVAILABLE when the ledger is out of reach. Only UNAVAILABLE may be retried.
+    Further errors are named at each RPC.
     """
 
     @_abc_1.abstractmethod
@@ -298,9 +321,9 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _promotion_pb2.QuoteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_promotion_pb2.QuoteResponse, _abc.Awaitable[_promotion_pb2.QuoteResponse]]:
-        """An upper bound of a promotion's price, before anything is spent.
+        """Prices a promotion: the most that it may cost. Spends nothing.
         Deadline: 30 s at most.
-        Errors: PERMISSION_DENIED when policy refuses or privacy forbids.
+        Errors: PERMISSION_DENIED when the policy or the draft's privacy forbids it.
         """
 
     @_abc_1.abstractmethod
@@ -309,9 +332,10 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_promotion_pb2.PromoteRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_promotion_pb2.PromoteResponse, _abc.Awaitable[_promotion_pb2.PromoteResponse]]:
-        """A head, then the chunks of init_image. Reserves the money and enqueues the
-        work in one atomic step, then answers. The same id with the same content
-        answers with what is stored. Deadline: 120 s at most.
+        """Makes a promotion. Send a head, then the chunks of init_image. Reserves the
+        money and enqueues the work in one atomic step, then answers. The same id
+        with the same content again changes nothing and returns what is stored.
+        Deadline: 120 s at most.
         Errors: ALREADY_EXISTS for the same id with other content;
         PERMISSION_DENIED; FAILED_PRECONDITION when the quote has expired;
         RESOURCE_EXHAUSTED when a budget is too small.
@@ -323,9 +347,9 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _promotion_pb2.WatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_promotion_pb2.WatchResponse], _abc.AsyncIterator[_promotion_pb2.WatchResponse]]:
-        """Events in order, ending with the terminal one; resumable by event id. Ends
-        with an error once the caller's token or role is taken away.
-        Deadline: 3,600 s at most. Errors: NOT_FOUND.
+        """Streams a promotion's events in order, up to the final one. Can be resumed
+        after any event id. Ends with an error if the caller's token or role is
+        revoked. Deadline: 3,600 s at most. Errors: NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -334,8 +358,9 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _promotion_pb2.CancelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_promotion_pb2.CancelResponse, _abc.Awaitable[_promotion_pb2.CancelResponse]]:
-        """Stops between denoising steps and settles nothing, or answers with the
-        finished promotion unchanged. Deadline: 30 s at most. Errors: NOT_FOUND.
+        """Cancels a promotion. Running work stops before the next denoising step, and
+        nothing is charged. A promotion that has ended is returned unchanged.
+        Deadline: 30 s at most. Errors: NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -344,7 +369,7 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _promotion_pb2.GetPromotionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_promotion_pb2.GetPromotionResponse, _abc.Awaitable[_promotion_pb2.GetPromotionResponse]]:
-        """Deadline: 30 s at most. Errors: NOT_FOUND."""
+        """Reads one promotion. Deadline: 30 s at most. Errors: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListPromotions(
@@ -352,7 +377,7 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _promotion_pb2.ListPromotionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_promotion_pb2.ListPromotionsResponse, _abc.Awaitable[_promotion_pb2.ListPromotionsResponse]]:
-        """Newest first. Deadline: 30 s at most."""
+        """Lists promotions, newest first. Deadline: 30 s at most."""
 
     @_abc_1.abstractmethod
     def GetArtifact(
@@ -360,7 +385,9 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _promotion_pb2.GetArtifactRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_promotion_pb2.GetArtifactResponse], _abc.AsyncIterator[_promotion_pb2.GetArtifactResponse]]:
-        """The digest, then its chunks. Deadline: 120 s at most. Errors: NOT_FOUND."""
+        """Reads a draft or a finished picture: streams its digest, then its chunks.
+        Deadline: 120 s at most. Errors: NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def SetBudget(
@@ -368,7 +395,7 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.SetBudgetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.SetBudgetResponse, _abc.Awaitable[_ledger_pb2.SetBudgetResponse]]:
-        """Deadline: 30 s at most."""
+        """Sets or removes a budget. Deadline: 30 s at most."""
 
     @_abc_1.abstractmethod
     def ListBudgets(
@@ -376,7 +403,7 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.ListBudgetsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ListBudgetsResponse, _abc.Awaitable[_ledger_pb2.ListBudgetsResponse]]:
-        """Deadline: 30 s at most."""
+        """Lists budgets with what is spent and reserved. Deadline: 30 s at most."""
 
     @_abc_1.abstractmethod
     def GetSpend(
@@ -384,7 +411,7 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.GetSpendRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.GetSpendResponse, _abc.Awaitable[_ledger_pb2.GetSpendResponse]]:
-        """Deadline: 60 s at most."""
+        """Adds up what was charged. Deadline: 60 s at most."""
 
     @_abc_1.abstractmethod
     def VerifyLedger(
@@ -392,8 +419,8 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.VerifyLedgerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.VerifyLedgerResponse, _abc.Awaitable[_ledger_pb2.VerifyLedgerResponse]]:
-        """Adds up every entry of the ledger and compares; a difference freezes
-        spending. Deadline: 300 s at most.
+        """Compares every balance with the sum of the ledger's entries. A difference
+        freezes spending. Deadline: 300 s at most.
         """
 
     @_abc_1.abstractmethod
@@ -403,8 +430,8 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ThawLedgerResponse, _abc.Awaitable[_ledger_pb2.ThawLedgerResponse]]:
         """Allows spending again after a freeze. Deadline: 300 s at most.
-        Errors: FAILED_PRECONDITION when asked to rebuild from entries that are
-        not whole.
+        Errors: FAILED_PRECONDITION when asked to rebuild the balances although
+        entries are missing or contradict each other.
         """
 
     @_abc_1.abstractmethod
@@ -413,7 +440,9 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.ReadLedgerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_ledger_pb2.ReadLedgerResponse], _abc.AsyncIterator[_ledger_pb2.ReadLedgerResponse]]:
-        """Every entry in order, archived ones too. Deadline: 600 s at most."""
+        """Streams every entry in order, including archived ones.
+        Deadline: 600 s at most.
+        """
 
     @_abc_1.abstractmethod
     def ApprovePromotion(
@@ -421,8 +450,8 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _promotion_pb2.ApprovePromotionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_promotion_pb2.ApprovePromotionResponse, _abc.Awaitable[_promotion_pb2.ApprovePromotionResponse]]:
-        """Says yes to a promotion that waits, reserves the money and enqueues the
-        work in one atomic step; again it answers with what is stored.
+        """Approves a promotion that waits: reserves the money and enqueues the work in
+        one atomic step. Approving again changes nothing.
         Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED for a caller
         without the role; FAILED_PRECONDITION when it no longer waits;
         RESOURCE_EXHAUSTED when a budget is too small.
@@ -434,7 +463,9 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _promotion_pb2.DenyPromotionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_promotion_pb2.DenyPromotionResponse, _abc.Awaitable[_promotion_pb2.DenyPromotionResponse]]:
-        """Ends a promotion that waits. Deadline: 30 s at most. Errors: as above."""
+        """Denies a promotion that waits, which ends it. Deadline: 30 s at most.
+        Errors: NOT_FOUND; PERMISSION_DENIED; FAILED_PRECONDITION as above.
+        """
 
     @_abc_1.abstractmethod
     def GetPolicy(
@@ -442,8 +473,8 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _policy_pb2.GetPolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.GetPolicyResponse, _abc.Awaitable[_policy_pb2.GetPolicyResponse]]:
-        """The policy in force, and what is wrong with its file if that has changed.
-        Deadline: 30 s at most.
+        """Reads the policy in force, and the problems of its file if that has changed
+        and could not be loaded. Deadline: 30 s at most.
         """
 
     @_abc_1.abstractmethod
@@ -452,7 +483,9 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _policy_pb2.CheckPolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.CheckPolicyResponse, _abc.Awaitable[_policy_pb2.CheckPolicyResponse]]:
-        """What is wrong with a policy, by the prices here. Deadline: 30 s at most."""
+        """Checks a policy against the orchestrator's prices and roles.
+        Deadline: 30 s at most.
+        """
 
     @_abc_1.abstractmethod
     def ExplainPromotion(
@@ -460,8 +493,8 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _policy_pb2.ExplainPromotionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.ExplainPromotionResponse, _abc.Awaitable[_policy_pb2.ExplainPromotionResponse]]:
-        """Each rule, what it saw and which one decided. Deadline: 30 s at most.
-        Errors: NOT_FOUND.
+        """Explains a decision: each rule, the facts that it used, and which one
+        decided. Deadline: 30 s at most. Errors: NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -470,7 +503,7 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _policy_pb2.ReplayPolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.ReplayPolicyResponse, _abc.Awaitable[_policy_pb2.ReplayPolicyResponse]]:
-        """What another policy would have done with stored promotions.
+        """Computes what another policy would have decided about stored promotions.
         Deadline: 300 s at most.
         """
 
@@ -480,7 +513,7 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _promotion_pb2.QuoteRetryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_promotion_pb2.QuoteRetryResponse, _abc.Awaitable[_promotion_pb2.QuoteRetryResponse]]:
-        """What a dead promotion would cost if it were made now; spends nothing.
+        """Quotes what retrying a dead promotion would cost now. Spends nothing.
         Deadline: 30 s at most. Errors: NOT_FOUND; PERMISSION_DENIED;
         FAILED_PRECONDITION when it is not dead.
         """
@@ -491,10 +524,10 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _promotion_pb2.RetryPromotionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_promotion_pb2.RetryPromotionResponse, _abc.Awaitable[_promotion_pb2.RetryPromotionResponse]]:
-        """Promotes a dead promotion's draft anew, at a quote of QuoteRetry: a new
-        promotion with a reservation of its own, which names the one it repeats.
-        There is one for each dead promotion; again it answers with what is
-        stored. Deadline: 120 s at most. Errors: as of QuoteRetry and Promote.
+        """Retries a dead promotion at a quote from QuoteRetry: makes a new promotion
+        with its own reservation, which names the one that it repeats. Each dead
+        promotion is retried at most once; the same call again returns that retry.
+        Deadline: 120 s at most. Errors: those of QuoteRetry and Promote.
         """
 
 def add_OrchestratorServiceServicer_to_server(servicer: OrchestratorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,4 +1,4 @@
-"""What every command has in common: options, output, errors and exit codes."""
+"""The common part of all commands: options, output, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from underpaint.sdk.settings import Settings, read_settings
 P = ParamSpec("P")
 
 _PANEL: Final = "Where and how"
-# Added to every command; those left out fall back to UNDERPAINT_* and the running `up`.
+# Options of every command. If one is not given, UNDERPAINT_* or the running `up` decides.
 COMMON: Final[dict[str, Any]] = {
     "data_dir": Annotated[
         Path | None,
-        typer.Option(help="Where `up` keeps everything.", rich_help_panel=_PANEL),
+        typer.Option(help="The data directory of `up`.", rich_help_panel=_PANEL),
     ],
     "edge": Annotated[
         str | None,
@@ -46,38 +46,42 @@ COMMON: Final[dict[str, Any]] = {
     ],
     "tls_dir": Annotated[
         Path | None,
-        typer.Option(help="ca.pem, cert.pem, key.pem: to call by TLS.", rich_help_panel=_PANEL),
+        typer.Option(
+            help="Directory with ca.pem, cert.pem and key.pem, to use TLS.", rich_help_panel=_PANEL
+        ),
     ],
     "as_json": Annotated[
         bool,
-        typer.Option("--json", help="JSON on stdout, the rest on stderr.", rich_help_panel=_PANEL),
+        typer.Option(
+            "--json", help="Print JSON to stdout, all else to stderr.", rich_help_panel=_PANEL
+        ),
     ],
 }
 
 
 class CommandContext:
-    """One command's surroundings."""
+    """The settings, the client and the output of one command."""
 
     def __init__(self, settings: Settings, *, as_json: bool) -> None:
         self.settings = settings
         self.as_json = as_json
-        # For people. In JSON mode nothing but the document may reach stdout.
+        # Output for people. In JSON mode only the document may reach stdout.
         self.out = SafeConsole(sys.stdout, quiet=as_json)
         self.err = SafeConsole(sys.stderr)
 
     @cached_property
     def client(self) -> AsyncUnderpaint:
-        """The client; raises ServiceUnreachable if nothing is running."""
+        """The client. Raises ServiceUnreachable if no address is known."""
         return AsyncUnderpaint.from_settings(self.settings)
 
     @property
     def stage(self) -> SafeConsole:
-        """Where things may move: beside the results if someone looks there, else stderr."""
+        """The console for moving output such as progress: stdout in a terminal, else stderr."""
         return self.out if self.out.is_terminal and not self.as_json else self.err
 
     @property
     def pictures(self) -> bool:
-        """Whether pictures can be shown to the one who reads."""
+        """Whether pictures can be shown in the terminal."""
         return (
             self.out.is_terminal
             and not self.as_json
@@ -86,18 +90,18 @@ class CommandContext:
 
     @property
     def asks(self) -> bool:
-        """Whether somebody is there who can be asked."""
+        """Whether a person can be asked: stdin is a terminal and the output is not JSON."""
         return sys.stdin.isatty() and not self.as_json
 
     def confirm(self, question: str) -> bool:
-        """Asks on stderr; whoever presses Ctrl-C or Ctrl-D has not agreed."""
+        """Asks a yes-or-no question on stderr; Ctrl-C and Ctrl-D mean no."""
         try:
             return typer.confirm(question, err=True)
         except typer.Abort:
             return False
 
     def print_json(self, value: object) -> None:
-        """A document before the end, in JSON mode; for commands that run on."""
+        """In JSON mode, prints a document at once; for commands that keep running."""
         if self.as_json:
             _print_json(value)
 
@@ -107,8 +111,8 @@ class CommandContext:
             await self.client.close()
 
 
-class Ended(Exception):  # not an error of a service: the command has said all there is to say
-    """Ends a command with a code and, in JSON mode, a last document."""
+class Ended(Exception):  # not a domain error: the command has already printed its message
+    """Ends a command with an exit code and, in JSON mode, a document."""
 
     def __init__(self, code: int, result: object = None) -> None:
         super().__init__(code)
@@ -121,14 +125,14 @@ def add_command(
     name: str,
     body: Callable[Concatenate[CommandContext, P], Coroutine[Any, Any, object]],
 ) -> None:
-    """Makes an async function a command; what it returns is its JSON document."""
+    """Makes an async function a command; its return value is the command's JSON document."""
     app.command(name)(_command(body))
 
 
 def add_default(
     app: typer.Typer, body: Callable[Concatenate[CommandContext, P], Coroutine[Any, Any, object]]
 ) -> None:
-    """The same for a group: what it does when none of its commands is named."""
+    """Makes an async function the default command of a group."""
     app.callback(invoke_without_command=True)(_command(body, of_group=True))
 
 
@@ -171,7 +175,7 @@ def _run(
     *,
     as_json: bool,
 ) -> int:
-    """Runs a command to its exit code; whatever goes wrong becomes one line."""
+    """Runs a command and returns its exit code; prints an error as one line."""
     try:
         settings = read_settings(**{key: v for key, v in given.items() if v is not None})
         arguments = {key: _as_meant(value) for key, value in arguments.items()}
@@ -208,7 +212,7 @@ def _as_meant(value: object) -> object:
     """An argument, with the `~` of a path replaced.
 
     Raises:
-        InvalidRequest: there is no such home directory, or it is no text.
+        InvalidRequest: the home directory is not known, or a text is not valid UTF-8.
     """
     if isinstance(value, Path):
         return expanded(value)
@@ -216,18 +220,18 @@ def _as_meant(value: object) -> object:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise InvalidRequest(f"{value!a} is no valid UTF-8; write it again") from None
+            raise InvalidRequest(f"{value!a} is not valid UTF-8; write it again") from None
     return [_as_meant(one) for one in value] if isinstance(value, list) else value
 
 
 def _print_json(result: object) -> None:
-    # In ASCII alone: it is for programs, and what other people wrote may end in a terminal.
+    # Only ASCII, because it may be shown in a terminal and contains other people's texts.
     sys.stdout.write(json.dumps(document(result), indent=2) + "\n")
     sys.stdout.flush()
 
 
 def _tell(error: Exception, *, as_json: bool) -> int:
-    """One line on stderr, and in JSON mode a document for whoever parses stdout."""
+    """Prints an error as one line to stderr and, in JSON mode, as a document to stdout."""
     if isinstance(error, UnderpaintError):
         message = str(error)
         code = exits.exit_code(error)
@@ -236,7 +240,7 @@ def _tell(error: Exception, *, as_json: bool) -> int:
         code = exits.NOT_WRITTEN
     else:
         message = (
-            f"unforeseen {type(error).__name__}: {error}; "
+            f"unexpected {type(error).__name__}: {error}; "
             "set UNDERPAINT_DEBUG=1 to see where it came from"
         )
         code = exits.FAILED

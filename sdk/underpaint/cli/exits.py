@@ -1,11 +1,11 @@
-"""Exit codes of the command line: one number for each kind of ending.
+"""The exit codes of the command line.
 
-0   done
-1   anything else, such as an engine that failed
-2   wrong input: change what was asked
-3   refused by policy, privacy or budget
+0   success
+1   any other failure, such as an engine that failed
+2   wrong input: change the request
+3   refused by role, policy, privacy or budget
 4   a service is out of reach
-5   done, and not to be paid again, but its result could not be written: a full disk or output
+5   the work is done and paid, but its result could not be written, for example to a full disk
 130 interrupted
 """
 
@@ -37,5 +37,5 @@ _CODES: Final[tuple[tuple[type[UnderpaintError], int], ...]] = (
 
 
 def exit_code(error: UnderpaintError) -> int:
-    """The exit code an error ends a command with."""
+    """The exit code of an error."""
     return next((code for kind, code in _CODES if isinstance(error, kind)), FAILED)

@@ -1,4 +1,4 @@
-"""The `underpaint` command line: what there is, and under which name."""
+"""The `underpaint` command line: registers every command under its name."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-budget_app = typer.Typer(help="Limit spending, and see what is left.", no_args_is_help=True)
+budget_app = typer.Typer(help="Limit spending and see what is left.", no_args_is_help=True)
 promotions_app = typer.Typer()
 policy_app = typer.Typer(
-    help="Check a policy, explain and replay its decisions.", no_args_is_help=True
+    help="Show and check policies, explain and replay decisions.", no_args_is_help=True
 )
-ledger_app = typer.Typer(
-    help="Prove that the money adds up, and take it along.", no_args_is_help=True
-)
-models_app = typer.Typer(help="What the bundled models know and can do.", no_args_is_help=True)
+ledger_app = typer.Typer(help="Verify, export and thaw the ledger.", no_args_is_help=True)
+models_app = typer.Typer(help="Show, verify and evaluate the bundled models.", no_args_is_help=True)
 
-callers_app = typer.Typer(help="Give tokens and roles, and take them away.", no_args_is_help=True)
+callers_app = typer.Typer(
+    help="Give callers tokens and roles, or revoke them.", no_args_is_help=True
+)
 outbox_app = typer.Typer(
-    help="Promotions that wait on this node for the orchestrator.", no_args_is_help=True
+    help="Promotions that this node will send to the orchestrator.", no_args_is_help=True
 )
 
-certs_app = typer.Typer(help="Make certificates for TLS between tiers.", no_args_is_help=True)
+certs_app = typer.Typer(help="Make certificates for TLS between services.", no_args_is_help=True)
 
 add_command(app, "up", up.up)
 add_command(app, "down", up.down)
@@ -102,7 +102,7 @@ add_command(app, "demo", demo.demo)
 
 
 def main() -> None:
-    """The entry point; Ctrl-C ends it without a word."""
+    """The entry point; Ctrl-C ends it without a message."""
     output = streams.replace()
     code: int | str | None
     try:
@@ -113,7 +113,7 @@ def main() -> None:
         code = exits.INTERRUPTED
     sys.stdout.flush()
     lost = output.lost
-    # A reader that has gone, such as `head`, wants no more; a full disk is another matter.
+    # If the reader has gone, as with `| head`, that is fine; a full disk is an error.
     if lost is not None and not isinstance(lost, BrokenPipeError):
         done = "" if code else "; what the command had to do is done"
         sys.stderr.write(f"error: standard output cannot be written ({lost.strerror}){done}\n")

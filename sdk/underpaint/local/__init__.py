@@ -1,1 +1,1 @@
-"""A whole Underpaint on one machine: started, watched, stopped."""
+"""Runs all of Underpaint's services on one machine."""

@@ -1,4 +1,4 @@
-"""A private authority and its certificates, for a house too small to have one already.
+"""A private certificate authority and its certificates, for those who have none yet.
 
 A TLS directory holds what one machine needs: `ca.pem`, `cert.pem` and `key.pem`. The one that
 was made first also has `authority/ca-key.pem`, with which certificates for other machines are
@@ -24,15 +24,15 @@ from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.tls import CA, CERT, KEY
 
 AUTHORITY_KEY: Final = Path("authority") / "ca-key.pem"
-# On its own machine every service is called by one of these.
+# Services on the same machine are called by one of these.
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 _HOST: Final = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*")
-_CLOCK_SKEW: Final = timedelta(hours=1)  # machines whose clocks are behind take it, too
+_CLOCK_SKEW: Final = timedelta(hours=1)  # so that machines whose clocks are late accept it, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """What was made."""
+    """A certificate that was made."""
 
     directory: Path
     hosts: tuple[str, ...]
@@ -42,10 +42,10 @@ class Issued:
 def init(
     directory: Path, hosts: Sequence[str], *, days: int, authority_days: int = 3_650
 ) -> Issued:
-    """A new authority, and a certificate of this machine.
+    """Makes a new authority and a certificate for this machine.
 
     Raises:
-        InvalidRequest: there is an authority already, or a host is none.
+        InvalidRequest: there is an authority already, or a host is not valid.
     """
     names = _names(hosts)
     if (directory / CA).exists() or (directory / AUTHORITY_KEY).exists():
@@ -71,7 +71,7 @@ def init(
 
 
 def issue(authority: Path, directory: Path, hosts: Sequence[str], *, days: int) -> Issued:
-    """A certificate signed by an authority; replaces the one that the directory has.
+    """Makes a certificate signed by an authority; replaces the one in the directory.
 
     Args:
         authority: the directory that `init` made.
@@ -81,7 +81,7 @@ def issue(authority: Path, directory: Path, hosts: Sequence[str], *, days: int) 
         days: until it ends.
 
     Raises:
-        InvalidRequest: there is no such authority, or a host is none.
+        InvalidRequest: there is no such authority, or a host is not valid.
     """
     try:
         ca = x509.load_pem_x509_certificate((authority / CA).read_bytes())
@@ -112,7 +112,7 @@ def _issue(
     key = ec.generate_private_key(ec.SECP256R1())
     common = next((host for host in hosts if host not in LOOPBACK_HOSTS), "localhost")[:64]
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
-    # Each service calls others, too, so one certificate serves for both.
+    # Each service is also a client of others, so one certificate is for both.
     both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     certificate = (
         _builder(name, ca.subject, key.public_key(), days)
@@ -127,7 +127,7 @@ def _issue(
         )
         .sign(ca_key, hashes.SHA256())
     )
-    # Between these two a reader sees a pair that does not fit, and keeps what it has.
+    # A service that reads between these two writes sees a wrong pair and keeps its old one.
     _write(directory / KEY, _key_pem(key), secret=True)
     _write(directory / CERT, certificate.public_bytes(serialization.Encoding.PEM))
     return Issued(directory=directory, hosts=hosts, ends=certificate.not_valid_after_utc)
@@ -164,11 +164,11 @@ def _usage(*, authority: bool) -> x509.KeyUsage:
 
 
 def _names(hosts: Sequence[str]) -> tuple[str, ...]:
-    """Loopback and these, each once. Raises InvalidRequest for what is no host."""
+    """Loopback and the given hosts, without repeats. Raises InvalidRequest for a bad host."""
     for host in hosts:
         if not _is_ip(host) and not _HOST.fullmatch(host):
             raise InvalidRequest(
-                f"--host {host!r} is no host; write a name such as house.example, or an address "
+                f"--host {host!r} is not a host; write a name such as house.example, or an address "
                 "such as 192.0.2.7, without a port"
             )
     return tuple(dict.fromkeys((*LOOPBACK_HOSTS, *hosts)))
@@ -187,7 +187,7 @@ def _general_name(host: str) -> x509.GeneralName:
 
 
 def _hosts_of(path: Path) -> tuple[str, ...]:
-    """The hosts that a certificate names; none if there is no such certificate."""
+    """The hosts that a certificate names; empty if there is no certificate."""
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -210,7 +210,7 @@ def _read(path: Path) -> bytes:
 
 
 def _write(path: Path, data: bytes, *, secret: bool = False) -> None:
-    """Replaces a file in one step; nobody else may ever read a secret one."""
+    """Replaces a file atomically; a secret one is readable only by its owner at all times."""
     scratch = path.with_suffix(".new")
     scratch.unlink(missing_ok=True)
     with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

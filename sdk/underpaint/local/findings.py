@@ -1,4 +1,4 @@
-"""What `doctor` finds: one thing, how much it matters, what to do."""
+"""A finding of `doctor`: what was checked, how serious it is, and what to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Verdict(Enum):
-    """How much it matters."""
+    """How serious a finding is."""
 
     OK = "ok"
     WARN = "warn"  # something works less well, or not yet
@@ -16,7 +16,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     what: str
     verdict: Verdict

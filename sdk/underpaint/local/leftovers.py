@@ -1,4 +1,4 @@
-"""Finds and ends processes by a mark in their environment, wherever they have moved to.
+"""Finds and ends processes of an earlier run by a mark in their environment.
 
 Ray's daemons leave the session and process group of whoever started them; the
 environment they were started with stays.
@@ -18,7 +18,7 @@ _GONE_WITHIN_S: Final = 10.0
 
 
 def find(mark: str, child: str = "") -> set[int]:
-    """Ids of the living processes with this mark, and of all their descendants.
+    """The ids of running processes with this mark, and of all their descendants.
 
     Args:
         mark: the value of UNDERPAINT_UP_ID.
@@ -31,7 +31,7 @@ def find(mark: str, child: str = "") -> set[int]:
         pid = int(entry.name)
         try:
             state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-            if state == "Z":  # ended; only its exit code is left
+            if state == "Z":  # a zombie: it has ended
                 continue
             parents[pid] = int(parent)
             if wanted <= set((entry / "environ").read_bytes().split(b"\0")):
@@ -45,7 +45,7 @@ def find(mark: str, child: str = "") -> set[int]:
 
 
 async def end(pids: set[int], mark: str, child: str = "") -> None:
-    """Kills processes, and what has their mark, until none is left."""
+    """Kills processes, and new ones with their mark, until none is left."""
     deadline = asyncio.get_running_loop().time() + _GONE_WITHIN_S
     left = {pid for pid in pids if _lives(pid)} | find(mark, child)
     while left and asyncio.get_running_loop().time() < deadline:

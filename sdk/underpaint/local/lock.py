@@ -1,4 +1,4 @@
-"""One `underpaint up` for each data directory: its lock, which names it, and its end."""
+"""The lock that allows one `underpaint up` for each data directory, and how to stop that one."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Ending:
 
 
 def take_lock(data_dir: Path) -> int:
-    """Makes the data directory and takes it for this process; returns the lock to close.
+    """Makes the data directory and locks it for this process; returns the lock's descriptor.
 
     Raises:
-        InvalidRequest: another `up` has it, or it cannot be written.
+        InvalidRequest: another `up` uses it, or it cannot be written.
     """
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -53,10 +53,10 @@ def take_lock(data_dir: Path) -> int:
 
 
 async def stop(data_dir: Path, timeout_s: float) -> Ending | None:
-    """Tells the `up` of a data directory to stop and waits for its end; None if none runs.
+    """Stops the `up` of a data directory and waits until it has ended; None if none runs.
 
     Raises:
-        InvalidRequest: it is somebody else's.
+        InvalidRequest: it belongs to another user.
     """
     pid = _holder(data_dir)
     if pid is None:
@@ -75,7 +75,7 @@ async def stop(data_dir: Path, timeout_s: float) -> Ending | None:
     while held := _holder(data_dir) == pid:
         if loop.time() >= deadline:
             break
-        await asyncio.sleep(_LOOK_EVERY_S)  # no event tells of another process's lock
+        await asyncio.sleep(_LOOK_EVERY_S)  # there is no notification of a released lock
     return Ending(pid=pid, stopped=not held, addresses=running.addresses if running else {})
 
 

@@ -1,4 +1,4 @@
-"""Why the embedded Redis does not answer yet; `contract.health` asks the other children."""
+"""Checks whether the embedded Redis answers; `contract.health` checks the other services."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TIMEOUT_S = 2.0
 
 
 async def redis_silent(socket: Path) -> str:
-    """Empty once a server has loaded its data and answers PING on a unix socket."""
+    """Why a Redis on a unix socket does not answer PING; "" if it does."""
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             reader, writer = await asyncio.open_unix_connection(str(socket))

@@ -1,4 +1,4 @@
-"""Which children make up a whole Underpaint on one machine, and how each is started."""
+"""The child processes of `underpaint up`, and how each is started."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MAX_SOCKET_PATH: Final = 99
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackOptions:
-    """What may be chosen; empty and None leave it to the tiers."""
+    """The options of `up`; "" and None mean the defaults of the services."""
 
     data_dir: Path
     edge_port: int = EDGE_PORT  # 0 takes a free one, here and below
@@ -51,13 +51,13 @@ class StackOptions:
 
 
 def plan(options: StackOptions) -> list[ChildSpec]:
-    """The children in the order to start; the last to start is the first to be stopped.
+    """The children in the order of their start; they are stopped in reverse order.
 
     Raises:
-        InvalidRequest: a port is in use, a model directory is unfit, or an extra is missing.
+        InvalidRequest: a port is in use, a model cannot be used, or an extra is not installed.
     """
     for model in (options.lite, options.full if options.cloud else ""):
-        # The tiers check it, too, yet only after others have been started.
+        # The services check it, too, but only after others have started.
         if Path(model).is_absolute() or (Path(model).is_dir() and model):
             check_directory(Path(model))
     data = options.data_dir.resolve()
@@ -151,7 +151,7 @@ def plan(options: StackOptions) -> list[ChildSpec]:
 
 
 def socket_path(data_dir: Path) -> Path:
-    """Where the embedded server listens: in the data directory, unless that is too deep."""
+    """The socket of the embedded server: in the data directory, unless its path is too long."""
     path = data_dir / "state" / "redis.sock"
     if len(os.fsencode(path)) <= _MAX_SOCKET_PATH:
         return path
@@ -165,7 +165,7 @@ def socket_path(data_dir: Path) -> Path:
 
 
 def _module(extra: str, module: str, flags: Mapping[str, object]) -> tuple[str, ...]:
-    """A command; flags without a value are left out.
+    """The command that runs a module; flags without a value are left out.
 
     Raises:
         InvalidRequest: what the extra needs is not installed.
@@ -181,10 +181,10 @@ def _module(extra: str, module: str, flags: Mapping[str, object]) -> tuple[str, 
 
 
 def _addresses(ports: Mapping[str, int]) -> dict[str, str]:
-    """Ports, by flag, that can all be listened on now.
+    """The addresses by flag, after checking that all ports are free.
 
     Raises:
-        InvalidRequest: something else listens on one, or it is none.
+        InvalidRequest: a port is in use or not valid.
     """
     found: dict[str, str] = {}
     with ExitStack() as held:  # all at once, so that no free one is given twice
@@ -200,7 +200,7 @@ def _addresses(ports: Mapping[str, int]) -> dict[str, str]:
                 if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
                     raise InvalidRequest(
                         f"port {port} is in use by something else; stop that, or choose another "
-                        f"with {flag} (0 takes a free one)"
+                        f"with {flag} (0 chooses a free port)"
                     ) from None
                 raise InvalidRequest(
                     f"port {port} cannot be used; choose another with {flag}"

@@ -1,4 +1,4 @@
-"""Starts children in order, keeps them running, stops them all."""
+"""Starts child processes in order, restarts them when they crash, and stops them all."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from underpaint.local.child import Child, ChildSpec
 _PROBE_EVERY_S: Final = 0.1
 # A first start may have to fetch a model.
 _START_LIMIT_S: Final = 900.0
-# Whoever waits hears this often why.
+# How often a slow start is reported.
 _TELL_EVERY_S: Final = 30.0
-# A child that lived shorter has crashed quickly.
+# A child that ran for less than this has crashed quickly.
 _QUICK_S: Final = 30.0
 _MAX_QUICK_CRASHES: Final = 5
 _BACKOFF_S: Final = (0.25, 0.5, 1.0, 2.0)
@@ -31,7 +31,7 @@ _WRONG_INPUT: Final = 2
 
 
 class Phase(Enum):
-    """Where a child stands."""
+    """The phase of a child's life."""
 
     WAITING = "waiting"  # for another to be healthy
     STARTING = "starting"
@@ -43,7 +43,7 @@ class Phase(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class Status:
-    """What is shown of a child."""
+    """The state of a child, for display."""
 
     name: str
     address: str
@@ -54,7 +54,7 @@ class Status:
 
 
 class ChildGaveUp(EngineFailed):
-    """A child crashes whenever it is started; `tail` has the last lines of its log."""
+    """A child keeps crashing; `tail` has the last lines of its log."""
 
     def __init__(self, message: str, tail: Sequence[str]) -> None:
         super().__init__(message)
@@ -62,11 +62,11 @@ class ChildGaveUp(EngineFailed):
 
 
 class Supervisor:
-    """An async context: on leaving it, nothing that was started still runs.
+    """Runs the children in an `async with` block; at its end all of them have stopped.
 
-    Raises what made it give up, from `started` and `watch`:
-        InvalidRequest: a child found its input wrong at its first start.
-        ChildGaveUp: a child crashed five times within half a minute of its start.
+    `started` and `watch` raise why it gave up:
+        InvalidRequest: a child refused its settings at its first start.
+        ChildGaveUp: a child crashed five times, each within half a minute of its start.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Supervisor:
         """
         logs = data_dir / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        # By directory, so that a later start finds what a killed one left.
+        # Derived from the directory, so that a later start finds what a killed `up` left.
         self.mark = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
         self.children = {spec.name: Child(spec, logs=logs, mark=self.mark) for spec in specs}
         self.statuses = {s.name: Status(name=s.name, address=s.address) for s in specs}
@@ -114,14 +114,15 @@ class Supervisor:
         await asyncio.gather(*self._tending, return_exceptions=True)
         for name, child in reversed(self.children.items()):
             self._enter(name, Phase.STOPPING)
-            # What was never healthy has nothing to finish, and Ray is deaf while it starts.
+            # A child that was never healthy has no work to finish, and Ray ignores SIGTERM while
+            # it starts.
             healthy = self._healthy[name].is_set()
             await child.stop(child.spec.grace_s if healthy else _EARLY_GRACE_S)
             self._enter(name, Phase.STOPPED)
         await leftovers.end(set(), self.mark)
 
     async def started(self) -> None:
-        """Returns once every child has been healthy."""
+        """Waits until every child has been healthy."""
         begun = time.monotonic()
         all_healthy = asyncio.create_task(self._all_healthy())
         try:
@@ -132,7 +133,7 @@ class Supervisor:
         self.total_seconds = time.monotonic() - begun
 
     async def watch(self) -> None:
-        """Runs on until a child cannot be kept running, and raises why."""
+        """Waits until a child cannot be kept running, and raises why."""
         await asyncio.wait(self._tending, return_when=asyncio.FIRST_COMPLETED)
         self._raise_if_ended()
 
@@ -146,7 +147,7 @@ class Supervisor:
             await event.wait()
 
     async def _tend(self, child: Child) -> None:
-        """Starts a child again and again, until it is not worth it."""
+        """Starts a child, and again after each crash, until it crashes too often."""
         name = child.spec.name
         for other in child.spec.after:
             await self._healthy[other].wait()
@@ -172,12 +173,12 @@ class Supervisor:
                 )
             self.statuses[name].restarts += 1
             self._enter(name, Phase.RESTARTING)
-            # Offspring of the crashed one would be in the new one's way.
+            # Remaining descendants of the crashed child would disturb the new one.
             await leftovers.end(set(), self.mark, name)
             await asyncio.sleep(_BACKOFF_S[crashes - 1])
 
     async def _becomes_healthy(self, child: Child) -> bool:
-        """Asks until it answers; False if it ends first, or is ended for taking too long."""
+        """Waits until a child is healthy; False if it ends first or takes too long."""
         ending = asyncio.create_task(child.wait())
         begun = time.monotonic()
         told = begun
@@ -208,7 +209,7 @@ class Supervisor:
 
 
 def _last_line(child: Child) -> str:
-    """What it said of its wrong input."""
-    lines = child.tail(1) or [f"exit code 2 without a word; its log is {child.log}"]
+    """The last line of a child's log, which says why it refused its settings."""
+    lines = child.tail(1) or [f"exit code 2 without a message; its log is {child.log}"]
     line = re.sub(r"^(error|underpaint [\w ]+): ", "", lines[0].strip())
     return f"{child.spec.name}: {line}"

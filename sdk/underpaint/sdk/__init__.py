@@ -2,8 +2,8 @@
 
     from underpaint.sdk import AsyncUnderpaint, DraftRequest, PolishRequest
 
-`AsyncUnderpaint` is the client; `Underpaint` is the same for code without an event loop. Every
-call raises the errors of `underpaint.sdk.errors` and nothing else.
+`AsyncUnderpaint` is the client; `Underpaint` is the same client for code without an event loop.
+Calls raise only the errors of `underpaint.sdk.errors`.
 """
 
 from underpaint.contract import errors

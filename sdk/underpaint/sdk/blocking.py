@@ -1,4 +1,4 @@
-"""The same client for code without an event loop: one thread runs the loop, callers wait."""
+"""The blocking client, for code without an event loop; a background thread runs the loop."""
 
 from __future__ import annotations
 
@@ -50,10 +50,13 @@ async def _closed(items: AsyncGenerator[Any, None]) -> None:
 
 
 class Underpaint:
-    """`AsyncUnderpaint` method by method, each waiting for its result. Use as a context."""
+    """The blocking client: the methods of `AsyncUnderpaint`, without `await`.
+
+    Use it in a `with` block, or call `close`.
+    """
 
     def __init__(self, client: AsyncUnderpaint) -> None:
-        """Takes over the client, which nothing else may use from then on."""
+        """Wraps an async client; nothing else may use that client afterwards."""
         self._client = client
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -63,7 +66,7 @@ class Underpaint:
 
     @classmethod
     def from_settings(cls, settings: Settings | None = None) -> Self:
-        """See AsyncUnderpaint.from_settings."""
+        """As `AsyncUnderpaint.from_settings`."""
         return cls(AsyncUnderpaint.from_settings(settings))
 
     def __enter__(self) -> Self:
@@ -73,7 +76,7 @@ class Underpaint:
         self.close()
 
     def close(self) -> None:
-        """Ends the channels and the thread; a second time does nothing."""
+        """Closes the connections and ends the thread. Calling it again does nothing."""
         if self._loop.is_closed():
             return
         self._wait(self._client.close())
@@ -86,7 +89,7 @@ class Underpaint:
         try:
             return future.result()
         except BaseException:
-            future.cancel()  # Ctrl-C in the caller ends the call, not only the wait for it
+            future.cancel()  # so that Ctrl-C also ends the call, not only the wait for it
             raise
 
     make_drafts = _iterating(AsyncUnderpaint.make_drafts)

@@ -1,4 +1,4 @@
-"""The client: drafts from the edge, promotions from the orchestrator."""
+"""The client of both services: drafts from the edge node, promotions from the orchestrator."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from underpaint.sdk.settings import Settings, read_settings
 from underpaint.v1.edge_pb2_grpc import EdgeServiceStub
 from underpaint.v1.orchestrator_pb2_grpc import OrchestratorServiceStub
 
-# Waits before each new try: about 13 s in all, longer than a restart of a service.
+# Seconds before each new try: about 13 s in all, longer than the restart of a service.
 PAUSES_S: Final = (0.2, 0.4, 0.8, 1.6, 3.2, 3.2, 3.2)
 
 
 class AsyncUnderpaint(Drafts, Promotions, Policy, Ledger):
-    """One artist's way to both tiers. Use as an async context, or call `close`.
+    """The client of an edge node and an orchestrator.
 
-    Every method raises `contract.errors` only. Those named at the methods come on top
-    of what any call may raise: InvalidRequest, Unauthenticated, DeadlineExceeded,
-    and Unavailable when a service is out of reach.
+    Use it in an `async with` block, or call `close`. Methods raise only errors of
+    `underpaint.sdk.errors`. Any call may raise InvalidRequest, Unauthenticated, NotAllowed,
+    DeadlineExceeded, and Unavailable when a service is out of reach; further errors are named at
+    each method.
     """
 
     def __init__(
@@ -38,18 +39,18 @@ class AsyncUnderpaint(Drafts, Promotions, Policy, Ledger):
         pauses_s: tuple[float, ...] = PAUSES_S,
         tls_dir: Path | None = None,
     ) -> None:
-        """Opens nothing yet.
+        """Makes a client; it connects at the first call.
 
         Args:
-            edge: host:port of the edge node; empty if it is not to be called.
-            orchestrator: host:port of the orchestrator; empty if it is not to be called.
-            token: sent as a bearer token if not empty.
-            timeout_s: seconds each call may take; None takes the RPC's own.
-            pauses_s: seconds waited before each new try of what may be retried.
-            tls_dir: ca.pem, cert.pem and key.pem, if the services are called by TLS.
+            edge: HOST:PORT of the edge node; "" if it is not used.
+            orchestrator: HOST:PORT of the orchestrator; "" if it is not used.
+            token: sent as a bearer token; "" sends none.
+            timeout_s: seconds that each call may take; None for the default of each call.
+            pauses_s: seconds to wait before each new try of a call that may be retried.
+            tls_dir: directory with ca.pem, cert.pem and key.pem; None connects without TLS.
 
         Raises:
-            InvalidRequest: an address is not one, or the certificates cannot be used.
+            InvalidRequest: an address is not valid, or the certificates cannot be used.
         """
         self._edge = Peer(
             "underpaint.v1.EdgeService",
@@ -71,7 +72,10 @@ class AsyncUnderpaint(Drafts, Promotions, Policy, Ledger):
 
     @classmethod
     def from_settings(cls, settings: Settings | None = None) -> Self:
-        """A client of the services named in the environment, or of the running `up`.
+        """Makes a client of the services named in the environment, else of the running `up`.
+
+        Args:
+            settings: read from the environment if None.
 
         Raises:
             ServiceUnreachable: no address is set and nothing is running.
@@ -89,6 +93,6 @@ class AsyncUnderpaint(Drafts, Promotions, Policy, Ledger):
         await self.close()
 
     async def close(self) -> None:
-        """Ends both channels and what still runs on them."""
+        """Closes the connections and ends calls that still run."""
         await self._edge.close()
         await self._orchestrator.close()

@@ -17,16 +17,16 @@ LOCK: Final = "up.lock"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """What `up` has started; rewritten when a child is restarted."""
+    """The services that `up` has started; written again when one is restarted."""
 
     pid: int
-    addresses: dict[str, str] = field(default_factory=dict)  # by child: host:port
-    pids: dict[str, int] = field(default_factory=dict)  # by child
-    seconds: dict[str, float] = field(default_factory=dict)  # by child: from start to healthy
+    addresses: dict[str, str] = field(default_factory=dict)  # HOST:PORT by service
+    pids: dict[str, int] = field(default_factory=dict)  # process ids by service
+    seconds: dict[str, float] = field(default_factory=dict)  # by service: from start to healthy
     total_seconds: float = 0.0
 
     def write(self, data_dir: Path) -> None:
-        """Replaces the state file in one step: a reader never sees half of it."""
+        """Replaces the state file atomically, so that a reader never sees half of it."""
         path = data_dir / STATE
         scratch = path.with_suffix(".new")
         scratch.write_text(json.dumps(asdict(self), indent=2) + "\n")
@@ -34,9 +34,9 @@ class Running:
 
 
 def read_running(data_dir: Path) -> Running | None:
-    """What is running on a data directory; None if nothing is.
+    """The services that run on a data directory; None if none do.
 
-    A state file whose `up` was killed is left behind; only the lock tells.
+    An `up` that was killed leaves its state file behind, so its lock is checked.
     """
     try:
         state = json.loads((data_dir / STATE).read_text())
@@ -51,10 +51,10 @@ def read_running(data_dir: Path) -> Running | None:
 
 
 def find_addresses(settings: Settings) -> tuple[str, str]:
-    """Addresses of the edge and the orchestrator: those set, else those of the running `up`.
+    """The addresses of edge node and orchestrator, from the settings or the running `up`.
 
     Raises:
-        ServiceUnreachable: neither is there.
+        ServiceUnreachable: neither address is known.
     """
     if settings.edge and settings.orchestrator:
         return settings.edge, settings.orchestrator

@@ -1,4 +1,4 @@
-"""What the edge node can be asked."""
+"""The client's methods that call the edge node."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 
 class Drafts:
-    """Drafts, and the outbox; nothing else that is asked here leaves the device."""
+    """Drafts and the outbox. Nothing leaves the device, except what is put into the outbox."""
 
     _edge: Peer[EdgeServiceAsyncStub]
 
     async def make_drafts(self, request: DraftRequest) -> AsyncGenerator[tuple[Draft, bytes], None]:
-        """Each draft with its picture, as soon as it is ready.
+        """Makes drafts; yields each with its picture as soon as it is ready.
 
         Raises:
-            EngineBusy: the engine has other work, or is loading.
-            EngineFailed: the engine broke, or a picture came damaged.
+            EngineBusy: the engine is busy or still loading.
+            EngineFailed: the engine failed, or a picture arrived damaged.
         """
         with self._edge.call("MakeDrafts") as options:
             call = self._edge.stub.MakeDrafts(request.to_wire(), **options)
@@ -42,7 +42,7 @@ class Drafts:
                     yield draft, picture
 
     async def get_draft(self, draft_id: str) -> tuple[Draft, bytes]:
-        """A draft and its picture, by its id or the beginning of it.
+        """Reads a draft and its picture, by its id or a unique beginning of it.
 
         Raises:
             DraftNotFound: there is no such draft on this node.
@@ -55,7 +55,7 @@ class Drafts:
         raise EngineFailed(f"{self._edge.label} answered without a draft; try again")
 
     async def list_drafts(self, limit: int = 50) -> list[Draft]:
-        """The newest drafts, newest first."""
+        """Lists up to `limit` drafts, newest first."""
         found: list[Draft] = []
         token = ""
         while len(found) < limit:
@@ -71,10 +71,11 @@ class Drafts:
         return found
 
     async def delete_draft(self, draft_id: str) -> None:
-        """Forgets a draft and its picture.
+        """Deletes a draft and its picture.
 
         Raises:
             DraftNotFound: there is no such draft on this node.
+            InvalidRequest: a promotion of it is in the outbox.
         """
         with self._edge.call("DeleteDraft") as options:
             await self._edge.stub.DeleteDraft(edge_pb2.DeleteDraftRequest(id=draft_id), **options)
@@ -87,13 +88,15 @@ class Drafts:
         promotion_id: str,
         accepted_usd_micros: int = 0,
     ) -> OutboxItem:
-        """Puts a promotion into the node's outbox, which sends it once, quoted anew.
+        """Puts a promotion into the node's outbox.
+
+        The node quotes it again and sends it, once, when the orchestrator can be reached.
 
         Args:
             init_image: a draft of this node that may leave it.
             polish: how to finish it.
-            promotion_id: as for `promote`, which may have been tried with it before.
-            accepted_usd_micros: sent without asking up to this price; by default it asks.
+            promotion_id: as for `promote`; use the same id if `promote` was tried before.
+            accepted_usd_micros: up to this price it is sent without asking; 0 always asks.
 
         Raises:
             DraftNotFound: the draft is not on this node.
@@ -109,7 +112,7 @@ class Drafts:
         return outbox_item_from_wire(answer.item)
 
     async def outbox(self) -> list[OutboxItem]:
-        """What is still to be sent, oldest first."""
+        """Lists the promotions in the outbox, oldest first."""
         with self._edge.call("ListOutbox") as options:
             answer = await self._edge.stub.ListOutbox(edge_pb2.ListOutboxRequest(), **options)
         return [outbox_item_from_wire(item) for item in answer.items]
@@ -117,11 +120,14 @@ class Drafts:
     async def send_outbox(
         self, promotion_id: str = "", *, accepted_usd_micros: int = 0
     ) -> tuple[list[Promotion], list[OutboxItem]]:
-        """Tries to send now; answers with what was sent, and what stays and why.
+        """Tries to send promotions of the outbox now.
 
         Args:
-            promotion_id: empty for all.
-            accepted_usd_micros: consents to a price of this one; 0 leaves what was accepted.
+            promotion_id: which one; "" for all.
+            accepted_usd_micros: the new accepted price of this promotion; 0 leaves it unchanged.
+
+        Returns:
+            The promotions that were sent, and the items that stay, each with its reason.
 
         Raises:
             PromotionNotFound: it is not in the outbox.
@@ -135,10 +141,10 @@ class Drafts:
         return sent, [outbox_item_from_wire(item) for item in answer.left]
 
     async def drop_outbox(self, promotion_id: str) -> OutboxItem:
-        """Takes a promotion out of the outbox, unsent.
+        """Removes a promotion from the outbox without sending it.
 
         Raises:
-            PromotionNotFound: it is not there; perhaps it was sent.
+            PromotionNotFound: it is not in the outbox; it may have been sent.
         """
         request = edge_pb2.DropOutboxRequest(promotion_id=promotion_id)
         with self._edge.call("DropOutbox") as options:
@@ -146,7 +152,7 @@ class Drafts:
         return outbox_item_from_wire(answer.item)
 
     async def node(self) -> Node:
-        """The edge node's model, its defaults, and how many drafts it keeps."""
+        """Describes the edge node: its model, the defaults, and how many drafts it stores."""
         with self._edge.call("GetNode") as options:
             answer = await self._edge.stub.GetNode(edge_pb2.GetNodeRequest(), **options)
         return node_from_wire(answer)
@@ -155,7 +161,7 @@ class Drafts:
 async def _drafts(
     peer: Peer[EdgeServiceAsyncStub], call: grpc.aio.UnaryStreamCall[Any, Any]
 ) -> AsyncGenerator[tuple[Draft, bytes], None]:
-    """Drafts out of a stream of a draft, its chunks, the next draft."""
+    """Reads drafts from a stream: a draft, its chunks, the next draft."""
     draft: Draft | None = None
     arrival: Arrival | None = None
     async with aclosing(answers(call)) as parts:

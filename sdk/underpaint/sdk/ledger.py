@@ -1,4 +1,4 @@
-"""What the orchestrator can be asked about money."""
+"""The client's methods about money."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class Ledger:
         from_day: str = "",
         until_day: str = "",
     ) -> Budget:
-        """Limits what one scope, such as "project:catalogue", may spend in a period.
+        """Limits what a scope may spend in a period; replaces its limit for the same period.
 
         Args:
-            scope: one of organisation, team, project and user, and its name.
-            limit_usd_micros: takes the place of the limit of the same period.
-            period: a day, a month, or a campaign; what was spent in it so far counts.
-            soft: warns and is recorded, but refuses nothing.
-            from_day: a campaign's first day in UTC, such as 2026-11-21; empty is open.
-            until_day: its last day; a campaign without days goes on for ever.
+            scope: such as "project:catalogue" or "team:acme/growth".
+            limit_usd_micros: the limit in micro-dollars.
+            period: a day, a month or a campaign; what was already spent in it counts.
+            soft: whether going over the limit only causes a warning.
+            from_day: first day of a campaign in UTC, such as 2026-11-21; "" for no first day.
+            until_day: last day of a campaign; "" for no last day.
 
         Raises:
-            InvalidRequest: the scope is none, the sum is out of range, or the days are none.
+            InvalidRequest: the scope or a day is not valid, or the sum is out of range.
         """
         request = pb.SetBudgetRequest(
             scope=scope,
@@ -64,17 +64,17 @@ class Ledger:
         return budget_from_wire(answer.budget)
 
     async def remove_budget(self, scope: str, period: Period = Period.CAMPAIGN) -> None:
-        """Lifts the limit of a scope for a period, if there is one.
+        """Removes the limit of a scope for a period, if there is one.
 
         Raises:
-            InvalidRequest: the scope is none.
+            InvalidRequest: the scope is not valid.
         """
         request = pb.SetBudgetRequest(scope=scope, period=PERIOD_TO_WIRE[period], remove=True)
         with self._orchestrator.call("SetBudget") as options:
             await self._orchestrator.stub.SetBudget(request, **options)
 
     async def budgets(self) -> list[Budget]:
-        """All limits, and what of each is gone today, this month, or in its campaign."""
+        """Lists all limits, with what is spent and reserved in their current periods."""
         with self._orchestrator.call("ListBudgets") as options:
             answer = await self._orchestrator.stub.ListBudgets(pb.ListBudgetsRequest(), **options)
         return [budget_from_wire(wire) for wire in answer.budgets]
@@ -82,16 +82,16 @@ class Ledger:
     async def spend(
         self, scope: str = "", *, by: Sequence[str] = (), since_day: str = ""
     ) -> list[SpendLine]:
-        """What was charged beside what all-cloud would have cost.
+        """Adds up what was charged, and what it would have cost all in the cloud.
 
         Args:
-            scope: whose; empty for everyone's.
-            by: some of `contract.accounting.DIMENSIONS`, a line for each combination; without,
-                a line for each scope.
-            since_day: the first day in UTC of reservations that count; empty for all.
+            scope: only this scope; "" for all.
+            by: dimensions to group by, out of organisation, team, project, user, model and day;
+                without any there is one line for each scope.
+            since_day: counts reservations from this day on, in UTC; "" for all.
 
         Raises:
-            InvalidRequest: the scope, a dimension or the day is none.
+            InvalidRequest: the scope, a dimension or the day is not valid.
         """
         request = pb.GetSpendRequest(scope=scope, by=by, since_day=since_day)
         with self._orchestrator.call("GetSpend") as options:
@@ -99,21 +99,24 @@ class Ledger:
         return [spend_from_wire(wire) for wire in answer.lines]
 
     async def verify_ledger(self) -> Verification:
-        """Adds up the ledger and compares every balance; a difference freezes spending."""
+        """Compares every balance with the sum of the entries. A difference freezes spending."""
         with self._orchestrator.call("VerifyLedger") as options:
             answer = await self._orchestrator.stub.VerifyLedger(pb.VerifyLedgerRequest(), **options)
         return verification_from_wire(answer)
 
     async def thaw_ledger(self, because: str, *, rebuild: bool = False) -> str:
-        """Allows spending after a freeze; answers with why it was frozen, "" if it was not.
+        """Allows spending again after a freeze.
 
         Args:
             because: why it is safe; recorded in the ledger.
-            rebuild: set the balances to what the entries add up to.
+            rebuild: whether to set the balances to the sums of the entries first.
+
+        Returns:
+            Why spending was frozen; "" if it was not.
 
         Raises:
-            InvalidRequest: no reason is given.
-            LedgerFrozen: entries are missing, so nothing can be rebuilt from them.
+            InvalidRequest: the reason is empty or too long.
+            LedgerFrozen: entries are missing or wrong, so the balances cannot be rebuilt.
         """
         request = pb.ThawLedgerRequest(because=because, rebuild=rebuild)
         with self._orchestrator.call("ThawLedger") as options:
@@ -121,10 +124,10 @@ class Ledger:
         return answer.frozen
 
     async def ledger_entries(self, since_day: str = "") -> AsyncGenerator[LedgerEntry, None]:
-        """Every entry of the ledger in order, from a day in UTC on; empty for all.
+        """Yields every entry of the ledger in order, from a day in UTC on; "" for all.
 
         Raises:
-            InvalidRequest: the day is none.
+            InvalidRequest: the day is not valid.
         """
         with self._orchestrator.call("ReadLedger") as options:
             call = self._orchestrator.stub.ReadLedger(

@@ -1,4 +1,4 @@
-"""One service at the other end of a channel: its stub, and how each call to it is made."""
+"""The connection to one service: its stub, and how each call is made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AnswerT = TypeVar("AnswerT")
 
 
 class Peer(Generic[StubT]):
-    """Opens its channel at the first call, in the event loop that makes it."""
+    """One service. It connects at the first call, in the event loop of that call."""
 
     def __init__(
         self,
@@ -30,10 +30,10 @@ class Peer(Generic[StubT]):
         timeout_s: float | None = None,
         tls_dir: Path | None = None,
     ) -> None:
-        """`service` is a full name such as "underpaint.v1.EdgeService".
+        """Sets the address; `service` is a full name such as "underpaint.v1.EdgeService".
 
         Raises:
-            InvalidRequest: the address is not one, or the certificates cannot be used.
+            InvalidRequest: the address is not valid, or the certificates cannot be used.
         """
         self.address = address
         self._service = service
@@ -45,7 +45,7 @@ class Peer(Generic[StubT]):
 
     @property
     def label(self) -> str:
-        """For messages: who is called, and where."""
+        """The service and its address, for messages."""
         tier = self._service.rpartition(".")[2].removesuffix("Service").lower()
         return f"the {tier} at {self.address}" if self.address else f"the {tier}"
 
@@ -56,28 +56,28 @@ class Peer(Generic[StubT]):
 
     @contextmanager
     def call(self, rpc: str) -> Iterator[dict[str, Any]]:
-        """Keyword arguments for one call of the stub, whose errors become domain errors."""
+        """Gives the keyword arguments of one call, and translates its errors to domain errors."""
         with self._reached.translated():
             yield call_options(f"/{self._service}/{rpc}", self._token, self._timeout_s)
 
     def arrival(self, digest: Digest, limit: int) -> Arrival:
-        """Puts a picture from this peer together."""
+        """Starts to assemble a picture from this service."""
         return Arrival(digest, limit, self.label)
 
     async def close(self) -> None:
-        """Ends the channel and what still runs on it."""
+        """Closes the connection and ends calls that still run."""
         if self._connection is not None:
             await self._connection.close()
 
     @property
     def _reached(self) -> Connection[StubT]:
         if self._connection is None:
-            raise ServiceUnreachable(f"no address of {self.label} is set; give one")
+            raise ServiceUnreachable(f"the address of {self.label} is not set; set it first")
         return self._connection
 
 
 class Arrival:
-    """A picture on its way in; damage is the sender's failing, not the caller's."""
+    """Assembles a picture that is received; damage counts as a failure of its sender."""
 
     def __init__(self, digest: Digest, limit: int, sender: str) -> None:
         self._sender = sender
@@ -86,16 +86,16 @@ class Arrival:
 
     @property
     def complete(self) -> bool:
-        """Whether all announced bytes are here."""
+        """Whether all announced bytes have arrived."""
         return self._assembly.complete
 
     def add(self, chunk: bytes) -> None:
-        """Raises EngineFailed if more comes than was announced."""
+        """Adds a chunk. Raises EngineFailed if more bytes come than were announced."""
         with self._blamed():
             self._assembly.add(chunk)
 
     def bytes(self) -> bytes:
-        """Raises EngineFailed if bytes are missing or differ from their SHA-256."""
+        """The whole picture. Raises EngineFailed if it is incomplete or damaged."""
         with self._blamed():
             return self._assembly.bytes()
 
@@ -110,7 +110,7 @@ class Arrival:
 
 
 async def answers(call: grpc.aio.UnaryStreamCall[Any, AnswerT]) -> AsyncGenerator[AnswerT, None]:
-    """A call's answers; a reader that stops early cancels it, which grpc does not do by itself."""
+    """The answers of a call. If the reader stops early, the call is cancelled."""
     try:
         async for answer in call:
             yield answer

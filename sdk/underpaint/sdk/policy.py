@@ -1,4 +1,4 @@
-"""What the orchestrator can be asked about policy, and approvals."""
+"""The client's methods about the policy and approvals."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ if TYPE_CHECKING:
 
 
 class Policy:
-    """Policies, their reasons, and approvals."""
+    """Approvals, and the policy: show, check, explain and replay."""
 
     _orchestrator: Peer[OrchestratorServiceAsyncStub]
 
     async def approve(self, promotion_id: str) -> Promotion:
-        """Lets a promotion that waits go on; its money is reserved now. Again changes nothing.
+        """Approves a promotion that waits: its money is reserved and the work is enqueued.
+
+        Approving again changes nothing.
 
         Raises:
             PromotionNotFound: there is no such promotion.
-            PolicyRefused: this caller lacks the role.
+            PolicyRefused: this caller lacks the role that the policy asks for.
             NotWaiting: it was denied or cancelled, or its time is over.
-            BudgetExceeded: a budget has no room for the quote; it goes on waiting.
+            BudgetExceeded: a budget has no room for the quote; the promotion stays waiting.
         """
         with self._orchestrator.call("ApprovePromotion") as options:
             answer = await self._orchestrator.stub.ApprovePromotion(
@@ -43,7 +45,7 @@ class Policy:
         return promotion_from_wire(answer.promotion)
 
     async def deny(self, promotion_id: str, because: str) -> Promotion:
-        """Ends a promotion that waits, and says why.
+        """Denies a promotion that waits, with a reason; this ends it.
 
         Raises:
             PromotionNotFound, PolicyRefused, NotWaiting: as for `approve`.
@@ -54,13 +56,13 @@ class Policy:
         return promotion_from_wire(answer.promotion)
 
     async def policy(self) -> PolicyStatus:
-        """The policy in force, and why what its file holds by now is not."""
+        """Reads the policy in force, and the problems of a newer text in its file."""
         with self._orchestrator.call("GetPolicy") as options:
             answer = await self._orchestrator.stub.GetPolicy(pb.GetPolicyRequest(), **options)
         return status_from_wire(answer)
 
     async def check_policy(self, text: str) -> PolicyCheck:
-        """What is wrong with a policy, by the orchestrator's prices."""
+        """Checks a policy (YAML) against the orchestrator's prices and roles."""
         with self._orchestrator.call("CheckPolicy") as options:
             answer = await self._orchestrator.stub.CheckPolicy(
                 pb.CheckPolicyRequest(text=text), **options
@@ -68,7 +70,7 @@ class Policy:
         return check_from_wire(answer)
 
     async def explain(self, promotion_id: str) -> Explanation:
-        """Each rule of the policy that quoted a promotion, and what it saw.
+        """Explains the decision about a promotion: each rule, and the facts that it used.
 
         Raises:
             PromotionNotFound: there is no such promotion.
@@ -80,10 +82,14 @@ class Policy:
         return explanation_from_wire(answer)
 
     async def replay_policy(self, text: str, since: datetime) -> Replay:
-        """What another policy would have done with the promotions since a time.
+        """Computes what another policy would have decided about promotions made since a time.
+
+        Args:
+            text: the other policy, YAML.
+            since: a time with a time zone.
 
         Raises:
-            InvalidRequest: the policy is wrong; names its lines.
+            InvalidRequest: the policy has errors; names their lines.
         """
         request = pb.ReplayPolicyRequest(text=text, since=time_to_wire(since))
         with self._orchestrator.call("ReplayPolicy") as options:

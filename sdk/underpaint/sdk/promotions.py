@@ -1,4 +1,4 @@
-"""What the orchestrator can be asked."""
+"""The client's methods about promotions."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ MAX_ARTIFACT_BYTES: Final = 64 * 2**20
 
 
 class Promotions:
-    """Quotes, promotions and artifacts."""
+    """Quotes, promotions, their events and pictures, and retries."""
 
     _orchestrator: Peer[OrchestratorServiceAsyncStub]
     _pauses_s: tuple[float, ...]
 
     async def quote(self, init_image: InitImage, polish: PolishRequest) -> Quote:
-        """The most a promotion would cost, the route, and why; nothing is spent.
+        """Quotes the most that a promotion would cost, and where it would go. Spends nothing.
 
-        Takes what may leave the device, since a quote tells the prompt.
+        It takes an InitImage, because a quote sends the prompt to the orchestrator.
 
         Raises:
-            PolicyRefused: a rule says no.
+            PolicyRefused, PrivacyViolation: a rule of the policy forbids it.
         """
         request = orchestrator_pb2.QuoteRequest(promotion=polish.to_wire(init_image))
         with self._orchestrator.call("Quote") as options:
@@ -58,21 +58,21 @@ class Promotions:
         quote_id: str,
         promotion_id: str = "",
     ) -> Promotion:
-        """Reserves the money and sends the draft; done once however often it is tried.
+        """Makes a promotion: sends the draft and reserves the quoted money.
 
-        A lost answer is asked for again under the same id, so it is never paid for twice.
+        If the answer is lost, it tries again with the same id, so nothing is paid for twice.
 
         Args:
-            init_image: a draft that may leave its device; one that must stay cannot be one.
-            polish: as it was quoted.
-            quote_id: of the quote that was accepted.
-            promotion_id: to repeat an earlier attempt; empty makes a new one.
+            init_image: a draft that may leave its device.
+            polish: the same as was quoted.
+            quote_id: the quote that was accepted.
+            promotion_id: the id of an earlier attempt, to repeat it; "" makes a new id.
 
         Raises:
-            PromotionConflict: the id is taken by other content.
-            PolicyRefused: a rule says no.
+            PromotionConflict: the id is used for other content.
             BudgetExceeded: a budget has no room for the quote.
-            QuoteExpired: quote again.
+            QuoteExpired: the quote has expired or was used; ask for a new one.
+            LedgerFrozen: spending is frozen.
         """
         head = orchestrator_pb2.PromoteHead(
             promotion_id=promotion_id or new_promotion_id(),
@@ -98,15 +98,15 @@ class Promotions:
     async def watch(
         self, promotion_id: str, *, after_event_id: str = ""
     ) -> AsyncGenerator[PromotionEvent, None]:
-        """Events up to the final one; a broken stream goes on where it broke.
+        """Yields the events of a promotion up to the final one; resumes after a lost connection.
 
         Args:
-            promotion_id: whose events.
-            after_event_id: the last one seen; empty for all.
+            promotion_id: the promotion.
+            after_event_id: the last event already seen; "" for all events.
 
         Raises:
             PromotionNotFound: there is no such promotion.
-            Unavailable: it broke and could not be resumed for several tries in a row.
+            Unavailable: the connection was lost and several tries in a row failed.
         """
         seen = after_event_id
         tries = 0
@@ -119,8 +119,8 @@ class Promotions:
                         yield event
                         if event.state.final:
                             return
-                # Ended in order, yet without the final event: a server that shuts down,
-                # or an `after_event_id` behind which nothing follows.
+                # The stream ended without the final event: the server is shutting down, or
+                # `after_event_id` is already the final event.
                 if not heard and (await self.get_promotion(promotion_id)).state.final:
                     return
                 raise ServiceUnreachable(f"{self._orchestrator.label} closed the stream; try again")
@@ -129,7 +129,7 @@ class Promotions:
                 tries += 1
 
     async def cancel(self, promotion_id: str) -> Promotion:
-        """Stops a promotion and gives the money back; a finished one is answered unchanged.
+        """Cancels a promotion; nothing is charged. A finished promotion stays as it is.
 
         Raises:
             PromotionNotFound: there is no such promotion.
@@ -141,7 +141,7 @@ class Promotions:
         return promotion_from_wire(answer.promotion)
 
     async def get_promotion(self, promotion_id: str) -> Promotion:
-        """The record as it stands.
+        """Reads a promotion.
 
         Raises:
             PromotionNotFound: there is no such promotion.
@@ -153,12 +153,12 @@ class Promotions:
         return promotion_from_wire(answer.promotion)
 
     async def quote_retry(self, promotion_id: str) -> Quote:
-        """The most a dead promotion would cost if it were made now; nothing is spent.
+        """Quotes the most that retrying a dead promotion would cost now. Spends nothing.
 
         Raises:
             PromotionNotFound: there is no such promotion.
-            NotDead: it has not failed.
-            PolicyRefused: a rule says no.
+            NotDead: it is not dead.
+            PolicyRefused: a rule of the policy forbids it.
         """
         request = orchestrator_pb2.QuoteRetryRequest(promotion_id=promotion_id)
         with self._orchestrator.call("QuoteRetry") as options:
@@ -166,16 +166,18 @@ class Promotions:
         return quote_from_wire(answer.quote)
 
     async def retry(self, promotion_id: str, *, quote_id: str) -> Promotion:
-        """Makes a dead promotion anew: a new one, at a price of today. Again changes nothing.
+        """Retries a dead promotion as a new promotion, at today's price.
+
+        Retrying it again changes nothing and returns the same new promotion.
 
         Args:
-            promotion_id: of the dead one.
-            quote_id: of the `quote_retry` that was accepted.
+            promotion_id: the dead promotion.
+            quote_id: the quote from `quote_retry` that was accepted.
 
         Raises:
             PromotionNotFound, NotDead, PolicyRefused: as for `quote_retry`.
             BudgetExceeded: a budget has no room for the quote.
-            QuoteExpired: quote again.
+            QuoteExpired: the quote has expired or was used; ask for a new one.
         """
         request = orchestrator_pb2.RetryPromotionRequest(
             promotion_id=promotion_id, quote_id=quote_id
@@ -185,7 +187,10 @@ class Promotions:
         return promotion_from_wire(answer.promotion)
 
     async def list_promotions(self, limit: int = 50, *, dead: bool = False) -> list[Promotion]:
-        """The newest promotions, newest first; or those that are dead and were not retried."""
+        """Lists up to `limit` promotions, newest first.
+
+        With `dead`, lists only dead promotions that were not retried.
+        """
         found: list[Promotion] = []
         token = ""
         while len(found) < limit:
@@ -201,12 +206,15 @@ class Promotions:
         return found
 
     async def get_artifact(self, promotion_id: str, sha256: str) -> bytes:
-        """A promotion's draft or finished picture, checked against its SHA-256.
+        """Reads a promotion's draft or finished picture, checked against its SHA-256.
+
+        Returns:
+            The bytes of an encoded image file.
 
         Raises:
             PromotionNotFound: there is no such promotion.
-            ArtifactNotFound: the promotion has nothing of this digest.
-            EngineFailed: the bytes came damaged.
+            ArtifactNotFound: the promotion has no picture with this SHA-256.
+            EngineFailed: the bytes arrived damaged.
         """
         arrival = None
         with self._orchestrator.call("GetArtifact") as options:
@@ -217,7 +225,7 @@ class Promotions:
             async with aclosing(answers(call)) as parts:
                 async for part in parts:
                     if part.WhichOneof("part") == "digest":
-                        # The name asked for, not the one answered: it is what is checked.
+                        # Check against the SHA-256 that was asked for, not the one in the answer.
                         digest = Digest(sha256=sha256, size=part.digest.size)
                         arrival = self._orchestrator.arrival(digest, MAX_ARTIFACT_BYTES)
                     elif arrival is not None:
@@ -235,7 +243,7 @@ class Promotions:
                     yield event_from_wire(part.event)
 
     async def _pause(self, tries: int, error: Unavailable) -> None:
-        """Waits before the next try; raises the error when there have been enough."""
+        """Waits before the next try; raises the error after the last one."""
         if tries >= len(self._pauses_s):
             raise error
         log.info("trying again in %s s: %s", self._pauses_s[tries], error)

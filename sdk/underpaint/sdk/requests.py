@@ -1,4 +1,4 @@
-"""What a client asks for; what it leaves open, the services fill in."""
+"""The requests of clients; values that are None are filled in by the services."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LEFT_OPEN: Final = ("width", "height", "num_inference_steps", "guidance_scale")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftRequest:
-    """Drafts of one prompt; None takes the model's own.
+    """A request for drafts of one prompt; None means the model's default.
 
     Raises:
         InvalidRequest: a field is out of range.
@@ -50,7 +50,7 @@ class DraftRequest:
         self.to_wire()
 
     def to_wire(self) -> edge_pb2.MakeDraftsRequest:
-        """As it travels."""
+        """The request as a protobuf message."""
         request = _generation(
             prompt=self.prompt,
             negative_prompt=self.negative_prompt,
@@ -69,7 +69,9 @@ class DraftRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolishRequest:
-    """How to finish a draft; None takes the draft's prompt and seed, the engine's own for the rest.
+    """How to finish a draft.
+
+    None means the draft's own prompt and seed, and otherwise the engine's default.
 
     Raises:
         InvalidRequest: a field is out of range.
@@ -78,21 +80,21 @@ class PolishRequest:
     strength: float  # 0.01 (keep the draft) to 1 (ignore it)
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
-    # Pixels of the finished picture; what is left open follows from the draft's shape.
+    # Size of the finished picture in pixels; None follows from the draft's shape.
     width: int | None = None
     height: int | None = None
-    fit: Fit = Fit.CROP  # of a draft of another shape
+    fit: Fit = Fit.CROP  # how a draft of another shape is fitted
     prompt: str | None = None
     negative_prompt: str | None = None
     seed: int | None = None
-    engine: str = ""  # empty lets policy choose
+    engine: str = ""  # "" lets the policy choose
     account: Account = field(default_factory=Account)
     draft_count: int = 1  # how many drafts it was chosen from
     priority: Priority = Priority.INTERACTIVE
 
     def __post_init__(self) -> None:
         if self.draft_count < 1:
-            raise InvalidRequest(f"a draft is one of at least 1, not of {self.draft_count}")
+            raise InvalidRequest(f"draft_count is {self.draft_count}; it must be at least 1")
         # The draft's own prompt and seed were checked when it was made.
         self._generation(
             prompt="x" if self.prompt is None else self.prompt,
@@ -101,10 +103,10 @@ class PolishRequest:
         )
 
     def to_wire(self, init_image: InitImage) -> orchestrator_pb2.PromotionRequest:
-        """As it travels, for one draft.
+        """The request for one draft, as a protobuf message.
 
         Raises:
-            InvalidRequest: the picture is not one.
+            InvalidRequest: the draft's picture cannot be read.
         """
         draft = init_image.draft
         seen = read(init_image.picture)
@@ -154,7 +156,7 @@ class PolishRequest:
 
 
 def new_promotion_id() -> str:
-    """64 random bits: short enough to type, long enough never to meet another."""
+    """A new random promotion id of 64 bits: short enough to type, and practically unique."""
     return secrets.token_hex(8)
 
 
@@ -170,13 +172,13 @@ def _generation(
     strength: float | None,
     fit: Fit,
 ) -> common_pb2.GenerationRequest:
-    """Checked by the contract's own rules before it travels; what is left open travels as zero."""
+    """Makes the message, after checking the values that are given; None is sent as zero."""
     for text in (prompt, negative_prompt):
-        # Arguments that are no UTF-8 reach Python as lone surrogates, which protobuf refuses.
+        # Arguments that are not UTF-8 reach Python as lone surrogates, which protobuf refuses.
         if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
-            raise InvalidRequest("the prompt is no valid UTF-8; write it again")
+            raise InvalidRequest("the prompt is not valid UTF-8; write it again")
     if guidance_scale == 0:
-        guidance_scale = 1.0  # both mean no guidance, and zero on the wire means the model's own
+        guidance_scale = 1.0  # both mean no guidance, but zero would ask for the model's default
     wire = generation_to_wire(
         check_asked(
             GenerationRequest(

@@ -30,39 +30,39 @@ def default_data_dir() -> Path:
 
 
 class Settings(BaseSettings):
-    """What a client reads from its surroundings; every name is prefixed UNDERPAINT_."""
+    """The client's settings, from environment variables with the prefix UNDERPAINT_."""
 
     model_config = SettingsConfigDict(
         env_prefix="UNDERPAINT_", env_ignore_empty=True, frozen=True, extra="ignore"
     )
 
-    # host:port; empty means that of the running `underpaint up`.
+    # HOST:PORT; "" means that of the running `underpaint up`.
     edge: PeerAddressOrNone = ""
     orchestrator: PeerAddressOrNone = ""
     # A file, so that the token stays out of process lists.
     token_file: UserPath | None = None
     # ca.pem, cert.pem and key.pem; without them services are called without TLS.
     tls_dir: UserPath | None = None
-    # Where `underpaint up` keeps everything; see `data_directory`.
+    # The data directory of `underpaint up`; see `data_directory`.
     data_dir: UserPath | None = None
-    # Show where an unforeseen error came from.
+    # Show the traceback of an unexpected error.
     debug: bool = False
 
     @property
     def data_directory(self) -> Path:
-        """`data_dir`, else the user's own; looked for only when it is needed.
+        """`data_dir`, else a directory in the user's home, which is found only when it is needed.
 
         Raises:
-            InvalidRequest: none is set, and there is no home directory to look in.
+            InvalidRequest: `data_dir` is not set and the user has no home directory.
         """
         return default_data_dir() if self.data_dir is None else self.data_dir
 
 
 def read_settings(**given: Any) -> Settings:
-    """The settings from the environment, under those that are given.
+    """Reads the settings from the environment; values that are given win.
 
     Raises:
-        InvalidRequest: a value that does not fit; names it in one line.
+        InvalidRequest: a value is not valid; names its flag and variable.
     """
     try:
         return Settings(**given)

@@ -44,6 +44,6 @@ def shell(line: str, environ: Mapping[str, str], cwd: Path) -> Said:
         check=False,
     )
     said = Said(done.returncode, done.stdout, done.stderr)
-    for trouble in ("Traceback", "Exception ignored", "unforeseen", "Fatal Python error"):
+    for trouble in ("Traceback", "Exception ignored", "UNDERPAINT_DEBUG=1", "Fatal Python error"):
         assert trouble not in said.text, said.text
     return said

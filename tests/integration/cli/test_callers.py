@@ -34,15 +34,15 @@ def test_a_token_is_made_listed_and_revoked(cli: Cli, file: Path) -> None:
     assert token not in listed.out
     revoked = cli("callers", "revoke", "ann", "--organisation", "acme", "--file", str(file))
     assert revoked.code == 0
-    assert "acme/ann may call no more" in revoked.out
+    assert "acme/ann may no longer call" in revoked.out
     assert load(file).caller(f"Bearer {token}") is None
 
 
 def test_what_does_not_do_is_one_line_and_exit_code_2(cli: Cli, file: Path) -> None:
     cli("callers", "add", "ann", "--file", str(file))
     for arguments, told in (
-        (("add", "ann"), "default/ann, who is there already"),
-        (("add", "a b"), "'a b' does not do"),
+        (("add", "ann"), "default/ann, which is listed already"),
+        (("add", "a b"), "'a b' is not valid"),
         (("add", "ben", "--role", "a role"), "'a role'; use 1 to 64"),
         (("revoke", "ben"), "has no caller default/ben"),
         (("revoke", "ann"), "is the last caller"),

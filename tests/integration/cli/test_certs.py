@@ -52,7 +52,7 @@ def test_a_certificate_is_replaced_by_one_of_the_same_names(cli: Cli, tmp_path: 
         (("init",), "has an authority; make a certificate with `underpaint certs issue`"),
         (("issue", "new", "--tls-dir", "none"), "none has no authority"),
         (("issue", "new", "--host", "house.example:50061"), "without a port"),
-        (("issue", "new", "--host", "http://house"), "is no host"),
+        (("issue", "new", "--host", "http://house"), "is not a host"),
         (("show", "--tls-dir", "none"), "`underpaint certs init` makes them"),
     ],
 )
@@ -133,7 +133,7 @@ def test_doctor_names_a_proxy_and_reaches_loopback_past_it(
     seen = {finding["what"]: (finding["verdict"], finding["seen"]) for finding in found}
     assert seen["https_proxy"] == (
         "warn",
-        "http://127.0.0.1:1; never taken to services on this machine",
+        "http://127.0.0.1:1; not used for services on this machine",
     )
     assert seen["service edge"][0] == "ok"
     elsewhere = cli("drafts", "--edge", "192.0.2.7:50051")

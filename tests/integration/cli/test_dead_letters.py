@@ -40,7 +40,7 @@ def test_a_retry_says_the_price_of_today_and_the_new_promotion(cli: Cli, dead: s
     assert retried.code == 0, retried.err
     assert "in all, at most" in retried.out
     assert "$0.013" in retried.out
-    assert "the dead one was quoted $0.0125; none of it was charged" in retried.out
+    assert "the dead one was quoted $0.0125; nothing was charged" in retried.out
     assert f"promotion {dead}-again retries {dead}" in retried.out
     assert "no dead promotions" in cli("promotions", "dead").out
     done = cli("promotions", "retry", dead, "--yes", "--wait", "--json")

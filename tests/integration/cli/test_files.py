@@ -110,7 +110,7 @@ def test_a_file_that_is_there_is_replaced_only_if_that_is_asked_for(
 
     refused = cli(*line, there)
     assert refused.code == 2
-    assert "is there already; name another file, or add --force" in refused.err
+    assert "exists already; name another file, or add --force" in refused.err
     assert there.read_bytes() == THERE
     assert stubs.orchestrator.script.calls == before
 
@@ -174,7 +174,7 @@ def test_a_picture_that_is_paid_and_cannot_be_written_is_still_there(
     assert ended.code == 5
     told = ended.err.decode().splitlines()[-1]
     assert told == (
-        "error: cannot write final.png: File too large; the picture is finished and is kept: "
+        "error: cannot write final.png: File too large; the finished picture is stored: "
         "`underpaint show paid --out FILE` fetches it"
     )
     if as_json:
@@ -253,7 +253,7 @@ def test_an_export_is_what_its_name_says(cli: Cli, tmp_path: Path) -> None:
     assert cli("ledger", "export", "--output", "a.parquet").code == 0
     assert (tmp_path / "a.parquet").read_bytes().startswith(b"PAR1")
     refused = cli("ledger", "export", "--output", "b.parquet", "--format", "csv")
-    assert (refused.code, "no csv" in refused.err) == (2, True)
+    assert (refused.code, "does not fit the format csv" in refused.err) == (2, True)
     assert cli("ledger", "export", "--output", "ledger").code == 2
     assert cli("ledger", "export", "--output", "ledger", "--format", "csv").code == 0
 

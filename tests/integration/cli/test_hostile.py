@@ -52,7 +52,7 @@ COMMANDS: dict[str, list[str]] = {
     "budget remove": [EVIL],
     "spend": ["--by", "team", "--png", "spend.png"],
     "ledger verify": [],
-    "ledger thaw": ["--because", "it is understood"],
+    "ledger thaw": ["--because", "the cause is found"],
     "ledger export": ["--output", "ledger.csv"],
     "policy show": [],
     "policy check": ["bad.yaml"],
@@ -163,7 +163,7 @@ def test_a_command_shows_hostile_words_as_characters(evil: Cli, stubs: Stubs, na
     line = [*name.split(), *COMMANDS[name]]
     shown = evil(*line)
     assert shown.code in (0, 1, 2, 3), shown.err
-    assert "unforeseen" not in shown.err
+    assert "UNDERPAINT_DEBUG=1" not in shown.err
     assert BAD.isdisjoint(shown.out + shown.err), ascii(shown.out + shown.err)
 
 

@@ -52,7 +52,10 @@ def test_a_scope_has_a_limit_for_each_period(cli: Cli) -> None:
     (day, *_) = cli("budget", "show", "--json").json["budgets"]
     assert (day["period"], day["soft"], day["from_day"]) == ("day", False, "")
 
-    assert "no limit for a day" in cli("budget", "remove", "project:x", "--per", "day").out
+    assert (
+        "no longer has a limit for a day"
+        in cli("budget", "remove", "project:x", "--per", "day").out
+    )
     assert len(cli("budget", "show", "--json").json["budgets"]) == 3
     assert cli("budget", "set", "project:x", 5, "--per", "week").code == 2
 
@@ -97,7 +100,7 @@ def test_since_takes_the_last_days(cli: Cli, stubs: Stubs) -> None:
     for wrong in ("yesterday", "2026-13-01", "2026-1-1"):
         ended = cli("spend", "--since", wrong)
         assert ended.code == 2
-        assert "no day" in ended.err
+        assert "not a day" in ended.err
 
 
 def test_verify_says_that_it_adds_up_or_what_does_not(cli: Cli, stubs: Stubs) -> None:

@@ -67,7 +67,7 @@ def test_cut_off_a_promotion_waits_in_the_outbox_and_says_so(
     assert kept.code == 0
     assert kept.err == f"{error}\n"
     assert "promotion promotion-1 is in the outbox of this node" in kept.out
-    assert "quoted anew and sent once, at the price it then has" in kept.out
+    assert "quoted again and sent once, at the price it then has" in kept.out
     listed = cli("outbox", "list")
     assert "promotion-1" in listed.out
     assert "held" in listed.out
@@ -122,7 +122,7 @@ def test_still_cut_off_it_stays_and_can_be_dropped(cli: Cli, stubs: Stubs) -> No
     assert still.code == 4
     assert [each["promotion_id"] for each in still.json["left"]] == ["promotion-1"]
     dropped = cli("outbox", "drop", "promotion-1")
-    assert (dropped.code, "is dropped; its draft aaaaaaaaaaaa stays" in dropped.out) == (0, True)
+    assert (dropped.code, "is removed; its draft aaaaaaaaaaaa stays" in dropped.out) == (0, True)
     gone = cli("outbox", "drop", "promotion-1")
     assert (gone.code, gone.err.count("\n")) == (2, 1)
     assert stubs.orchestrator.heads == []

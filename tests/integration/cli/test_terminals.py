@@ -132,7 +132,7 @@ def test_every_encoding_shows_that_the_ledger_adds_up(bash: Shell, environ: dict
 def test_words_that_are_no_text_are_one_line(bash: Shell) -> None:
     for command in ("show", "draft", "spend"):
         ended = bash(f"underpaint {command} $'\\xff'", LC_ALL="C.UTF-8")
-        assert (ended.code, b"no valid UTF-8" in ended.err) == (2, True)
+        assert (ended.code, b"not valid UTF-8" in ended.err) == (2, True)
 
 
 HOMELESS = """
@@ -192,7 +192,7 @@ def test_without_a_home_directory_it_works_where_none_is_needed(
     set_ = homeless(command("down", "--data-dir", str(tmp_path)), tmp_path)
     assert (set_.returncode, "nothing runs" in set_.stdout) == (0, True)
     ended = homeless(command("drafts", "--data-dir", "~/data"), tmp_path, **named)
-    assert (ended.returncode, "there is no home directory for its ~" in ended.stderr) == (2, True)
+    assert (ended.returncode, "there is no home directory for the ~" in ended.stderr) == (2, True)
 
 
 def test_a_tilde_is_a_home_directory_in_flags_and_in_the_environment(

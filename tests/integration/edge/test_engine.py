@@ -93,7 +93,7 @@ def fresh(sd: Path) -> LiteEngine:
 def test_a_decoder_that_comes_to_no_numbers_has_failed(sd: Path, value: float) -> None:
     broken = fresh(sd)
     next(broken._pipeline.vae.decoder.parameters()).data.fill_(value)
-    with pytest.raises(EngineFailed, match="the model tiny came to NaN or infinite numbers"):
+    with pytest.raises(EngineFailed, match="the model tiny computed NaN or infinite numbers"):
         broken.generate(CAT)
 
 
@@ -167,7 +167,7 @@ def test_what_breaks_inside_the_pipeline_is_one_line(
         raise RuntimeError("first\nsecond")
 
     monkeypatch.setattr(engine._pipeline.unet, "forward", broken)
-    with pytest.raises(EngineFailed, match="broke: first second"):
+    with pytest.raises(EngineFailed, match="failed: first second"):
         engine.generate(CAT)
 
 

@@ -213,7 +213,7 @@ async def test_sixty_four_are_made_and_more_than_may_wait_are_not(node: Node) ->
     node.engine.endless = True
     first = asyncio.create_task(node.make(count=63))
     await node.engine.begun.get()
-    with pytest.raises(EngineBusy, match="wait already"):
+    with pytest.raises(EngineBusy, match="are waiting"):
         await node.make(count=2)
     first.cancel()
     await node.engine.stopped.wait()
@@ -245,7 +245,7 @@ async def test_a_draft_that_is_no_picture_is_an_error_and_not_a_black_picture(
         [SERVICE],
     )
     async with open_channel(f"127.0.0.1:{port}") as channel:
-        with pytest.raises(EngineFailed, match="the model tiny came to NaN or infinite numbers"):
+        with pytest.raises(EngineFailed, match="the model tiny computed NaN or infinite numbers"):
             await Node(NoiseEngine(), edge_pb2_grpc.EdgeServiceStub(channel), store).make()
     assert len(store) == 0
     assert [path for path in (tmp_path / "pictures").rglob("*") if path.is_file()] == []

@@ -43,7 +43,7 @@ BAD_PROMOTIONS: list[tuple[dict[str, Any], type[UnderpaintError], str]] = [
     ({"privacy": common_pb2.PRIVACY_DEVICE}, PrivacyViolation, "may not leave its device"),
     ({"privacy": common_pb2.PRIVACY_STRUCTURE}, PrivacyViolation, "structure alone"),
     ({"request.width": 2048, "request.height": 2048}, PolicyRefused, "1536 x 1536"),
-    ({"init_image.sha256": "AB" * 32}, InvalidRequest, "no SHA-256"),
+    ({"init_image.sha256": "AB" * 32}, InvalidRequest, "not a SHA-256"),
     ({"init_image.size": 0}, InvalidRequest, "0 bytes"),
     ({"init_image.size": MAX_BYTES + 1}, InvalidRequest, "3,145,729 bytes"),
     ({"init_image.media_type": "image/gif"}, InvalidRequest, "'image/gif'"),
@@ -51,8 +51,8 @@ BAD_PROMOTIONS: list[tuple[dict[str, Any], type[UnderpaintError], str]] = [
     ({"init_width": 100_000}, InvalidRequest, "100000 x 96"),
     ({"draft_count": 10_001}, InvalidRequest, "draft_count 10001"),
     ({"draft_id": "d" * 201}, InvalidRequest, "draft_id has more"),
-    ({"account.user": "a b"}, InvalidRequest, "user: name 'a b' does not do"),
-    ({"account.team": "t" * 65}, InvalidRequest, "does not do"),
+    ({"account.user": "a b"}, InvalidRequest, "user: name 'a b' is not valid"),
+    ({"account.team": "t" * 65}, InvalidRequest, "is not valid"),
 ]
 
 
@@ -167,15 +167,19 @@ async def test_what_is_unknown_is_not_found(client: Client) -> None:
 async def test_other_bad_requests(client: Client) -> None:
     stub = client.stub
     cases: list[tuple[Any, Any, str]] = [
-        (lambda sha256: client.artifact("promotion-1", sha256), "../../etc/passwd", "no SHA-256"),
-        (lambda scope: client.set_budget(scope, 1), "projekt:x", "does not do"),
-        (lambda scope: client.set_budget(scope, 1), "project:", "does not do"),
+        (
+            lambda sha256: client.artifact("promotion-1", sha256),
+            "../../etc/passwd",
+            "not a SHA-256",
+        ),
+        (lambda scope: client.set_budget(scope, 1), "projekt:x", "is not valid"),
+        (lambda scope: client.set_budget(scope, 1), "project:", "is not valid"),
         (lambda limit: client.set_budget("project:x", limit), -1, "out of range"),
         (lambda limit: client.set_budget("project:x", limit), 2**53, "out of range"),
-        (client.spend, "everything", "does not do"),
+        (client.spend, "everything", "is not valid"),
         (lambda after: client.events("promotion-1", after), "0; DROP", "event id"),
         (lambda size: page(stub, page_size=size), 1_001, "above 1000"),
-        (lambda token: page(stub, page_token=token), "+inf", "none of ours"),
+        (lambda token: page(stub, page_token=token), "+inf", "not valid here"),
     ]
     for call, argument, message in cases:
         with pytest.raises(InvalidRequest, match=message):

@@ -133,7 +133,7 @@ async def test_a_balance_that_is_gone_is_missed(store: Filled, auditor: Auditor)
     found = (await auditor.verify()).mismatches
     sums = "the entries add up to $0.0001 reserved and $0.00004 spent"
     none = "the balance is $0.00 reserved and $0.00 spent"
-    held = "the entries hold $0.0001 since 2026-01-01 for it"
+    held = "the entries reserve $0.0001 since 2026-01-01"
     assert set(found) == {
         f"promotion promotion-2: {held}, its record nothing",
         f"spend of {' '.join(ANA.scopes)} on {today} by stub differs",

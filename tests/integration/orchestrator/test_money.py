@@ -69,7 +69,7 @@ async def test_spend_by_dimensions_beside_all_cloud(client: Client, sdk: AsyncUn
     assert await sdk.spend(by=("user",), since_day=line.key[3])
     assert await sdk.spend("project:other", by=("user",)) == []
     for wrong in (("colour",), ("team", "team")):
-        with pytest.raises(InvalidRequest, match="cannot be told by"):
+        with pytest.raises(InvalidRequest, match="cannot be grouped by"):
             await sdk.spend(by=wrong)
 
 
@@ -87,7 +87,9 @@ async def test_verify_freeze_thaw_and_read(
     found = await sdk.verify_ledger()
     assert len(found.mismatches) == 1
     assert found.mismatches[0].startswith("team:default/default in all")
-    with pytest.raises(LedgerFrozen, match="an operator looks with `underpaint ledger verify`"):
+    with pytest.raises(
+        LedgerFrozen, match="an operator can look into it with `underpaint ledger verify`"
+    ):
         await client.promote("promotion-2", quote_id=quote.id)
     assert CODES[LedgerFrozen] is grpc.StatusCode.FAILED_PRECONDITION
     with pytest.raises(InvalidRequest, match="say why"):

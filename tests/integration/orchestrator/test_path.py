@@ -171,8 +171,8 @@ async def test_a_cloud_out_of_reach_is_waited_for(client: Client, cloud: StubClo
         (EngineFailed("out of memory"), "given up after 3 attempts: out of memory"),
         ("nothing", "ended without a picture"),
         ("small", "made 8 x 8 instead of 1024 x 1024"),
-        ("damaged", "damaged or cut short"),
-        ("timeless", "no duration"),
+        ("damaged", "arrived damaged or incomplete"),
+        ("timeless", "cannot be right"),
     ],
 )
 async def test_a_failing_engine_is_tried_again_then_the_money_is_back(

@@ -228,7 +228,7 @@ async def test_a_policy_that_could_take_all_memory_is_refused_and_nothing_else_s
     await client.promote("promotion-1")
     check = await client.check(HOSTILE)
     assert [each.line for each in check.problems] == [3]
-    assert "steps, at most 20,000 are taken; use shorter lists" in check.problems[0].told
+    assert "steps; at most 20,000 are allowed; use shorter lists" in check.problems[0].told
     with pytest.raises(InvalidRequest, match=r"policy:3: rules\[0\].when: may take .* steps"):
         await client.replay(HOSTILE, datetime.now(UTC) - timedelta(days=7))
     change(HOSTILE)

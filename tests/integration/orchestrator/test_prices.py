@@ -60,7 +60,7 @@ async def test_one_version_never_stands_for_two_tables(settings: Settings, tmp_p
         pass
     file = tmp_path / "dearer.yaml"
     file.write_text((PRICES).read_text().replace(": 695", ": 6950"))
-    with pytest.raises(InvalidRequest, match="'2026-11-21' has quoted other prices before"):
+    with pytest.raises(InvalidRequest, match="'2026-11-21' was used with other prices before"):
         async with serving(settings.model_copy(update={"prices": file})):
             pass
     async with serving(settings):  # the same as ever

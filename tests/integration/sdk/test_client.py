@@ -254,7 +254,7 @@ async def test_nobody_there_is_a_domain_error() -> None:
     async with AsyncUnderpaint(edge="127.0.0.1:1", orchestrator="", pauses_s=()) as client:
         with pytest.raises(ServiceUnreachable, match=r"edge at 127\.0\.0\.1:1 is out of reach"):
             await client.node()
-        with pytest.raises(ServiceUnreachable, match="no address of the orchestrator"):
+        with pytest.raises(ServiceUnreachable, match="the address of the orchestrator"):
             await client.budgets()
 
 

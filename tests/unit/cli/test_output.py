@@ -137,7 +137,7 @@ def test_a_size_is_one_number_or_two(text: str | None, size: tuple[int | None, .
 
 @pytest.mark.parametrize("text", ["", "x", "big", "1x2x3", "1.5"])
 def test_what_is_no_size_is_told(text: str) -> None:
-    with pytest.raises(InvalidRequest, match="is no size"):
+    with pytest.raises(InvalidRequest, match="is not a size"):
         parse_size(text)
 
 
@@ -151,7 +151,7 @@ def test_an_account_is_named_by_its_scopes() -> None:
         "user:default/default/catalogue/ada",
     )
     for wrong in ("catalogue", "planet:earth", "project:"):
-        with pytest.raises(InvalidRequest, match="is no scope"):
+        with pytest.raises(InvalidRequest, match="is not a scope"):
             parse_account([wrong])
 
 

@@ -115,7 +115,7 @@ def test_what_breaks_inside_is_the_engines_failure(engine: FullEngine) -> None:
 
     whole, engine._upscaler = engine._upscaler, Broken()
     try:
-        with pytest.raises(EngineFailed, match=r"^the pipeline broke: out of memory$"):
+        with pytest.raises(EngineFailed, match=r"^the pipeline failed: out of memory$"):
             run(engine, asked())
     finally:
         engine._upscaler = whole

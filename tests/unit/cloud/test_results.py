@@ -50,7 +50,7 @@ def spoil(module: torch.nn.Module, value: float) -> None:
 def test_a_decoder_that_comes_to_no_numbers_has_failed(engine: FullEngine, value: float) -> None:
     """It was a black picture, a success and a bill."""
     spoil(engine._pipeline.vae.decoder, value)
-    with pytest.raises(EngineFailed, match="the model tiny came to NaN or infinite numbers"):
+    with pytest.raises(EngineFailed, match="the model tiny computed NaN or infinite numbers"):
         run(engine, asked())
 
 

@@ -90,5 +90,5 @@ def test_a_tier_tells_of_itself_without_a_home_directory(tier: str) -> None:
     assert run("--help").returncode == 0
     refused = run("--data-dir", "~/x")
     assert refused.returncode == 2
-    assert "there is no home directory for its ~" in refused.stderr
+    assert "there is no home directory for the ~" in refused.stderr
     assert refused.stderr.count("\n") == 1

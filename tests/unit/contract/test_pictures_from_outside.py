@@ -21,7 +21,7 @@ from tests.unit.contract.outside import (
 )
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
-CANNOT = ("the picture's colour profile cannot be used; its colours are taken as sRGB",)
+CANNOT = ("the picture's colour profile cannot be used; its colours are read as sRGB",)
 
 
 def near(image: Image.Image, colour: tuple[int, int, int], by: int = 3) -> bool:

@@ -136,7 +136,7 @@ async def test_more_than_may_wait_are_refused_and_the_room_comes_back() -> None:
     queue = await open_queue(engine, waiting_limit=4)
     first = asyncio.create_task(collect(queue, make_requests(3)))
     await engine.begun.get()
-    with pytest.raises(EngineBusy, match="3 drafts wait"):
+    with pytest.raises(EngineBusy, match="3 drafts are waiting"):
         await collect(queue, make_requests(2))
     engine.open(9)
     await first

@@ -60,7 +60,7 @@ def test_without_callers_everybody_who_is_let_in_is_the_house() -> None:
 
 
 def test_one_token_for_all_and_one_for_each_exclude_each_other(tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match="give only one of them"):
+    with pytest.raises(InvalidRequest, match="use only one of the two"):
         load(written(tmp_path, ONE), "shared")
 
 
@@ -176,13 +176,13 @@ def test_a_change_that_keeps_size_and_time_is_seen(tmp_path: Path) -> None:
     ("callers", "told"),
     [
         ((ONE, ONE.replace("ana", "ben")), r"yaml:3: .*has the token of another caller"),
-        ((ONE, ONE.replace(DIGEST, OTHER)), r"yaml:3: .*is acme/ana, who is there already"),
+        ((ONE, ONE.replace(DIGEST, OTHER)), r"yaml:3: .*is acme/ana, which is listed already"),
         ((ONE.replace(DIGEST, EMPTY),), r"yaml:2: .*is the digest of an empty token"),
         (("{name: ana, token_sha256: abc}",), r"yaml:2: .*64 lower-case hex digits"),
         ((ONE.replace("lead", "'a lead'"),), r"yaml:2: .*'a lead'; use 1 to 64"),
-        ((ONE.replace("@acme/comics", "@acme/a b"),), r"yaml:2: .*'a b' does not do"),
-        ((ONE.replace("ana", "'a b'"),), r"yaml:2: .*'a b' does not do"),
-        ((ONE.replace("acme, team", "'*', team"),), r"yaml:2: .*'\*' does not do"),
+        ((ONE.replace("@acme/comics", "@acme/a b"),), r"yaml:2: .*'a b' is not valid"),
+        ((ONE.replace("ana", "'a b'"),), r"yaml:2: .*'a b' is not valid"),
+        ((ONE.replace("acme, team", "'*', team"),), r"yaml:2: .*'\*' is not valid"),
         ((ONE.replace("roles", "rules"),), r"yaml:2: .*rules is unknown"),
         ((f"{{token_sha256: {DIGEST}}}",), r"yaml:2: .*lacks name"),
     ],

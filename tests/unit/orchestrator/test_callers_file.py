@@ -93,8 +93,8 @@ def test_many_who_add_at_once_lose_nobody(file: Path) -> None:
 @pytest.mark.parametrize(
     ("what", "told"),
     [
-        (lambda file: add(file, "ann"), "is default/ann, who is there already"),
-        (lambda file: add(file, "a b"), "'a b' does not do"),
+        (lambda file: add(file, "ann"), "is default/ann, which is listed already"),
+        (lambda file: add(file, "a b"), "'a b' is not valid"),
         (lambda file: add(file, "cat", roles=["a role"]), "'a role'; use 1 to 64"),
         (lambda file: revoke(file, "cat"), "has no caller default/cat"),
         (lambda file: revoke(file, "ann", organisation="acme"), "has no caller acme/ann"),
@@ -121,7 +121,7 @@ def test_the_last_caller_is_not_revoked_into_a_house_that_is_open_to_all(file: P
 def test_a_list_in_one_line_is_told_to_be_cut(file: Path) -> None:
     file.parent.mkdir()
     file.write_text(f"callers: [{{name: ann, token_sha256: {ANN}}}]\n")
-    with pytest.raises(InvalidRequest, match="each caller into lines of its own"):
+    with pytest.raises(InvalidRequest, match="each caller on its own lines"):
         revoke(file, "ann")
 
 

@@ -1,1 +1,1 @@
-"""What the control plane can be asked: one servicer for each concern, and who may ask."""
+"""The gRPC API of the orchestrator: one servicer per concern, and the roles that each RPC needs."""

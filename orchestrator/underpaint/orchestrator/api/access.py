@@ -1,4 +1,4 @@
-"""One caller at one RPC: what of the stored things is theirs to see and to touch."""
+"""Which stored things one caller may see and change by one RPC."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from underpaint.orchestrator.callers import Caller
 from underpaint.orchestrator.names import bare, below, check_name, check_named_id, path_of
 from underpaint.orchestrator.promotions.store import PromotionStore, not_found
 
-_LOOKS = 20  # more than it takes to fill a page; what then is not found, the token leads to
-_LOOKED_AT_ONCE = 50  # promotions; reading many holds the event loop
+# Times that the store is read to fill one page of what the caller may see. After that a short
+# page is returned; its token continues the listing.
+_LOOKS = 20
+_LOOKED_AT_ONCE = 50  # promotions; reading more at once would block the event loop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """What a caller may reach by one RPC; the rest is answered as what does not exist."""
+    """What a caller may reach by one RPC. Anything else is answered as if it did not exist."""
 
     caller: Caller
     rpc: str
@@ -25,14 +27,16 @@ class Access:
 
     @classmethod
     def of(cls, caller: Caller, rpc: str) -> Access:
-        """Raises NotAllowed if the caller has none of the RPC's roles."""
+        """The access of a caller by an RPC. Raises NotAllowed without any of the RPC's roles."""
         return cls(caller=caller, rpc=rpc, row=admit(caller, rpc))
 
     def key(self, promotion_id: str) -> str:
-        """The stored id: ids are their organisation's, which may stand before another's.
+        """The id in the store, "organisation/id".
+
+        Without an organisation in `promotion_id` it is the caller's own.
 
         Raises:
-            InvalidRequest: it is none.
+            InvalidRequest: not a valid promotion id.
         """
         organisation, _, own = promotion_id.rpartition("/")
         check_named_id(own)
@@ -40,10 +44,10 @@ class Access:
         return f"{organisation}/{own}"
 
     def bind(self, account: Account) -> Account:
-        """The account that a message names, what it leaves open being the caller's own.
+        """The account that a message names; missing parts are taken from the caller's account.
 
         Raises:
-            NotAllowed: it is not the caller's, or no role holds there.
+            NotAllowed: the caller has no role for this account.
         """
         bound = self.caller.bind(account)
         if not self.may_account(bound):
@@ -51,18 +55,22 @@ class Access:
         return bound
 
     def may_account(self, account: Account) -> bool:
-        """Whether what was made for an account is in reach."""
+        """Whether the caller may reach things that belong to an account."""
         own = self.caller.owns(account) and self.caller.may(account.path, *self.row.own)
         return own or self.caller.may(account.path, *self.row.others)
 
     def may_scope(self, scope: str) -> bool:
-        """Whether a scope is: one's own line from the organisation down, or where a role holds."""
+        """Whether the caller may reach a scope.
+
+        It may reach its own account and every scope above it, and each scope where it has one of
+        the RPC's roles for others' things.
+        """
         path = path_of(scope)
         own = self.caller.has(*self.row.own) and below(self.caller.account.path, path)
         return own or self.caller.may(path, *self.row.others)
 
     def may(self, promotion: Promotion) -> bool:
-        """Whether a promotion is in reach."""
+        """Whether the caller may reach a promotion."""
         account, approval = promotion.promotion.account, promotion.quote.approval
         asked = self.row.by_policy and approval is not None
         return self.may_account(account) or bool(
@@ -70,29 +78,31 @@ class Access:
         )
 
     async def promotion(self, store: PromotionStore, promotion_id: str) -> Promotion:
-        """A promotion in reach.
+        """Reads a promotion.
 
         Raises:
-            PromotionNotFound: there is none, or it is not for this caller to know.
+            PromotionNotFound: it does not exist, or the caller may not reach it.
         """
         return self.check(await store.get(self.key(promotion_id)))
 
     def check(self, promotion: Promotion) -> Promotion:
-        """The same promotion. Raises PromotionNotFound if it is not in reach."""
+        """Returns the promotion. Raises PromotionNotFound if the caller may not reach it."""
         if not self.may(promotion):
             raise not_found(promotion.id)
         return promotion
 
     async def page(self, store: PromotionStore, size: int, token: str, *, dead: bool) -> Page:
-        """Promotions in reach, newest first; a page may be short and yet lead on.
+        """One page of the promotions that the caller may reach, newest first.
+
+        A page may hold fewer than `size` although more follow: only an empty token ends the list.
 
         Raises:
-            InvalidRequest: the token is not of this caller's listing.
+            InvalidRequest: the token does not come from this caller's listing.
         """
         key = await store.secret()
         whose = f"{self.caller.identity} {'dead' if dead else 'all'}"
         token = unseal(token, whose, key)
-        # One organisation's are found without looking through everybody's.
+        # A caller of one organisation needs no look through the promotions of all others.
         reached = {grant.path.partition("/")[0] for grant in self.caller.grants}
         alone = reached <= {self.caller.organisation}
         organisation = self.caller.organisation if alone else ""
@@ -111,7 +121,7 @@ class Access:
         return Page(promotions=tuple(found), next_token=seal(token, whose, key))
 
     def shown(self, promotion: Promotion) -> Promotion:
-        """As its caller names it: without the organisation before its ids, if it is their own."""
+        """The promotion as shown to the caller: ids of its own organisation lose that prefix."""
         return replace(
             promotion,
             id=self.shown_id(promotion.id),
@@ -122,6 +132,6 @@ class Access:
         )
 
     def shown_id(self, promotion_id: str) -> str:
-        """As `shown`."""
+        """A promotion id as shown to the caller; see `shown`."""
         own = promotion_id.startswith(f"{self.caller.organisation}/")
         return bare(promotion_id) if own else promotion_id

@@ -1,4 +1,4 @@
-"""What the health service says: whether the ledger can be reached."""
+"""Keeps the gRPC health service in step with whether the ledger can be reached."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from underpaint.contract.rim import Readiness
 log = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.5
-ANSWER_S: Final = 1.5  # a ledger that takes longer serves nobody
+ANSWER_S: Final = 1.5  # a ledger that takes longer counts as out of reach
 
 
 async def follow(readiness: Readiness, ping: Callable[[], Awaitable[None]]) -> None:
     """Reports SERVING while the ledger answers, and NOT_SERVING while it does not.
 
     Args:
-        readiness: reports SERVING so far.
+        readiness: the status to set; it is SERVING at the start.
         ping: returns once the ledger has answered, or raises LedgerUnavailable.
     """
     serving = True

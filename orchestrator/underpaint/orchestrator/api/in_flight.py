@@ -1,4 +1,4 @@
-"""How many bytes of pictures and artifacts may be in this process's memory at once."""
+"""Limits how many bytes of pictures and artifacts are in this process's memory at once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Final
 
 from underpaint.contract.errors import EngineBusy, InvalidRequest
 
-# A picture is here in well under a second, so a burst of good callers passes in turn. Refusing
-# them at once would have each send all of it again; waiting for longer would only hide that
-# there is too much to do.
+# A picture arrives in well under a second, so a short burst of calls is served one after the
+# other. Refusing at once would make each caller send everything again; a longer wait would only
+# hide an overload.
 WAIT_S: Final = 5.0
-# Who waits costs memory as well: gRPC has received the beginning of what it sends.
+# A waiting call needs memory too: gRPC has already received the first part of its picture.
 MOST_WAITING: Final = 128
-MOST_WAITING_EACH: Final = 64  # so that one caller cannot have the whole line
+MOST_WAITING_EACH: Final = 64  # so that one caller cannot fill the whole queue
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,10 +28,16 @@ class _Waiting:
 
 
 class InFlight:
-    """Grants room for bytes: within one budget for all callers, and one for each of them."""
+    """Grants memory to calls, within one limit for all callers and one for each caller."""
 
     def __init__(self, most: int, most_each: int, wait_s: float = WAIT_S) -> None:
-        """Both budgets are in bytes; `wait_s` is how long a call waits for room."""
+        """Sets the limits.
+
+        Args:
+            most: bytes for all callers together.
+            most_each: bytes for one caller.
+            wait_s: seconds that a call waits for room.
+        """
         self._most = most
         self._most_each = min(most, most_each)
         self._wait_s = wait_s
@@ -40,25 +46,25 @@ class InFlight:
 
     @property
     def held(self) -> int:
-        """Bytes that are granted now."""
+        """Bytes in use now."""
         return self._held.total()
 
     def held_by(self, caller: str) -> int:
-        """Bytes that are granted to one caller now."""
+        """Bytes in use by one caller now."""
         return self._held[caller]
 
     @asynccontextmanager
     async def hold(self, caller: str, size: int) -> AsyncIterator[None]:
-        """Room for some bytes until the block is left, however it is left.
+        """Reserves `size` bytes of room for a caller until the block ends.
 
         Raises:
-            EngineBusy: there was none in time.
-            InvalidRequest: there never will be.
+            EngineBusy: no room became free in time.
+            InvalidRequest: `size` is above the limit for one caller.
         """
         if size > self._most_each:
             raise InvalidRequest(
-                f"{size:,} bytes are more than the {self._most_each:,} that one caller may have "
-                "on their way; an operator may raise --in-flight-each-mib"
+                f"{size:,} bytes are more than the {self._most_each:,} that one caller may send "
+                "or fetch at once; an operator may raise --in-flight-each-mib"
             )
         await self._grant(caller, size)
         try:
@@ -67,7 +73,7 @@ class InFlight:
             self._release(caller, size)
 
     async def _grant(self, caller: str, size: int) -> None:
-        """Waits in line; once it returns, the room is taken."""
+        """Waits for room in order of arrival, and takes it."""
         mine = sum(each.caller == caller for each in self._waiting)
         if len(self._waiting) >= MOST_WAITING or mine >= MOST_WAITING_EACH:
             raise self._busy(caller, size)
@@ -81,20 +87,20 @@ class InFlight:
             with suppress(ValueError):
                 self._waiting.remove(waiting)
             if waiting.granted.done() and not waiting.granted.cancelled():
-                self._release(caller, size)  # granted in the very moment in which it gave up
+                self._release(caller, size)  # granted at the moment the wait ended
             else:
-                self._serve()  # it may have stood in the way of others
+                self._serve()  # a call behind this one may fit now
             if isinstance(error, TimeoutError):
                 raise self._busy(caller, size) from None
             raise
 
     def _serve(self) -> None:
-        """Grants in the order of arrival; nobody waits behind a caller whose own budget is full."""
+        """Grants room in order of arrival, passing over callers that are at their own limit."""
         for waiting in list(self._waiting):
-            if waiting.granted.cancelled():  # its call has ended and will say so
+            if waiting.granted.cancelled():  # its call has ended and removes itself
                 continue
             if self.held + waiting.size > self._most:
-                return  # smaller ones behind it would pass it for ever
+                return  # otherwise smaller calls could keep overtaking this one
             if self._held[waiting.caller] + waiting.size <= self._most_each:
                 self._waiting.remove(waiting)
                 self._held[waiting.caller] += waiting.size
@@ -110,6 +116,6 @@ class InFlight:
         own = self._held[caller] + size > self._most_each
         whose, flag = ("this caller", "each-mib") if own else ("all callers", "mib")
         return EngineBusy(
-            f"too many pictures of {whose} are on their way; try again in a moment, or let an "
-            f"operator raise --in-flight-{flag}"
+            f"too many pictures of {whose} are being transferred; try again in a moment, or ask "
+            f"an operator to raise --in-flight-{flag}"
         )

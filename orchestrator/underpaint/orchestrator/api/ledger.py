@@ -1,4 +1,4 @@
-"""Money by RPC: budgets, spend, and the ledger they add up from."""
+"""The RPCs about money: budgets, spend and the ledger."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class LedgerServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
-    """Budgets, spend and the audit."""
+    """Sets and lists budgets, reports spend, and verifies, thaws and reads the ledger."""
 
     def __init__(self, *, ledger: LedgerStore, auditor: Auditor, callers: Callers) -> None:
         self._ledger = ledger
@@ -37,7 +37,7 @@ class LedgerServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def SetBudget(
         self, request: pb.SetBudgetRequest, context: Context
     ) -> pb.SetBudgetResponse:
-        """Sets or lifts a limit of a scope."""
+        """Sets or removes the limit of a scope."""
         access = self._access("SetBudget", context)
         scope = complete_scope(request.scope, access.caller.account)
         if not access.may_scope(scope):
@@ -61,7 +61,7 @@ class LedgerServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def ListBudgets(
         self, request: pb.ListBudgetsRequest, context: Context
     ) -> pb.ListBudgetsResponse:
-        """Every limited scope in reach."""
+        """Lists the budgets of every scope that the caller may see."""
         access = self._access("ListBudgets", context)
         found = await self._ledger.budgets()
 
@@ -73,7 +73,7 @@ class LedgerServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
 
     @override
     async def GetSpend(self, request: pb.GetSpendRequest, context: Context) -> pb.GetSpendResponse:
-        """What was charged, of one scope or of all, by scope or by dimensions."""
+        """Adds up what was charged, in one scope or all, by scope or by the asked dimensions."""
         access = self._access("GetSpend", context)
         scope = complete_scope(request.scope, access.caller.account) if request.scope else ""
         told = await self._ledger.spend(check_day(request.since_day))
@@ -96,7 +96,7 @@ class LedgerServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def VerifyLedger(
         self, request: pb.VerifyLedgerRequest, context: Context
     ) -> pb.VerifyLedgerResponse:
-        """Adds up and compares."""
+        """Compares the balances with the sums of the ledger's entries."""
         self._access("VerifyLedger", context)
         return wire.verification_to_wire(await self._auditor.verify())
 
@@ -104,7 +104,7 @@ class LedgerServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def ThawLedger(
         self, request: pb.ThawLedgerRequest, context: Context
     ) -> pb.ThawLedgerResponse:
-        """Allows spending again."""
+        """Allows spending again after the ledger was frozen."""
         self._access("ThawLedger", context)
         frozen = await self._auditor.thaw(request.because, rebuild=request.rebuild)
         return pb.ThawLedgerResponse(frozen=frozen)
@@ -113,10 +113,10 @@ class LedgerServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def ReadLedger(
         self, request: pb.ReadLedgerRequest, context: Context
     ) -> AsyncIterator[pb.ReadLedgerResponse]:
-        """Every entry in reach since a day."""
+        """Streams every entry since a day that the caller may see."""
         self._access("ReadLedger", context)
         async for batch in self._auditor.read(check_day(request.since_day)):
-            access = self._access("ReadLedger", context)  # it may be lost meanwhile
+            access = self._access("ReadLedger", context)  # it may have been revoked meanwhile
             shown = [_shown(access, entry) for entry in batch if _may_read(access, entry)]
             if shown:
                 yield pb.ReadLedgerResponse(entries=[wire.entry_to_wire(entry) for entry in shown])
@@ -126,11 +126,14 @@ class LedgerServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
 
 
 def _may_read(access: Access, entry: LedgerEntry) -> bool:
-    """An entry about some scope where a role holds there; one about the whole ledger, for all."""
+    """Whether the caller may read an entry; one about the whole ledger needs a role for all."""
     return access.may_scope(entry.scopes[-1] if entry.scopes else "")
 
 
 def _shown(access: Access, entry: LedgerEntry) -> LedgerEntry:
-    """Numbers count everybody's entries: they are for who may read all of them."""
+    """The entry as shown to the caller.
+
+    Numbers count the entries of all organisations, so only who may read all of them sees them.
+    """
     number = entry.number if access.may_scope("") else 0
     return replace(entry, number=number, promotion_id=access.shown_id(entry.promotion_id))

@@ -1,7 +1,8 @@
-"""Page tokens: where a listing goes on, told so that only the same caller can use it.
+"""Page tokens: where a listing continues, readable only by the orchestrator.
 
-Promotions are numbered across all organisations, so a number in a token would tell everybody
-how much the others make. A token is sealed with a key that all orchestrators of one store have.
+Promotions are numbered across all organisations, so a plain number in a token would show how
+many promotions the others make. A token is therefore encrypted and signed with a key that all
+orchestrators of one store share, and works only for the caller and listing it was made for.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ _LENGTH: Final = 4 * _TAG  # of a token, in hex digits
 
 
 def seal(number: str, whose: str, key: bytes) -> str:
-    """The token that stands for a number; "" for "".
+    """Makes the page token for a number; "" stays "".
 
     Args:
         number: in decimal, or "" for the end of a listing.
-        whose: caller and listing; the token is for them alone.
-        key: secret.
+        whose: the caller and the listing that the token is for.
+        key: the secret key of the store.
     """
     if not number:
         return ""
@@ -32,10 +33,10 @@ def seal(number: str, whose: str, key: bytes) -> str:
 
 
 def unseal(token: str, whose: str, key: bytes) -> str:
-    """The number that a token stands for; "" for "".
+    """Reads the number from a page token; "" stays "".
 
     Raises:
-        InvalidRequest: it was not sealed for this caller and listing.
+        InvalidRequest: the token was not made for this caller and listing.
     """
     if not token:
         return ""
@@ -46,7 +47,7 @@ def unseal(token: str, whose: str, key: bytes) -> str:
     tag, masked = told[:_TAG], told[_TAG:]
     plain = _masked(key, tag, masked)
     if not told or not hmac.compare_digest(tag, _digest(key, b"tag", plain, whose.encode())):
-        raise InvalidRequest("the page token is none of ours; begin again without one")
+        raise InvalidRequest("the page token is not valid here; begin again without one")
     return str(int.from_bytes(plain))
 
 

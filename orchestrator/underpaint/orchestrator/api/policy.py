@@ -1,4 +1,4 @@
-"""The policy by RPC: what is in force, what is wrong with another, why it decided so."""
+"""The RPCs about the policy: show it, check a new one, explain a decision, replay the past."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class PolicyServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
-    """Shows, checks, explains and replays."""
+    """Shows, checks, explains and replays policies."""
 
     def __init__(self, *, policies: PolicyService, store: PromotionStore, callers: Callers) -> None:
         self._policies = policies
@@ -31,7 +31,7 @@ class PolicyServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def GetPolicy(
         self, request: pb.GetPolicyRequest, context: Context
     ) -> pb.GetPolicyResponse:
-        """What is in force, and what is wrong with what is not."""
+        """Shows the policy in force, and the errors of a newer file that could not be loaded."""
         self._access("GetPolicy", context)
         return wire_policy.status_to_wire(self._policies.status)
 
@@ -39,7 +39,7 @@ class PolicyServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def CheckPolicy(
         self, request: pb.CheckPolicyRequest, context: Context
     ) -> pb.CheckPolicyResponse:
-        """What is wrong with a policy."""
+        """Checks a policy and lists its errors."""
         self._access("CheckPolicy", context)
         return wire_policy.check_to_wire(await self._policies.check(request.text))
 
@@ -47,7 +47,7 @@ class PolicyServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def ExplainPromotion(
         self, request: pb.ExplainPromotionRequest, context: Context
     ) -> pb.ExplainPromotionResponse:
-        """Each rule, and what it saw."""
+        """Shows for one promotion what each rule decided, and the facts that it decided on."""
         access = self._access("ExplainPromotion", context)
         promotion = await access.promotion(self._store, request.promotion_id)
         explanation = await self._policies.explain(promotion.id)
@@ -58,7 +58,7 @@ class PolicyServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def ReplayPolicy(
         self, request: pb.ReplayPolicyRequest, context: Context
     ) -> pb.ReplayPolicyResponse:
-        """What another policy would have done."""
+        """Shows what another policy would have decided about past promotions."""
         access = self._access("ReplayPolicy", context)
         since = wire.time_from_wire(request.since)
         replay = await self._policies.replay(request.text, since, reached=access.may)

@@ -1,4 +1,4 @@
-"""Promotions by RPC: messages in, domain values through, messages out."""
+"""The RPCs about promotions: turns messages into domain values, and results into messages."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ from underpaint.orchestrator.promotions.quoting import Quoting
 from underpaint.v1 import common_pb2, orchestrator_pb2_grpc
 from underpaint.v1 import orchestrator_pb2 as pb
 
-# Few at a time: what a slow reader has not taken stays in the store.
+# Few at a time: events that a slow client has not read yet stay in the store, not in memory.
 EVENTS_AT_ONCE: Final = 4
-WATCH_LOOK_S: Final = 60.0  # the store looks for all who wait, much more often
+# Only a safety net: the store itself notices lost news within seconds, for all watchers at once.
+WATCH_LOOK_S: Final = 60.0
 CANCEL_LOOK_S: Final = 1.0
 CANCEL_WAIT_S: Final = 5.0
 DEFAULT_PAGE: Final = 50
@@ -37,7 +38,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Fill:
-    """A PromotionRequest as sent; called with defaults, it is complete."""
+    """A PromotionRequest as sent. Called with an engine's defaults, it gives the whole request."""
 
     sent: pb.PromotionRequest
     access: Access
@@ -72,13 +73,13 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def Promote(
         self, request_iterator: AsyncIterator[pb.PromoteRequest], context: Context
     ) -> pb.PromoteResponse:
-        """Takes the head and the picture, then reserves and enqueues."""
+        """Receives the head and the picture, then reserves the money and enqueues the work."""
         payer = self._access("Promote", context).caller.identity
         head = await _head(request_iterator)
         digest = wire.digest_from_wire(head.promotion.init_image)
         assembly = Assembly(digest, pictures.MAX_BYTES)
-        # What is not read yet is held back by gRPC, a little of it here and the rest at the
-        # caller's.
+        # Until there is room, gRPC's flow control holds the picture back: only its first part
+        # is in this process.
         async with self._in_flight.hold(payer, digest.size):
             picture = await _picture(request_iterator, assembly)
             access = self._access("Promote", context)  # a slow picture may outlast a token
@@ -95,7 +96,7 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def Watch(
         self, request: pb.WatchRequest, context: Context
     ) -> AsyncIterator[pb.WatchResponse]:
-        """Events after the last one seen, until the final one."""
+        """Streams the events after the last one seen, until the final one."""
         access = self._access("Watch", context)
         after = check_event_id(request.after_event_id)
         promotion = await access.promotion(self._store, request.promotion_id)
@@ -103,7 +104,7 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         with self._store.listen(promotion_id) as news:
             while True:
                 news.clear()
-                # Whoever has lost the token or the role meanwhile sees no more.
+                # A token or role that was revoked meanwhile ends the stream.
                 self._access("Watch", context).check(promotion)
                 events = await self._store.events(promotion_id, after, EVENTS_AT_ONCE)
                 for event in events:
@@ -116,13 +117,13 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
                     and (await self._store.get(promotion_id)).state.final
                     and not await self._store.events(promotion_id, after, 1)
                 ):
-                    return  # resumed behind the final event
+                    return  # the client had already seen the final event
                 if len(events) < EVENTS_AT_ONCE:
                     await notified(news, WATCH_LOOK_S)
 
     @override
     async def Cancel(self, request: pb.CancelRequest, context: Context) -> pb.CancelResponse:
-        """Stops a promotion; waits a little for running work to end."""
+        """Cancels a promotion, and waits up to CANCEL_WAIT_S for running work to end."""
         access = self._access("Cancel", context)
         promotion = await access.promotion(self._store, request.promotion_id)
         promotion = await self._promoting.cancel(promotion.id)
@@ -134,7 +135,7 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def GetPromotion(
         self, request: pb.GetPromotionRequest, context: Context
     ) -> pb.GetPromotionResponse:
-        """One promotion."""
+        """Reads one promotion."""
         access = self._access("GetPromotion", context)
         promotion = await access.promotion(self._store, request.promotion_id)
         return pb.GetPromotionResponse(promotion=_to_wire(access, promotion))
@@ -143,7 +144,7 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def ListPromotions(
         self, request: pb.ListPromotionsRequest, context: Context
     ) -> pb.ListPromotionsResponse:
-        """Newest first."""
+        """Lists promotions, newest first."""
         access = self._access("ListPromotions", context)
         size = request.page_size or DEFAULT_PAGE
         if size > MAX_PAGE:
@@ -162,7 +163,7 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def GetArtifact(
         self, request: pb.GetArtifactRequest, context: Context
     ) -> AsyncIterator[pb.GetArtifactResponse]:
-        """The digest, then the bytes: a promotion's draft or its finished picture."""
+        """Streams a promotion's draft or finished picture: its digest first, then its bytes."""
         access = self._access("GetArtifact", context)
         named = wire.digest_from_wire(common_pb2.Digest(sha256=request.sha256))
         promotion = await access.promotion(self._store, request.promotion_id)
@@ -180,7 +181,7 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def ApprovePromotion(
         self, request: pb.ApprovePromotionRequest, context: Context
     ) -> pb.ApprovePromotionResponse:
-        """Lets a promotion that waits go on."""
+        """Approves a promotion that waits for it."""
         access = self._access("ApprovePromotion", context)
         promotion = await access.promotion(self._store, request.promotion_id)
         promotion = await self._promoting.approve(promotion.id, access.caller)
@@ -190,7 +191,7 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def DenyPromotion(
         self, request: pb.DenyPromotionRequest, context: Context
     ) -> pb.DenyPromotionResponse:
-        """Ends a promotion that waits."""
+        """Denies a promotion that waits for approval, which ends it."""
         access = self._access("DenyPromotion", context)
         promotion = await access.promotion(self._store, request.promotion_id)
         promotion = await self._promoting.deny(promotion.id, access.caller, request.because)
@@ -200,7 +201,7 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def QuoteRetry(
         self, request: pb.QuoteRetryRequest, context: Context
     ) -> pb.QuoteRetryResponse:
-        """What a dead promotion would cost now."""
+        """Quotes what retrying a dead promotion would cost now."""
         access = self._access("QuoteRetry", context)
         dead = await access.promotion(self._store, request.promotion_id)
         quote = await self._dead_letters.quote(dead.id, access.caller)
@@ -210,7 +211,7 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def RetryPromotion(
         self, request: pb.RetryPromotionRequest, context: Context
     ) -> pb.RetryPromotionResponse:
-        """Makes a dead promotion anew."""
+        """Retries a dead promotion, as a new one."""
         access = self._access("RetryPromotion", context)
         dead = await access.promotion(self._store, request.promotion_id)
         promotion = await self._dead_letters.retry(dead.id, request.quote_id, access.caller)
@@ -220,7 +221,7 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         return Access.of(self._callers.of(context), rpc)
 
     async def _ended(self, promotion_id: str) -> Promotion:
-        """The promotion once it is final, or as it stands after a while."""
+        """The promotion once it is final, or as it stands after CANCEL_WAIT_S."""
         loop = asyncio.get_running_loop()
         until = loop.time() + CANCEL_WAIT_S
         with self._store.listen(promotion_id) as news:
@@ -237,13 +238,13 @@ def _to_wire(access: Access, promotion: Promotion) -> pb.Promotion:
 
 
 def _pictures_of(promotion: Promotion) -> set[str]:
-    """The digests of what a promotion was made from and what it became."""
+    """The digests of a promotion's draft and, if there is one, its finished picture."""
     pictures_ = {promotion.promotion.init_image.sha256}
     return pictures_ | ({promotion.artifact.sha256} if promotion.artifact else set())
 
 
 async def _head(messages: AsyncIterator[pb.PromoteRequest]) -> pb.PromoteHead:
-    """The first message, which says what follows."""
+    """Reads the first message, which must be the head."""
     async for message in messages:
         if message.WhichOneof("part") != "head":
             raise InvalidRequest("a chunk came before the head; send the head first")
@@ -253,7 +254,7 @@ async def _head(messages: AsyncIterator[pb.PromoteRequest]) -> pb.PromoteHead:
 
 
 async def _picture(messages: AsyncIterator[pb.PromoteRequest], assembly: Assembly) -> bytes:
-    """The whole picture, its bytes checked against their digest."""
+    """Reads the picture from the messages after the head, and checks it against its digest."""
     async for message in messages:
         if message.WhichOneof("part") == "head":
             raise InvalidRequest("a second head came; send one head, then chunks")

@@ -1,8 +1,9 @@
-"""Who may do what: RPC by role, in one table.
+"""Which roles each RPC needs, in one table.
 
-A role holds at a path such as "acme/growth" and below it, or for all. Every RPC first asks
-whether the caller has one of its roles anywhere; what it then touches must be the caller's own,
-or lie where one of the roles in `others` holds. What does not is answered as what does not exist.
+A caller has a role at a path such as "acme/growth" and everywhere below it, or for all
+organisations. An RPC is refused to a caller that has none of its roles anywhere. Beyond that, the
+caller may reach its own things, and those of others where it has one of the roles in `others`.
+Anything else is answered as if it did not exist.
 """
 
 from __future__ import annotations
@@ -22,19 +23,20 @@ from underpaint.orchestrator.callers import (
     Caller,
 )
 
-# Who looks after others' work may see it; who decides about money must see what it is for.
+# May see others' work: operators look after it, approvers must see what the money is for.
 WATCHERS: Final = (APPROVER, OPERATOR, ADMINISTRATOR)
+# May change others' work.
 KEEPERS: Final = (OPERATOR, ADMINISTRATOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """The roles of one RPC."""
+    """The roles that may call one RPC."""
 
-    own: tuple[str, ...] = ()  # for what is the caller's own
-    others: tuple[str, ...] = ()  # for what is somebody else's, where the role holds
-    everything: tuple[str, ...] = ()  # it is about all organisations: the role must hold for all
-    by_policy: bool = False  # or the role that the policy named when it asked for an approval
+    own: tuple[str, ...] = ()  # about the caller's own things
+    others: tuple[str, ...] = ()  # about others' things, at the path where the caller has the role
+    everything: tuple[str, ...] = ()  # the RPC is about all organisations: so must the role be
+    by_policy: bool = False  # also the role that the policy named when it asked for an approval
 
 
 TABLE: Final[Mapping[str, Row]] = MappingProxyType(
@@ -65,10 +67,10 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
 
 
 def admit(caller: Caller, rpc: str) -> Row:
-    """The row of an RPC, if the caller has one of its roles anywhere.
+    """The row of an RPC, for a caller that has one of its roles anywhere.
 
     Raises:
-        NotAllowed: it has none.
+        NotAllowed: the caller has none of them.
     """
     row = TABLE[rpc]
     if row.everything:
@@ -81,12 +83,12 @@ def admit(caller: Caller, rpc: str) -> Row:
 
 
 def has_own_roles(caller: Caller) -> bool:
-    """Whether it has a role of the house's own making, which only a policy can name."""
+    """Whether the caller has a role that is not built in, which only a policy can ask for."""
     return any(grant.role not in BUILT_IN for grant in caller.grants)
 
 
 def not_allowed(caller: Caller, rpc: str, path: str = "") -> NotAllowed:
-    """The error for a caller without the role, at a path if it is about one."""
+    """The error for a caller that lacks the RPC's role, at a path if one is given."""
     row = TABLE[rpc]
     roles = " or ".join(dict.fromkeys((*row.own, *row.others, *row.everything)))
     where = " for all organisations" if row.everything else f" at {path}" if path else ""

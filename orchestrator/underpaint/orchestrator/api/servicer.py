@@ -1,4 +1,4 @@
-"""OrchestratorService, put together from one servicer for each concern."""
+"""The whole OrchestratorService, combined from one servicer per concern."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SERVICE: Final = "underpaint.v1.OrchestratorService"
 
 
 class Servicer(PromotionsServicer, LedgerServicer, PolicyServicer):
-    """Every RPC; each concern answers its own."""
+    """Answers every RPC; each base class implements its own."""
 
     def __init__(
         self,

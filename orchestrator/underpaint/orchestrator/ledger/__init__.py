@@ -1,1 +1,1 @@
-"""Money: the entries, what they add up to, and the proof that they do."""
+"""Money: the ledger's entries, the balances, and the audit that compares the two."""

@@ -1,10 +1,10 @@
-"""Keeps the ledger honest: adds up the entries, compares, checkpoints, trims, tells them all.
+"""Audits the ledger: verifies the balances, makes checkpoints, trims and reads the entries.
 
-Money moves meanwhile, and neither Redis nor this process is to stand still for it. So the
-balances are compared in parts: each is read at one moment, and compared with what the entries
-up to that very moment add up to. The chain of checkpoints is the whole ledger, and only what
-is in it is ever trimmed from the store. Any number of orchestrators may do this side by side:
-a checkpoint takes the place of the one it was made from, or is not kept.
+An audit must not block Redis or this process, and money moves while it runs. So the balances are
+compared in parts: each part is read at one moment, and compared with the sums of the entries up
+to that moment. The chain of checkpoints holds every older entry, and only entries in it are
+trimmed from the store. Several orchestrators may do this side by side: a checkpoint is kept only
+if it replaces the one it was made from.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from underpaint.orchestrator.ledger.sums import DaysSpend, cell_name
 
 log = logging.getLogger(__name__)
 
-TRIES: Final = 10  # at a moving ledger, before one says so
+TRIES: Final = 10  # attempts while the ledger changes, before giving up
 MOST_TOLD: Final = 20  # mismatches in one answer
 MOST_FOUND: Final = 100
 MENDED_AT_ONCE: Final = 200
@@ -52,12 +52,12 @@ MENDED_AT_ONCE: Final = 200
 
 @dataclass(slots=True, kw_only=True)
 class _Audit:
-    """A replay that follows the entries, and what was compared with it so far."""
+    """One audit: the replay of the entries so far, and the balances compared with it so far."""
 
     checkpoint: Checkpoint | None
     replay: LedgerReplay
-    fresh: list[bytes] = field(default_factory=list)  # the entries since the checkpoint
-    entries: int = 0  # how many these are
+    fresh: list[bytes] = field(default_factory=list)  # entries since the checkpoint, in batches
+    entries: int = 0  # number of entries since the checkpoint
     amounts: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     spend: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     reservations: set[str] = field(default_factory=set)
@@ -65,8 +65,8 @@ class _Audit:
     number: int = 0
     today: str = ""
     over: str = ""
-    found: dict[str, None] = field(default_factory=dict)  # lines, each once
-    wrong: list[tuple[str, str]] = field(default_factory=list)  # amounts
+    found: dict[str, None] = field(default_factory=dict)  # differences in words, without repeats
+    wrong: list[tuple[str, str]] = field(default_factory=list)  # scope and window of wrong amounts
     wrong_cells: list[Cell] = field(default_factory=list)
 
     @property
@@ -94,25 +94,25 @@ class _Audit:
         self.number, self.today, self.over = part.number, part.today, part.over
 
     def check(self, number: int) -> None:
-        """Raises LedgerFrozen if the entries up to a number are not whole."""
+        """Raises LedgerFrozen if entries up to a number are missing or contradict each other."""
         problems = list(self.replay.problems)
         if self.replay.number != number:
             problems.append(f"entries {self.replay.number + 1} to {number} are missing")
         if problems:
-            raise LedgerFrozen(f"nothing can be rebuilt from these entries: {problems[0]}")
+            raise LedgerFrozen(f"the balances cannot be rebuilt from the entries: {problems[0]}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auditor:
-    """What verifying, checkpointing and reading the ledger need."""
+    """Verifies, checkpoints, thaws and reads the ledger."""
 
     store: LedgerStore
     artifacts: Artifacts
 
     async def verify(self) -> Verification:
-        """Adds up the entries since the last checkpoint and compares every balance.
+        """Compares every balance with the sums of the entries.
 
-        A difference freezes spending and raises the alarm.
+        A difference freezes spending and is logged as an alarm.
 
         Raises:
             LedgerUnavailable: the ledger or a checkpoint cannot be read.
@@ -120,9 +120,12 @@ class Auditor:
         return await self._verdict(await self._audit())
 
     async def checkpoint(self) -> Verification:
-        """Verifies, and if all is well keeps what was added up and trims the entries in it.
+        """Verifies and, without mismatches, stores a checkpoint and trims the entries in it.
 
-        Days that are over, and on which nothing is open, are closed.
+        Past days without open reservations are closed; see `ledger.store`.
+
+        Raises:
+            LedgerUnavailable, ServiceUnreachable: not possible now; try again later.
         """
         audit = await self._audit()
         verdict = await self._verdict(audit)
@@ -137,15 +140,19 @@ class Auditor:
         return verdict
 
     async def thaw(self, because: str, *, rebuild: bool) -> str:
-        """Allows spending again; answers with why it was frozen, "" if it was not.
+        """Allows spending again.
 
         Args:
             because: why it is safe; recorded in the ledger.
-            rebuild: set the balances to what the entries add up to.
+            rebuild: whether to set the balances to the sums of the entries first.
+
+        Returns:
+            Why spending was frozen; "" if it was not.
 
         Raises:
-            InvalidRequest: no reason is given.
-            LedgerFrozen: the entries are not whole, so nothing can be rebuilt from them.
+            InvalidRequest: the reason is empty or too long.
+            LedgerFrozen: entries are missing or contradict each other, so that the balances
+                cannot be rebuilt.
         """
         because = " ".join(because.split())
         if not 0 < len(because) <= 500:
@@ -158,7 +165,7 @@ class Auditor:
         return reason
 
     async def read(self, since_day: str) -> AsyncIterator[list[LedgerEntry]]:
-        """Every entry made on a day or later, in order, archived ones too.
+        """Every entry made on `since_day` (UTC) or later, in order, including trimmed ones.
 
         Raises:
             LedgerUnavailable: the ledger or a checkpoint cannot be read.
@@ -168,15 +175,15 @@ class Auditor:
                 yield [entry for entry in batch if entry.at.date().isoformat() >= since_day]
 
     async def run(self, every_s: float) -> None:
-        """Makes a checkpoint every so many seconds, for ever."""
+        """Makes a checkpoint every `every_s` seconds, for ever."""
         while True:
             await asyncio.sleep(every_s)
             try:
                 await self.checkpoint()
             except UnderpaintError as error:
-                log.warning("no checkpoint of the ledger: %s", error)
+                log.warning("a checkpoint of the ledger could not be made: %s", error)
             except Exception:
-                log.exception("no checkpoint of the ledger")
+                log.exception("a checkpoint of the ledger could not be made")
 
     async def _verdict(self, audit: _Audit) -> Verification:
         mismatches = audit.mismatches
@@ -196,7 +203,7 @@ class Auditor:
         )
 
     async def _audit(self) -> _Audit:
-        """Compares everything; starts again when another checkpoint was kept meanwhile."""
+        """Compares all balances; starts over if another checkpoint was stored meanwhile."""
         for _ in range(TRIES):
             checkpoint = await self.store.checkpoint()
             replay = await Checkpoints(self.artifacts).replay(checkpoint)
@@ -209,13 +216,15 @@ class Auditor:
                     audit.compare(part)
                     if audit.mismatches and await self.store.checkpoint() != checkpoint:
                         break
-                    await asyncio.sleep(0)  # whatever the store does, others have their turn
+                    await asyncio.sleep(
+                        0
+                    )  # lets other coroutines run, even if the store never waits
                 else:
                     return audit
-        raise LedgerUnavailable("the ledger was checkpointed all the time; try again")
+        raise LedgerUnavailable("other checkpoints were made during the audit; try again")
 
     async def _parts(self, audit: _Audit) -> AsyncGenerator[Balances]:
-        """All balances there are, and then those that there must be besides."""
+        """All balances in the store, then those that the entries demand but the store lacks."""
         async with aclosing(self.store.parts()) as parts:
             async for part in parts:
                 yield part
@@ -223,7 +232,7 @@ class Auditor:
             yield await self.store.look(names)
 
     async def _catch_up(self, audit: _Audit, until: str | None) -> None:
-        """Adds up to an entry, or as far as there are any."""
+        """Replays the entries up to `until`, or all that there are."""
         while until is None or order(audit.replay.entry) < order(until):
             batch = list(await self.store.entries(audit.replay.entry, AT_ONCE))
             full = len(batch) == AT_ONCE
@@ -236,14 +245,14 @@ class Auditor:
                 return
 
     async def _learn(self, audit: _Audit, part: Balances) -> None:
-        """Adds up what campaigns spent on closed days, if a checkpoint did not yet."""
+        """Adds up what campaigns spent on closed days, where the checkpoint does not say so."""
         replay = audit.replay
         unknown = replay.unknown(part.campaigns)
         if unknown:
             replay.campaigns |= await ClosedDays(self.artifacts).spent(replay.closed, unknown)
 
     async def _close(self, audit: _Audit) -> Closing:
-        """Leaves days out of the replay that a checkpoint can close."""
+        """Stores the spend of days that can be closed, and removes these days from the replay."""
         replay = audit.replay
         closed = ClosedDays(self.artifacts)
         days = {
@@ -257,7 +266,7 @@ class Auditor:
     async def _rebuild(self) -> None:
         audit = await self._audit()
         audit.check(audit.number)
-        # The balance of a campaign is told with that of its scope.
+        # The store reports the balance of a campaign together with that of its scope.
         amounts = [(scope, EVER if window == CAMPAIGN else window) for scope, window in audit.wrong]
         for at in range(0, len(amounts), MENDED_AT_ONCE):
             await self._mend(audit, Names(amounts=amounts[at : at + MENDED_AT_ONCE]))
@@ -265,7 +274,7 @@ class Auditor:
             await self._mend(audit, Names(spend=audit.wrong_cells[at : at + MENDED_AT_ONCE]))
 
     async def _mend(self, audit: _Audit, names: Names) -> None:
-        """Sets balances to what the entries add up to, which must not move meanwhile."""
+        """Sets some balances to the sums of the entries; tries again if money moved meanwhile."""
         for _ in range(TRIES):
             kept = await self.store.look(names)
             await self._catch_up(audit, until=kept.entry)
@@ -273,14 +282,14 @@ class Auditor:
             audit.check(kept.number)
             if await self.store.rebuild(audit.replay.due(kept)):
                 return
-        raise LedgerUnavailable("the ledger was in use all the time; try again")
+        raise LedgerUnavailable("the ledger changed at every attempt; try again when it is quieter")
 
     async def _all(self) -> AsyncIterator[list[LedgerEntry]]:
-        """Every entry in order: from the store, or where it has them no more, from checkpoints."""
+        """Every entry in order, from the store or, where it was trimmed, from checkpoints."""
         number, after = 0, ""
         while True:
             live = list(await self.store.entries(after, AT_ONCE))
-            if not live or live[0].number != number + 1:  # trimmed, perhaps a moment ago
+            if not live or live[0].number != number + 1:  # the next entries were trimmed
                 before = number
                 checkpoint = await self.store.checkpoint()
                 if checkpoint and checkpoint.number > number:

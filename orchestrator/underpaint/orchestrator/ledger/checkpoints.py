@@ -1,8 +1,8 @@
-"""The documents of checkpoints: what was added up, and the entries since the one before.
+"""Reads and writes checkpoints of the ledger as artifacts.
 
-A checkpoint is an artifact that names three others: the replay up to its entry, the entries
-since the checkpoint before, and that checkpoint. All of it is read and written in threads and
-in small pieces, for a long call into C holds up every thread there is.
+A checkpoint is a JSON document that refers to three others by SHA-256: the sums up to its last
+entry, the entries since the previous checkpoint, and that checkpoint. They are read and written
+in threads and in small pieces, because one long call into C code blocks all threads.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.ledger.replay import LedgerReplay
 from underpaint.orchestrator.ledger.store import Checkpoint
 
-AT_ONCE: Final = 250  # entries: some milliseconds of work
+AT_ONCE: Final = 250  # entries handled without a pause: a few milliseconds of work
 _ENTRY: Final = TypeAdapter(LedgerEntry)
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """Checkpoints in the artifact store."""
+    """Reads and writes checkpoints in the artifact store."""
 
     artifacts: Artifacts
 
     async def replay(self, checkpoint: Checkpoint | None) -> LedgerReplay:
-        """What was added up at a checkpoint; nothing without one.
+        """The sums at a checkpoint; empty without one.
 
         Raises:
-            LedgerUnavailable: it cannot be read.
+            LedgerUnavailable: the checkpoint cannot be read.
         """
         if checkpoint is None:
             return LedgerReplay()
@@ -47,15 +47,15 @@ class Checkpoints:
     async def put(
         self, replay: LedgerReplay, entries: Sequence[bytes], before: Checkpoint | None
     ) -> Checkpoint:
-        """Stores a checkpoint for good.
+        """Stores a checkpoint.
 
         Args:
-            replay: up to its entry.
-            entries: since the one before, as `dump` gives them.
-            before: that one.
+            replay: the sums up to the checkpoint's last entry.
+            entries: those since the previous checkpoint, in batches made by `dump`.
+            before: the previous checkpoint; None if this is the first.
 
         Raises:
-            ServiceUnreachable: it cannot be written now.
+            ServiceUnreachable: the artifact store cannot write now.
         """
         head = {
             "number": replay.number,
@@ -69,7 +69,7 @@ class Checkpoints:
     async def entries(
         self, checkpoint: Checkpoint, number: int
     ) -> AsyncIterator[list[LedgerEntry]]:
-        """The entries after a number up to a checkpoint's, in order, some at a time.
+        """The entries after a number up to those of a checkpoint, in order, in batches.
 
         Raises:
             LedgerUnavailable: a checkpoint cannot be read.
@@ -106,7 +106,7 @@ class Checkpoints:
 
 
 def dump(entries: Sequence[LedgerEntry]) -> bytes:
-    """Entries in JSON, between commas."""
+    """Entries as JSON objects, separated by commas."""
     return b",".join(_ENTRY.dump_json(entry) for entry in entries)
 
 
@@ -115,7 +115,7 @@ def _array(entries: Sequence[bytes]) -> bytes:
 
 
 def _entries(data: bytes, number: int) -> Iterator[list[LedgerEntry]]:
-    """Those after a number from an array in JSON, some at a time; never none."""
+    """The entries after a number from a JSON array, in batches that are never empty."""
     text, decoder, at = data.decode(), json.JSONDecoder(), 1
     batch: list[LedgerEntry] = []
     while at < len(text):

@@ -1,4 +1,4 @@
-"""Days that are closed: what was charged on them, an artifact for each day."""
+"""The spend of closed days, stored as one artifact for each day."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _line: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True)
 class ClosedDays:
-    """The spend of closed days in the artifact store."""
+    """Reads and writes the spend of closed days in the artifact store."""
 
     artifacts: Artifacts | None
 
     async def put(self, spend: DaysSpend) -> str:
-        """Stores a day for good; answers with its name.
+        """Stores the spend of a day; returns the SHA-256 of its artifact.
 
         Raises:
-            ServiceUnreachable: it cannot be written now.
+            ServiceUnreachable: the artifact store cannot write now.
         """
         data, digest = await asyncio.to_thread(_written, spend)
         await self._store().put(data, digest)
         return digest.sha256
 
     async def spend(self, days: Mapping[str, str]) -> list[SpendCell]:
-        """What was charged on some days, given with their names.
+        """What was charged on closed days, given as a map from day to SHA-256.
 
         Raises:
             LedgerUnavailable: a day cannot be read.
@@ -49,7 +49,7 @@ class ClosedDays:
     async def spent(
         self, days: Mapping[str, str], campaigns: Collection[Campaign]
     ) -> dict[Campaign, int]:
-        """What the scopes of some campaigns were charged for work on those of the days in them.
+        """What each campaign's scope spent on those closed days that the campaign covers.
 
         Raises:
             LedgerUnavailable: a day cannot be read.
@@ -65,7 +65,7 @@ class ClosedDays:
 
     def _store(self) -> Artifacts:
         if self.artifacts is None:
-            raise LedgerUnavailable("days are closed, and their artifact store is not at hand")
+            raise LedgerUnavailable("the spend of closed days needs the artifact store")
         return self.artifacts
 
     async def _get(self, day: str, sha256: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Adding up the ledger: pure, entry by entry."""
+"""Replays the ledger entry by entry, to compute what every balance must be. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ from underpaint.orchestrator.ledger.sums import (
     spend_cell,
 )
 
-MOST_PROBLEMS: Final = 100  # the rest would say no more
-AT_ONCE: Final = 200  # balances named in one go
-DAYS_AT_ONCE: Final = 100  # closed by one checkpoint
+MOST_PROBLEMS: Final = 100  # more would tell an operator nothing new
+AT_ONCE: Final = 200  # balances in one batch
+DAYS_AT_ONCE: Final = 100  # days that one checkpoint closes at most
 
 _line: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(slots=True)
 class LedgerReplay:
-    """What the entries up to one add up to."""
+    """The sums of all entries up to one of them."""
 
     entry: str = ""
     number: int = 0
-    # By window, but for campaigns and for days and months that are closed.
+    # By window; without campaigns, and without closed days and months.
     amounts: dict[str, Window] = field(default_factory=lambda: defaultdict(Window))
     spend: dict[str, DaysSpend] = field(default_factory=lambda: defaultdict(DaysSpend))
     open: dict[str, Reservation] = field(default_factory=dict)
-    days: set[str] = field(default_factory=set)  # that something was reserved on; not closed
-    closed: dict[str, str] = field(default_factory=dict)  # days, and artifacts with their spend
+    days: set[str] = field(default_factory=set)  # open days on which money was reserved
+    closed: dict[str, str] = field(default_factory=dict)  # SHA-256 of the spend of closed days
     campaigns: dict[Campaign, int] = field(default_factory=dict)  # spent on closed days
     problems: list[str] = field(default_factory=list)
 
     def add(self, entry: LedgerEntry) -> None:
-        """Adds the next entry; one that cannot follow is added all the same, and noted."""
+        """Adds the next entry. One that cannot be right is added too, and noted in `problems`."""
         if entry.number != self.number + 1:
             self._wrong(f"entries {self.number + 1} to {entry.number - 1} are missing")
         self.entry, self.number = entry.id, entry.number
@@ -79,24 +79,29 @@ class LedgerReplay:
     def _resolve(self, entry: LedgerEntry) -> None:
         held = self.open.pop(entry.promotion_id, None)
         if held is None:
-            self._wrong(f"{entry.promotion_id}: a {entry.kind} of what is not reserved")
+            self._wrong(f"{entry.promotion_id}: a {entry.kind} without a reservation")
         elif (held.day, held.scopes, -held.usd_micros) != (
             entry.day,
             entry.scopes,
             entry.reserved_usd_micros,
         ):
-            self._wrong(f"{entry.promotion_id}: its {entry.kind} is not of what was reserved")
+            self._wrong(f"{entry.promotion_id}: its {entry.kind} differs from its reservation")
         elif not 0 <= entry.spent_usd_micros <= held.usd_micros:
-            self._wrong(f"{entry.promotion_id}: charged other than 0 to what was reserved")
+            self._wrong(f"{entry.promotion_id}: its charge is negative or above its reservation")
         if entry.kind == "settle":
             name = cell_name(entry.scopes, entry.model)
             sums = (1, entry.spent_usd_micros, entry.cloud_only_usd_micros)
             self.spend[entry.day].add(name, sums)
 
     def differences(self, kept: Balances) -> Iterator[tuple[str, Names]]:
-        """A line for each of some balances that is not what the entries add up to, and its name.
+        """Compares some balances with the sums of the entries.
 
-        The entries must have been added up to the one that was the last at that moment.
+        Args:
+            kept: balances read at one moment; the replay must have come exactly to the entry that
+                was the last at that moment.
+
+        Returns:
+            For each difference one line of text, and the name of the wrong balance.
         """
         if self.number != kept.number:
             yield f"entries {self.number + 1} to {kept.number} are missing", Names()
@@ -117,14 +122,14 @@ class LedgerReplay:
         for promotion_id, record in kept.open.items():
             entries = self.open.get(promotion_id)
             if entries != record:
-                said = f"the entries hold {_held(entries)} for it, its record {_held(record)}"
+                said = f"the entries reserve {_held(entries)}, its record {_held(record)}"
                 yield f"promotion {promotion_id}: {said}", Names()
         if kept.closed is not None and kept.closed != self.closed:
             days = sorted({day for day, _ in kept.closed.items() ^ self.closed.items()})
-            yield f"days that are closed differ: {', '.join(days[:3])}", Names()
+            yield f"closed days differ: {', '.join(days[:3])}", Names()
 
     def due(self, kept: Balances) -> Balances:
-        """What some balances must be."""
+        """The same balances with the values that the entries add up to."""
         return Balances(
             entry=self.entry,
             number=self.number,
@@ -142,7 +147,7 @@ class LedgerReplay:
         )
 
     def unknown(self, campaigns: Mapping[str, tuple[str, str]]) -> list[Campaign]:
-        """Campaigns with closed days whose spend on those is not known."""
+        """Campaigns that cover closed days and whose spend on those days is not yet known."""
         if not self.closed:
             return []
         first_closed, last_closed = min(self.closed), max(self.closed)
@@ -160,12 +165,12 @@ class LedgerReplay:
         spend: Mapping[str, Set[str]],
         reservations: Set[str],
     ) -> Iterator[Names]:
-        """What there must be besides some balances, a bounded number at a time.
+        """Balances that must exist but were not seen, in batches.
 
         Args:
-            amounts: scopes that were seen, by window.
-            spend: names of cells that were seen, by day.
-            reservations: ids that were seen.
+            amounts: the scopes that were seen, by window.
+            spend: the names of the spend cells that were seen, by day.
+            reservations: the promotion ids that were seen.
         """
         for window, kept in list(self.amounts.items()):
             seen = amounts.get(window, frozenset())
@@ -183,19 +188,22 @@ class LedgerReplay:
             yield Names(open=ids)
 
     def closable(self, over: str) -> list[str]:
-        """Days up to one that is over on which nothing is open, the oldest first."""
+        """Days up to `over` without open reservations, the oldest first."""
         held = {reservation.day for reservation in self.open.values()}
         return sorted(day for day in self.days if day <= over and day not in held)[:DAYS_AT_ONCE]
 
     def close(
         self, days: Mapping[str, str], over: str, campaigns: Collection[Campaign]
     ) -> list[str]:
-        """Leaves out days, given with the artifacts that have them; says which months follow.
+        """Removes closed days from the sums.
 
         Args:
-            days: that are closable.
-            over: the last day that is over.
-            campaigns: that there are now; what was spent on closed days is kept for these.
+            days: closable days, each with the SHA-256 of its spend.
+            over: the last day on which nothing can be reserved any more.
+            campaigns: all campaigns; their spend on closed days is kept.
+
+        Returns:
+            The months whose balances are removed too, because all their days are closed.
         """
         self.campaigns = {
             campaign: self.campaigns.get(campaign, 0)
@@ -218,7 +226,7 @@ class LedgerReplay:
         return months
 
     def dump(self) -> bytes:
-        """All of it, in lines of JSON."""
+        """Serialises the sums as lines of JSON."""
         out = io.BytesIO()
 
         def tell(*what: object) -> None:
@@ -239,7 +247,7 @@ class LedgerReplay:
 
     @classmethod
     def read(cls, data: bytes) -> LedgerReplay:
-        """From what `dump` gave."""
+        """The reverse of `dump`."""
         replay = cls()
         for line in io.BytesIO(data):
             kind, *what = json.loads(line)
@@ -260,7 +268,7 @@ class LedgerReplay:
 
     @classmethod
     def of_days(cls, kept: dict[str, Any]) -> LedgerReplay:
-        """From a checkpoint of the time when no day was ever closed."""
+        """Reads a checkpoint of an older version, which knew no closed days."""
         replay = cls(
             entry=kept["entry"],
             number=kept["number"],

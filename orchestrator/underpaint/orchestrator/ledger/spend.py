@@ -1,4 +1,4 @@
-"""What was spent, told by scope or by any combination of dimensions: pure."""
+"""Adds up spend by scope or by any combination of dimensions. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VALUE: Final[dict[str, Callable[[SpendCell], str]]] = {
 
 
 def by_scope(cells: Sequence[SpendCell]) -> list[SpendLine]:
-    """A line for each scope that was charged, by name."""
+    """One line for each scope that was charged, in order of name."""
     return [
         SpendLine(scope=scope, promotions=one, charged_usd_micros=two, cloud_only_usd_micros=three)
         for (scope,), (one, two, three) in _sums(
@@ -30,16 +30,16 @@ def by_scope(cells: Sequence[SpendCell]) -> list[SpendLine]:
 
 
 def by(cells: Sequence[SpendCell], dimensions: Sequence[str]) -> list[SpendLine]:
-    """A line for each combination of the dimensions' values, in order.
+    """One line for each combination of the dimensions' values, sorted.
 
     Raises:
-        InvalidRequest: a dimension is unknown or there twice.
+        InvalidRequest: a dimension is unknown or is named twice.
     """
     for dimension in dimensions:
         if dimension not in DIMENSIONS or dimensions.count(dimension) > 1:
             raise InvalidRequest(
-                f"spend cannot be told by {', '.join(dimensions)[:100]!r}; "
-                f"name some of {', '.join(DIMENSIONS)}, each once"
+                f"spend cannot be grouped by {', '.join(dimensions)[:100]!r}; "
+                f"choose from {', '.join(DIMENSIONS)}, each at most once"
             )
     return [
         SpendLine(
@@ -58,7 +58,7 @@ def by(cells: Sequence[SpendCell], dimensions: Sequence[str]) -> list[SpendLine]
 def _sums(
     told: Iterable[tuple[tuple[str, ...], SpendCell]],
 ) -> list[tuple[tuple[str, ...], tuple[int, int, int]]]:
-    """Promotions, charged and all-cloud micro-dollars of each key, by key."""
+    """Promotions, charged and all-cloud micro-dollars for each key, sorted by key."""
     sums: dict[tuple[str, ...], tuple[int, int, int]] = {}
     for key, cell in told:
         promotions, charged, cloud_only = sums.get(key, (0, 0, 0))

@@ -1,12 +1,12 @@
-"""The money half of the seam to durable state: limits, balances and the entries they add up from.
+"""The interface to the stored ledger: limits, balances and entries.
 
-Every balance is kept four times over: for ever, for the month, for the day, and for a
-campaign with dates. All of them belong to the day on which money was reserved, by the
-ledger's clock in UTC; what was reserved before midnight settles before midnight.
+Each scope has several balances: for all time, for each month, for each day, and for a campaign
+with dates. Money counts on the day on which it was reserved, by the ledger's clock in UTC: a
+reservation made before midnight and settled after it counts on the earlier day.
 
-A day is closed by a checkpoint once nothing can be reserved on it any more and nothing that was
-is open: its balances and its spend leave the store, and the spend is an artifact from then on.
-So does the balance of a month of which every day is closed.
+A checkpoint closes a day once nothing can be reserved on it any more and no reservation of it is
+open. The day's balances then leave the store, and its spend becomes an artifact. The balance of a
+month leaves the store when all its days are closed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from underpaint.contract.errors import BudgetExceeded, LedgerFrozen
 from underpaint.contract.money import format_usd
 from underpaint.contract.promotion import Account
 
-EVER: Final = ""  # the window of all that was reserved
-CAMPAIGN: Final = "campaign"  # the window between a scope's campaign's days
+EVER: Final = ""  # the window of all time
+CAMPAIGN: Final = "campaign"  # the window from the first to the last day of a scope's campaign
 Amounts = tuple[int, int]  # reserved and spent, micro-dollars
 Cell = tuple[str, tuple[str, ...], str]  # day, scopes, model
 Campaign = tuple[str, str, str]  # scope, first and last day
@@ -29,7 +29,7 @@ Campaign = tuple[str, str, str]  # scope, first and last day
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """Money that is held for a promotion."""
+    """Money reserved for a promotion."""
 
     day: str
     scopes: tuple[str, ...]
@@ -38,7 +38,7 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendCell:
-    """What one account was charged for one model's work reserved on one day."""
+    """What one account was charged for one model, for work reserved on one day."""
 
     day: str
     account: Account
@@ -49,13 +49,13 @@ class SpendCell:
 
     @property
     def cell(self) -> Cell:
-        """What tells it from others."""
+        """The key of this cell."""
         return (self.day, self.account.scopes, self.model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """Some balances, by what they are of."""
+    """The names of some balances."""
 
     amounts: Sequence[tuple[str, str]] = ()  # scope and window
     spend: Sequence[Cell] = ()
@@ -64,24 +64,24 @@ class Names:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balances:
-    """Some of what the entries must add up to, at one moment."""
+    """Some balances as they were at one moment."""
 
     entry: str = ""  # id of the last entry, "" for none
     number: int = 0  # of the last entry
     today: str = ""
-    over: str = ""  # no later than this day nothing can be reserved any more
+    over: str = ""  # on this day and before, nothing can be reserved any more
     # By scope and window: EVER, CAMPAIGN, a month such as 2026-11 or a day such as 2026-11-21.
     amounts: Mapping[tuple[str, str], Amounts] = field(default_factory=dict)
     campaigns: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # first, last day
     spend: Sequence[SpendCell] = ()
-    # By promotion id; None if nothing is held for it.
+    # By promotion id; None if nothing is reserved for it.
     open: Mapping[str, Reservation | None] = field(default_factory=dict)
-    closed: Mapping[str, str] | None = None  # every closed day's artifact, if it is told
+    closed: Mapping[str, str] | None = None  # every closed day's artifact; None if not asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """Where in the entries a replay was kept, and the artifact that holds it."""
+    """A checkpoint: its last entry, and the artifact that holds the sums up to there."""
 
     entry: str
     number: int
@@ -90,15 +90,18 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """What leaves the store with a checkpoint, because it is in there."""
+    """Days and months whose balances leave the store when a checkpoint is kept."""
 
-    days: Mapping[str, str] = field(default_factory=dict)  # and the artifacts with their spend
+    days: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of each day's spend
     months: Sequence[str] = ()
     over: str = ""  # on this day and before, nothing may be reserved from now on
 
 
 class LedgerStore(Protocol):
-    """Any method may raise LedgerUnavailable: then nothing is known to be done."""
+    """Stores limits, balances, entries and checkpoints.
+
+    Any method may raise LedgerUnavailable: then it is unknown whether the change was made.
+    """
 
     async def set_budget(
         self,
@@ -110,67 +113,79 @@ class LedgerStore(Protocol):
         from_day: str = "",
         until_day: str = "",
     ) -> Budget:
-        """Limits what a scope may spend in a period; what it has spent in it counts."""
+        """Sets the limit of a scope for a period. Spend so far in the period counts.
+
+        Args:
+            scope: such as "project:acme/web".
+            limit_usd_micros: micro-dollars.
+            period: what the limit is for: a day, a month or a campaign.
+            soft: whether going over the limit only warns.
+            from_day: first day of a campaign, YYYY-MM-DD; "" for no first day.
+            until_day: last day of a campaign; "" for no last day.
+        """
 
     async def remove_budget(self, scope: str, period: Period) -> None:
-        """Lifts a limit, if there is one."""
+        """Removes a limit, if there is one."""
 
     async def seed_budget(self, scope: str, limit_usd_micros: int) -> bool:
-        """Limits what a scope may ever spend, if no limit was ever set; says whether it did."""
+        """Sets a limit for all time, unless the ledger has entries already; returns if it did."""
 
     async def budgets(self) -> Sequence[Budget]:
-        """Every limit, by scope and period; those of days and months as they stand today."""
+        """Every limit, sorted by scope and period, with today's balances."""
 
     async def limits(self, scopes: Sequence[str]) -> Sequence[Budget]:
-        """The limits that hold today for some scopes, in their order."""
+        """The limits in force today for some scopes, in the order of the scopes."""
 
     async def keep_prices(self, version: str, digest: str) -> bool:
-        """Binds a version of the price table to its prices; False if it stands for others."""
+        """Records the digest of a price table; False if the version has another digest already."""
 
     async def spend(self, since_day: str) -> Sequence[SpendCell]:
-        """What was charged for work reserved on a day or later; "" for all."""
+        """What was charged for work reserved on a day or later; "" for all days."""
 
     async def entries(self, after: str, most: int) -> Sequence[LedgerEntry]:
-        """Entries in order, after an entry's id; those before a checkpoint may be gone."""
+        """Up to `most` entries after an entry id, in order. Trimmed ones are missing."""
 
     def parts(self) -> AsyncGenerator[Balances]:
-        """All balances, a bounded number at a time, each time those of one moment.
+        """All balances in bounded parts; each part is read at one moment.
 
-        One that comes or goes meanwhile may be left out; one may be told twice.
+        A balance that appears or disappears meanwhile may be missing; one may come twice.
         """
 
     async def look(self, names: Names) -> Balances:
-        """Some balances at one moment; nothing stands for one that is not there."""
+        """Reads some balances at one moment; one that does not exist reads as zero."""
 
     async def rebuild(self, balances: Balances) -> bool:
-        """Sets amounts and spend, if the last entry is still `balances.entry`; says whether."""
+        """Sets amounts and spend if the last entry is still `balances.entry`; returns if it was."""
 
     async def frozen(self) -> str:
-        """Why nothing new may be reserved; "" if it may."""
+        """Why spending is frozen; "" if it is not."""
 
     async def freeze(self, reason: str) -> None:
-        """Refuses new reservations; the first reason stays. What is reserved still resolves."""
+        """Refuses new reservations. The first reason stays; open reservations still resolve."""
 
     async def thaw(self, because: str) -> str:
-        """Allows reservations again; answers with why they were refused, "" if they were not."""
+        """Allows reservations again; returns why they were refused, "" if they were not."""
 
     async def checkpoint(self) -> Checkpoint | None:
-        """The latest checkpoint."""
+        """The latest checkpoint, if there is one."""
 
     async def keep_checkpoint(
         self, checkpoint: Checkpoint, before: Checkpoint | None, closing: Closing
     ) -> bool:
-        """Keeps a checkpoint in place of the one before, and closes days that are in it.
+        """Makes a checkpoint the latest one, and closes days that are in it.
 
         Args:
             checkpoint: the new one.
-            before: the one it was made from; False is returned if that was another meanwhile.
-            closing: days no later than an earlier one's `over`, on which nothing is open, and
-                months of which no day is left.
+            before: the one it was made from.
+            closing: days up to `over` of an earlier checkpoint, without open reservations, and
+                months without remaining days.
+
+        Returns:
+            False if `before` is no longer the latest checkpoint; then nothing is changed.
         """
 
     async def trim(self) -> None:
-        """Forgets the entries before the checkpoint's; the checkpoint holds their sum."""
+        """Removes the entries that the latest checkpoint holds."""
 
 
 def no_room(budget: Budget, wanted_usd_micros: int) -> BudgetExceeded:
@@ -184,7 +199,7 @@ def no_room(budget: Budget, wanted_usd_micros: int) -> BudgetExceeded:
 
 
 def no_budget(scopes: Sequence[str]) -> BudgetExceeded:
-    """The error for an account of which no level has a budget today."""
+    """The error for an account that has no budget today in any of its scopes."""
     project = next((scope for scope in scopes if scope.startswith("project:")), scopes[0])
     return BudgetExceeded(
         f"none of {', '.join(scopes)} has a budget; "
@@ -198,15 +213,18 @@ def too_much(scope: str) -> BudgetExceeded:
 
 
 def spending_frozen() -> LedgerFrozen:
-    """The error for a reservation while spending is frozen; why may be about others."""
+    """The error for a reservation while spending is frozen.
+
+    It leaves out the reason, which may name another organisation.
+    """
     return LedgerFrozen(
-        "spending is frozen, for the ledger does not add up; an operator looks with "
-        "`underpaint ledger verify` and allows it with `underpaint ledger thaw --because REASON`"
+        "spending is frozen because the ledger does not add up; an operator can look into it with "
+        "`underpaint ledger verify` and end it with `underpaint ledger thaw --because REASON`"
     )
 
 
 def over_soft(scope: str, period: Period, limit_usd_micros: int, over_usd_micros: int) -> str:
-    """The warning about a soft limit that is overrun."""
+    """The warning that a reservation goes over a soft limit."""
     each = "" if period is Period.CAMPAIGN else f" a {period.value}"
     return (
         f"{scope} goes {format_usd(over_usd_micros)} over its soft limit of "
@@ -229,16 +247,16 @@ def warnings(limits: Sequence[Budget], wanted_usd_micros: int) -> tuple[str, ...
 
 
 def windows(day: str) -> tuple[str, str, str]:
-    """The windows without dates of their own that a day belongs to."""
+    """The windows that contain a day: all time, its month and the day itself."""
     return (EVER, day[:7], day)
 
 
 def covers(from_day: str, until_day: str, day: str) -> bool:
-    """Whether a campaign with such days goes on on a day."""
+    """Whether a campaign from `from_day` to `until_day` covers a day; "" leaves an end open."""
     return from_day <= day and (not until_day or day <= until_day)
 
 
 def order(entry_id: str) -> tuple[int, int]:
-    """What ids of entries and events are ordered by; "" comes first."""
+    """The sort key of ids of entries and events; "" comes first."""
     at, _, number = entry_id.partition("-")
     return int(at or 0), int(number or 0)

@@ -1,12 +1,17 @@
-"""Policy: ordered rules that say where a promotion goes, what it may cost, or why not.
+"""Policy: ordered rules that route a promotion to an engine, limit its cost, or refuse it.
 
-`facts` is what a condition may look at, `expressions` the language of conditions, `rules`
-the decision, `fit` how a promotion is made to fit a ceiling, `coverage` which rule can
-never decide, `cost` what a condition can cost at most, `reading` the YAML. All of this is
-pure: clock, balances and the health of engines are arguments.
+- `facts`: the fields that a condition may use
+- `expressions`: the language of conditions
+- `rules`: how the rules decide
+- `fit`: how a promotion is made to fit a cost ceiling
+- `coverage`: finds rules that can never decide
+- `cost`: bounds how long a condition can take
+- `reading`: reads the YAML
 
-`service` answers those who ask about policies. What it does with a text that they send, or
-with one of former times, is in `jobs` and happens in a process of its own: `isolation`.
+These modules are pure: the time, the balances and the health of engines are arguments.
+
+`service` holds the use cases. Policy texts that callers send, and stored texts of older policies,
+are handled by `jobs` in a separate process with limits: see `isolation`.
 """
 
 from underpaint.orchestrator.policy.in_force import InForce

@@ -1,4 +1,4 @@
-"""`python -m underpaint.orchestrator.policy FILE`: checks a policy where nothing runs."""
+"""`python -m underpaint.orchestrator.policy FILE`: checks a policy without an orchestrator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WRONG_INPUT = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints a JSON document with version, rules and problems; 2 if there is a problem."""
+    """Prints a JSON document with version, rules and problems; returns 2 if there are problems."""
     parser = argparse.ArgumentParser(prog="python -m underpaint.orchestrator.policy")
     parser.add_argument("file", type=Path, help="policy, YAML")
     parser.add_argument("--prices", type=Path, default=PRICES, help="price table, YAML")

@@ -1,9 +1,9 @@
-"""What a condition can cost at most, worked out before it is ever evaluated.
+"""Computes how much a condition can cost at most, before it is ever evaluated.
 
-CEL has no unbounded loops, but a loop over what a loop made grows without limit: forty
-times `.map(a, a + a)` doubles a text forty times. So the size of every value is bounded from
-above, from the inside out, and with it the steps that its making takes. One step is about
-20 ns of the machine this was measured on.
+CEL has no unbounded loops, but loops over the results of loops can grow a value exponentially:
+forty times `.map(a, a + a)` doubles a text forty times. So an upper bound is computed for the size
+of every value, from the inside out, and from it the number of steps. One step takes about 20 ns
+on the machine where this was measured.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from underpaint.orchestrator.policy.syntax import Loop, Node
 
 MAX_COST: Final = 20_000  # steps of one condition: 0.4 ms
 MAX_POLICY_COST: Final = 40_000  # steps of all conditions of a policy
-MAX_LOOPS: Final = 2  # inside one another
+MAX_LOOPS: Final = 2  # nested
 
-# What a field is taken to hold at most. Names and roles have 64 characters at most.
+# The assumed largest content of a field. Names and roles have at most 64 characters.
 _FIELD_CHARACTERS: Final = 256
 _FIELD_ENTRIES: Final = 32
-_WRITTEN: Final = 64  # characters of a number, a truth or a time turned to text
+_WRITTEN: Final = 64  # characters of a number, a boolean or a time as text
 _CHARACTERS_A_STEP: Final = 64
-# A pattern is compiled anew at each evaluation; steps of each of its characters and classes.
+# A pattern is compiled again at each evaluation. Steps for each of its characters and classes:
 _PLAIN, _CLASS, _UNICODE = 30, 120, 40_000
 _PIECE: Final = re.compile(
     r"""(?P<repeat>\{(?P<least>\d+)(?:,(?P<most>\d*))?\}) | (?P<open>\() | (?P<close>\))
@@ -46,19 +46,19 @@ _SCALAR_FUNCTIONS: Final = frozenset(
 
 
 class Costly(Exception):
-    """A condition that may take too much; the text says why and what to do."""
+    """A condition that may cost too much; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How large a value can be at most."""
+    """The largest possible size of a value."""
 
-    length: int = 0  # characters of a text, entries of a list or mapping; 0 of all else
+    length: int = 0  # characters of a text, entries of a list or mapping; 0 for anything else
     item: Shape | None = None  # the largest entry
 
     @property
     def steps(self) -> int:
-        """To read or to copy it whole."""
+        """Steps to read or copy the whole value."""
         return (
             self.length * (1 + self.item.steps) if self.item else self.length // _CHARACTERS_A_STEP
         )
@@ -68,17 +68,17 @@ _SCALAR: Final = Shape()
 
 
 def cost_of(node: Node) -> int:
-    """Steps a condition can take at most.
+    """The most steps that a condition can take.
 
     Raises:
-        Costly: there are more than are allowed, or what it does cannot be bounded.
+        Costly: it can take more than MAX_COST, or no bound can be computed.
     """
     _, cost = _weigh(node, {}, 0)
     if cost > MAX_COST:
         told = f"{cost:,}" if cost < 10**12 else "far more"
         raise Costly(
-            f"may take {told} steps, at most {MAX_COST:,} are taken; "
-            "use shorter lists, texts and patterns, or fewer loops over what a loop made"
+            f"may take {told} steps; at most {MAX_COST:,} are allowed; "
+            "use shorter lists, texts and patterns, or fewer loops over results of loops"
         )
     return cost
 
@@ -88,8 +88,8 @@ def _weigh(node: Node, names: Mapping[str, Shape], depth: int) -> tuple[Shape, i
 
     Args:
         node: the expression.
-        names: what the variables of the loops around it can hold.
-        depth: how many loops are around it.
+        names: the largest values of the variables of the loops around it.
+        depth: the number of loops around it.
     """
     if node.kind == "constant":
         return (Shape(len(node.text)) if node.text is not None else _SCALAR), 1
@@ -129,24 +129,24 @@ def _call(node: Node, shapes: list[Shape], cost: int) -> tuple[Shape, int]:
     if function == "matches":
         pattern = node.parts[-1].text
         if pattern is None:
-            raise Costly("has a pattern that is put together; write it as one text in quotes")
+            raise Costly("computes a pattern; write the pattern as one text in quotes")
         return _SCALAR, cost + 2 * shapes[0].length + pattern_cost(pattern)
     if function in _SCALAR_FUNCTIONS:
         return _SCALAR, cost
-    raise Costly(f"calls {function}, which policies do not take")
+    raise Costly(f"calls {function}, which is not allowed in policies")
 
 
 def _loop(loop: Loop, names: Mapping[str, Shape], depth: int) -> tuple[Shape, int]:
     if depth >= MAX_LOOPS:
         raise Costly(
-            f"has more than {MAX_LOOPS} loops (all, exists, exists_one, filter, map) inside one "
-            "another; split it into several rules"
+            f"has more than {MAX_LOOPS} nested loops (all, exists, exists_one, filter, map); "
+            "split it into several rules"
         )
     over, cost = _weigh(loop.over, names, depth)
     start, steps = _weigh(loop.start, names, depth)
     cost += steps
     inside = {**names, **dict.fromkeys(loop.names, over.item or _SCALAR)}
-    # What is gathered has no name in the condition, so each turn adds the same at most.
+    # A condition cannot use the accumulated result, so each round adds at most the same amount.
     once, _ = _weigh(loop.step, {**inside, loop.result: start}, depth + 1)
     length = start.length + over.length * max(0, once.length - start.length)
     items = [each.item for each in (start, once) if each.item]
@@ -159,8 +159,8 @@ def _loop(loop: Loop, names: Mapping[str, Shape], depth: int) -> tuple[Shape, in
 
 
 def pattern_cost(pattern: str) -> int:
-    """Steps to compile a regular expression: repeats multiply what they repeat."""
-    sums, last = [0], [0]  # of each open group, and of the piece before
+    """Steps to compile a regular expression; a repetition multiplies the cost of its content."""
+    sums, last = [0], [0]  # the cost of each open group, and of the piece before
     for piece in _PIECE.finditer(pattern):
         kind = piece.lastgroup if piece.lastgroup not in ("least", "most") else "repeat"
         if kind == "repeat":
@@ -173,7 +173,7 @@ def pattern_cost(pattern: str) -> int:
             continue
         if kind == "close":
             if len(sums) == 1:
-                continue  # it is no pattern; the library says so
+                continue  # an invalid pattern; the library reports it
             weight = sums.pop()
             last.pop()
         else:
@@ -190,7 +190,7 @@ def _class_cost(written: str) -> int:
 
 
 def _dotted(node: Node) -> str:
-    """Such as "user.roles", which the library may write as a field of a name."""
+    """The whole name of a field such as "user.roles", given as a selection from "user"."""
     return f"{node.parts[0].name}.{node.name}"
 
 
@@ -204,7 +204,7 @@ def _field(name: str) -> Shape:
 
 
 def _largest(shapes: list[Shape]) -> Shape:
-    """A shape that none of some exceeds."""
+    """A shape that is at least as large as each of some shapes."""
     items = [each.item for each in shapes if each.item]
     length = max((each.length for each in shapes), default=0)
     return Shape(length, _largest(items) if items else None)

@@ -1,10 +1,10 @@
-"""Which rules can never decide, because what comes before them takes all they would.
+"""Finds rules that can never decide, because earlier rules take everything that they would.
 
-A condition that only compares fields with constants changes its answer nowhere but at those
-constants. So it is enough to try each of them, its neighbours and the ends of its field's
-range: if no such point is left to a rule, nothing is. What calculates or calls functions is
-left alone, unless it is constant or repeats an earlier condition word for word; so a rule is
-never called dead wrongly.
+The answer of a condition that only compares fields with constants can change only at those
+constants. So it is enough to test each constant, its neighbours and the ends of the field's range:
+if earlier rules take all these points, they take everything. A condition that calculates or calls
+functions is not analysed, unless it is constant or repeats an earlier one word for word. So a rule
+is never wrongly reported as dead.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from underpaint.orchestrator.policy.facts import FIELDS, Fact, Field
 from underpaint.orchestrator.policy.fit import Limits
 from underpaint.orchestrator.policy.rules import Downgrade, Refuse, Rule
 
-MAX_POINTS: Final = 4_000  # of one rule; beyond it, it is taken to be alive
-MAX_TRIES: Final = 100_000  # of all rules together, about a second
-_OTHER: Final = "\x01"  # a text that no condition names
+MAX_POINTS: Final = 4_000  # for one rule; a rule with more counts as alive
+MAX_TRIES: Final = 100_000  # for all rules together; takes about a second
+_OTHER: Final = "\x01"  # stands for every text that no condition names
 _TOKEN: Final = re.compile(
     r"""\s*(?:
     (?P<text>'[^'\\]*'|"[^"\\]*") | (?P<number>-?[0-9]+(?:\.[0-9]+)?) |
@@ -35,11 +35,11 @@ Constant = str | int | float | bool
 
 
 def dead_rules(rules: Sequence[Rule], priced: Collection[str]) -> list[tuple[Rule, str]]:
-    """The rules that can never decide, and why.
+    """The rules that can never decide, each with the reason.
 
     Args:
-        rules: in order.
-        priced: every engine that could be asked for.
+        rules: in their order.
+        priced: the engines that have a price.
     """
     found = []
     tries = itertools.count()
@@ -51,14 +51,14 @@ def dead_rules(rules: Sequence[Rule], priced: Collection[str]) -> list[tuple[Rul
 
 
 def _constant_problem(rule: Rule) -> str:
-    """Why a condition that looks at nothing, or can have one answer only, is never true."""
+    """Why the condition of a rule can never be true on its own; "" if it can."""
     if rule.when is None:
         return ""
     if not rule.fields:
         try:
             return "" if rule.when.holds(Scene({})) else "its condition is always false"
         except Unjudged as problem:
-            return f"its condition has no answer: {problem}"
+            return f"its condition cannot be evaluated: {problem}"
     points = _points([rule.when])
     if points is not None and not any(_holds(rule.when, scene) for scene in points):
         return "its condition is always false"
@@ -72,9 +72,9 @@ def _why_dead(
     if len(priced) == 1:
         return _covered(rule, sure, tries)
     shared = [each for each in sure if not each.engine and not each.by_engine]
-    if rule.engine:  # decided where its engine stands: other engines' rules say nothing of it
+    if rule.engine:  # only rules for the same engine, or for all engines, can come before it
         return _covered(rule, [e for e in sure if e in shared or e.engine == rule.engine], tries)
-    # One that refuses needs all candidates; so does each earlier one, whichever they are.
+    # A refusing rule must hold for all candidates; so must an earlier refusing rule.
     for each in sure:
         if not each.engine and each.by_engine and (told := _covered(rule, [*shared, each], tries)):
             return told
@@ -87,7 +87,7 @@ def _why_dead(
 
 
 def _sure(rule: Rule) -> bool:
-    """Whether it decides wherever its condition holds."""
+    """Whether a rule always decides when its condition is true."""
     outcome = rule.outcome
     return isinstance(outcome, Refuse) or (
         not isinstance(outcome, Downgrade)
@@ -97,7 +97,7 @@ def _sure(rule: Rule) -> bool:
 
 
 def _covered(rule: Rule, before: Sequence[Rule], tries: Iterator[int]) -> str:
-    """Why nothing is left to a rule by those before it; empty if something may be."""
+    """Why earlier rules leave nothing to a rule; "" if they may leave something."""
     for each in before:
         if each.when is None or (not each.fields and _holds(each.when, Scene({}))):
             return f"{each.name!r} in line {each.line} takes everything before it"
@@ -106,7 +106,7 @@ def _covered(rule: Rule, before: Sequence[Rule], tries: Iterator[int]) -> str:
     plain = {each.name: each for each in before if each.when and _landmarks(each.when) is not None}
     own = rule.when if rule.when and _landmarks(rule.when) is not None else None
     takers = _takers(own, list(plain.values()), tries)
-    if takers is None:  # too many to try together: one by one, where that can tell anything
+    if takers is None:  # too many points together: try the earlier rules one by one
         alone = (each for each in plain.values() if set(each.fields) <= set(rule.fields))
         takers = next((found for each in alone if (found := _takers(own, [each], tries))), [])
     told = " and ".join(f"{name!r} in line {plain[name].line}" for name in takers)
@@ -116,15 +116,15 @@ def _covered(rule: Rule, before: Sequence[Rule], tries: Iterator[int]) -> str:
 def _takers(
     own: Condition | None, before: Sequence[Rule], tries: Iterator[int]
 ) -> list[str] | None:
-    """Which rules take all that a condition would; none if something is left.
+    """The names of the earlier rules that together take everything that a condition would.
 
     Args:
-        own: None is taken to hold everywhere.
-        before: rules with plain conditions.
+        own: the condition; None counts as always true.
+        before: earlier rules, with conditions that only compare.
         tries: counts the points that were tried.
 
     Returns:
-        None if there are too many points to try.
+        An empty list if something is left; None if there are too many points to try.
     """
     conditions = [(each.name, each.when) for each in before if each.when]
     points = _points([each for _, each in conditions] + ([own] if own else []))
@@ -151,7 +151,7 @@ def _holds(condition: Condition, scene: Scene) -> bool:
 
 
 def _points(conditions: Sequence[Condition]) -> Iterator[Scene] | None:
-    """A scene for each combination that matters; None if there are too many or one is not plain."""
+    """The facts to test, one Scene each; None if too many, or if a condition calculates."""
     landmarks: dict[str, set[Constant]] = {}
     for condition in conditions:
         found = _landmarks(condition)
@@ -163,7 +163,7 @@ def _points(conditions: Sequence[Condition]) -> Iterator[Scene] | None:
         FIELDS[name].kind == "list(string)" and 2 ** len(constants) > MAX_POINTS
         for name, constants in landmarks.items()
     ):
-        return None  # of a list, every selection matters
+        return None  # every subset of a list must be tested
     values = {name: _values(FIELDS[name], constants) for name, constants in landmarks.items()}
     if math.prod(len(each) for each in values.values()) > MAX_POINTS:
         return None
@@ -174,7 +174,7 @@ def _points(conditions: Sequence[Condition]) -> Iterator[Scene] | None:
 
 
 def _values(field: Field, constants: set[Constant]) -> list[Fact]:
-    """Values of a field of which each stands for all others that compare like it."""
+    """The values of a field to test; every other value compares like one of them."""
     if field.kind == "bool":
         return [False, True]
     if field.kind == "string":
@@ -196,7 +196,7 @@ def _values(field: Field, constants: set[Constant]) -> list[Fact]:
 
 
 def _landmarks(condition: Condition) -> dict[str, set[Constant]] | None:
-    """The constants each field is compared with; None if the condition does more than that."""
+    """The constants that each field is compared with; None if the condition does more."""
     tokens = _tokens(condition.text)
     if tokens is None:
         return None
@@ -227,7 +227,7 @@ def _landmarks(condition: Condition) -> dict[str, set[Constant]] | None:
 
 
 def _operand(tokens: Sequence[tuple[str, str]], index: int) -> tuple[list[tuple[str, str]], int]:
-    """What stands on the right, and how many tokens it takes: a value, or a list of them."""
+    """The right side of a comparison, a value or a list, and its number of tokens."""
     if index >= len(tokens):
         return [], 0
     if tokens[index] != ("list", "["):
@@ -255,7 +255,7 @@ def _constant(kind: str, text: str) -> Constant:
 
 
 def _tokens(text: str) -> list[tuple[str, str]] | None:
-    """The words of a condition with their kinds; None if it is made of more than these."""
+    """The tokens of a condition with their kinds; None if it has others than comparisons need."""
     found: list[tuple[str, str]] = []
     at = 0
     text = text.rstrip()

@@ -1,4 +1,4 @@
-"""Why a promotion went where it did: the rules as they stood, beside what they said."""
+"""Explains a decision: the rules of the policy, each with its verdict."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from underpaint.orchestrator.policy.rules import Downgrade, Outcome, Refuse, Req
 
 
 def explain(quote: Quote, rules: tuple[Rule, ...]) -> tuple[ExplainedRule, ...]:
-    """Every rule of the policy that quoted.
+    """Every rule of the policy of a quote, with its verdict.
 
     Args:
-        quote: holds what each rule said, up to the one that decided.
-        rules: of the version that the quote names; none if its text is lost.
+        quote: holds the verdict of each rule up to the one that decided.
+        rules: the rules of that policy; empty if its text is lost.
     """
     said = {verdict.rule: verdict for verdict in quote.verdicts}
     if not rules:
@@ -36,7 +36,7 @@ def explain(quote: Quote, rules: tuple[Rule, ...]) -> tuple[ExplainedRule, ...]:
 
 
 def in_words(outcome: Outcome) -> str:
-    """Such as "full, at most 40 steps, up to $0.50"."""
+    """An outcome in words, such as "route: full, at most 40 steps, up to $0.50"."""
     if isinstance(outcome, Refuse):
         return f"refuse: {outcome.reason}"
     parts = [outcome.engine]

@@ -1,11 +1,11 @@
-"""Conditions in CEL, the Common Expression Language; the one place that knows the library.
+"""Conditions in CEL, the Common Expression Language. Only this module uses the library.
 
-`cel-expr-python` is Google's own binding of its C++ implementation (Apache-2.0, wheels for
-Linux and macOS). Of the three on PyPI only it checks types when an expression is compiled,
-so an unknown field or a wrong comparison is found when a policy is loaded, not by the first
-promotion that meets it: `common-expression-language` (Rust) compiles `draft.privcy > 3`
-without a word, and so does `cel-python`. Five conditions take it 12 us, the Rust one 14 to 61
-and the pure Python one 585. Regular expressions are RE2's, which take linear time.
+The library is `cel-expr-python`, Google's binding of its C++ implementation (Apache-2.0, wheels
+for Linux and macOS). Of the three on PyPI only this one checks types when it compiles, so an
+unknown field or a wrong comparison is found when a policy is loaded. `common-expression-language`
+(Rust) and `cel-python` both compile `draft.privcy > 3` without an error. It evaluates five
+conditions in 12 us; the Rust library takes 14 to 61 us and the pure Python one 585 us. Regular
+expressions are RE2's, which take linear time.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _TYPES: Final[Mapping[str, Any]] = {
     "timestamp": cel.Type.TIMESTAMP,
     "list(string)": cel.Type.List(cel.Type.STRING),
 }
-# Fields are declared with their dots in their names: no message has to be built for each
-# decision, and an unknown one is an error of the type check.
+# Fields are declared as variables with dots in their names: no message has to be built for each
+# decision, and the type check finds unknown fields.
 _ENVIRONMENT: Final = cel.NewEnv(
     variables={name: _TYPES[each.kind] for name, each in FIELDS.items()}
 )
@@ -46,11 +46,11 @@ _NAME: Final = re.compile(r"\b([a-z]+)\s*\.\s*([a-z_]+)")
 
 
 class Unjudged(Exception):
-    """A condition that has no answer: it divides by zero, or what it looks at is not known."""
+    """A condition cannot be evaluated: it divides by zero, or uses a fact that is not known."""
 
 
 class Misworded(Exception):
-    """A condition that cannot be compiled; each problem with its line in it, from 0."""
+    """A condition that cannot be compiled. Each problem has its line in the condition, from 0."""
 
     def __init__(self, problems: tuple[tuple[int, str], ...]) -> None:
         super().__init__("; ".join(problem for _, problem in problems))
@@ -58,7 +58,7 @@ class Misworded(Exception):
 
 
 class Scene:
-    """The facts of one decision, made ready once for all conditions."""
+    """The facts of one decision, prepared once for all conditions."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
@@ -66,7 +66,7 @@ class Scene:
         self._shown: dict[str, str] = {}
 
     def shown(self, names: Sequence[str]) -> dict[str, str]:
-        """Those of some facts that are known, as JSON; each is written once for all rules."""
+        """Some facts as JSON, without those that are not known; each is converted only once."""
         known = self._shown
         for name in names:
             if name not in known and name in self._facts:
@@ -74,10 +74,10 @@ class Scene:
         return {name: known[name] for name in names if name in known}
 
     def value(self, program: Any) -> bool:
-        """Raises Unjudged if there is no answer."""
+        """Evaluates a condition. Raises Unjudged if that is not possible."""
         try:
             answer = program.eval(self._activation).value()
-        except RuntimeError as error:  # such as its budget of 10,000 iterations
+        except RuntimeError as error:  # such as more than the library's 10,000 iterations
             raise Unjudged(_told(str(error))) from None
         if isinstance(answer, bool):
             return answer
@@ -89,32 +89,32 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A compiled condition; equal to another if the text is."""
+    """A compiled condition. Conditions with the same text are equal."""
 
     text: str
-    fields: tuple[str, ...]  # it looks at, in their order of appearance
-    cost: int  # steps it takes at most
+    fields: tuple[str, ...]  # the fields that it uses, in order of appearance
+    cost: int  # the most steps that it can take
     _program: Any = field(repr=False, compare=False)
 
     def holds(self, scene: Scene) -> bool:
-        """Raises Unjudged if there is no answer."""
+        """Whether it is true. Raises Unjudged if it cannot be evaluated."""
         return scene.value(self._program)
 
     def __reduce__(self) -> tuple[Callable[[str], Condition], tuple[str]]:
-        """Between processes only the text travels; it is compiled anew."""
+        """Pickles only the text; it is compiled again when unpickled."""
         return compile_condition, (self.text,)
 
 
 def compile_condition(text: str) -> Condition:
-    """A condition, its types checked and its cost bounded.
+    """Compiles a condition; checks its types and its cost.
 
     Raises:
-        Misworded: with every problem found.
+        Misworded: it has problems; holds all of them.
     """
     if len(text) > MAX_LENGTH:
-        raise Misworded(((0, f"has {len(text):,} characters; at most {MAX_LENGTH:,} are taken"),))
-    if "\0" in text:  # the library would take what stands before it for the whole
-        raise Misworded(((0, "has a NUL in it"),))
+        raise Misworded(((0, f"has {len(text):,} characters; at most {MAX_LENGTH:,} are allowed"),))
+    if "\0" in text:  # the library would ignore everything after it
+        raise Misworded(((0, "contains a NUL character"),))
     try:
         program = _ENVIRONMENT.compile(text)
     except RuntimeError as error:
@@ -131,7 +131,7 @@ def compile_condition(text: str) -> Condition:
 
 
 def fields_of(text: str) -> tuple[str, ...]:
-    """The fields an expression names, outside its strings."""
+    """The fields that an expression names, outside its strings."""
     names = (f"{one}.{two}" for one, two in _NAME.findall(_TEXT.sub("''", text)))
     return tuple(dict.fromkeys(name for name in names if name in FIELDS))
 
@@ -142,7 +142,7 @@ def shown(fact: Fact) -> str:
 
 
 def in_words(saw: Mapping[str, str]) -> str:
-    """Such as "draft.privacy is "full", quote.max_usd_micros is 84400 ($0.0844)"."""
+    """Facts in words: draft.privacy is "full", quote.max_usd_micros is 84400 ($0.0844)."""
     return ", ".join(
         f"{name} is {value}"
         + (f" ({format_usd(int(value))})" if name.endswith("_usd_micros") else "")
@@ -157,12 +157,12 @@ def _problems(told: str) -> tuple[tuple[int, str], ...]:
         if undeclared:
             problem = _unknown(undeclared[1])
         found.append((int(line) - 1, f"column {column} of the condition: {problem}"))
-    # Without a place: such as an expression that is nested too deeply.
+    # Some problems have no position, such as an expression that is nested too deeply.
     return tuple(found) or ((0, _told(told)),)
 
 
 def _told(message: str) -> str:
-    """What the library says, without its codes and in one line."""
+    """A message of the library in one line, without its codes."""
     words = " ".join(message.split())
     return words.partition(": ")[2].partition(" [")[0].lower() or words
 

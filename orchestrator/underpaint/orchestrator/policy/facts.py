@@ -1,4 +1,4 @@
-"""Everything a condition may look at: each field, its type and its range."""
+"""The fields that a condition may use, with their types and ranges, and where they come from."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ Kind = Literal["string", "int", "double", "bool", "timestamp", "list(string)"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field of a condition: its CEL type, and which values it can have at all."""
+    """One field of a condition: its CEL type and its possible values."""
 
     kind: Kind
-    by_engine: bool = False  # differs from engine to engine, for their defaults and prices do
-    only: tuple[str, ...] = ()  # every value a string can have; none: any
+    by_engine: bool = False  # depends on the engine, because defaults and prices do
+    only: tuple[str, ...] = ()  # the possible values of a string; empty for any
     least: float = -MAX_USD_MICROS
     most: float = MAX_USD_MICROS
 
 
-# A prompt is no field: what policy saw is stored and shown to whoever asks for the reasons.
+# The prompt is not a field: fields are stored with the decision and shown when it is explained.
 FIELDS: Final[Mapping[str, Field]] = {
     "draft.privacy": Field(kind="string", only=tuple(each.value for each in Privacy)),
     "draft.model": Field(kind="string"),
@@ -44,7 +44,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "draft.width": Field(kind="int", least=1, most=MAX_PIXELS),
     "draft.height": Field(kind="int", least=1, most=MAX_PIXELS),
     "draft.bytes": Field(kind="int", least=1, most=MAX_BYTES),
-    "request.engine": Field(kind="string"),  # that was asked for; empty: any
+    "request.engine": Field(kind="string"),  # the engine that was asked for; "" for any
     "request.at": Field(kind="timestamp"),
     "request.priority": Field(kind="string", only=tuple(each.value for each in Priority)),
     "request.strength": Field(kind="double", least=0, most=1),
@@ -55,7 +55,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "request.guidance_scale": Field(kind="double", by_engine=True, least=0, most=MAX_GUIDANCE),
     "quote.engine": Field(kind="string", by_engine=True),
     "quote.max_usd_micros": Field(kind="int", by_engine=True, least=0),
-    # Of the hard limits that bind the account today, the one with the least left.
+    # The hard limit of the account, in force today, that has the least left.
     "budget.limited": Field(kind="bool"),
     "budget.scope": Field(kind="string"),
     "budget.limit_usd_micros": Field(kind="int", least=0),
@@ -72,17 +72,17 @@ FIELDS: Final[Mapping[str, Field]] = {
 
 
 def of_request(request: PromotionRequest, asked_engine: str, at: datetime) -> dict[str, Fact]:
-    """What a promotion says of itself, the same at every engine.
+    """The facts of a request that do not depend on the engine.
 
     Args:
         request: with the defaults of any engine filled in.
-        asked_engine: the one engine that may take it, or empty.
-        at: now, aware.
+        asked_engine: the engine that was asked for; "" for any.
+        at: the time of the request, with a time zone.
     """
     account = request.account
     return {
         "draft.privacy": request.privacy.value,
-        # The library ends a text at a NUL: without this, "x\0y" would be taken for "x".
+        # The library ends a text at a NUL: without this, "x\0y" would count as "x".
         "draft.model": request.draft_model.replace("\0", "\ufffd"),
         "draft.count": request.draft_count,
         "draft.width": request.init_width,
@@ -100,7 +100,7 @@ def of_request(request: PromotionRequest, asked_engine: str, at: datetime) -> di
 
 
 def at_engine(engine: str, request: GenerationRequest, max_usd_micros: int) -> dict[str, Fact]:
-    """What one engine would make of it, and for how much at most."""
+    """The facts of a request at one engine: what it would make, and the most it would cost."""
     return {
         "request.width": request.width,
         "request.height": request.height,
@@ -113,17 +113,17 @@ def at_engine(engine: str, request: GenerationRequest, max_usd_micros: int) -> d
 
 
 def of_roles(roles: Collection[str]) -> dict[str, Fact]:
-    """The roles of the caller."""
+    """The fact about the caller's roles."""
     return {"user.roles": sorted(roles)}
 
 
 def of_engines(healthy: Collection[str]) -> dict[str, Fact]:
-    """The engines that answer."""
+    """The fact about which engines answer."""
     return {"engines.healthy": sorted(healthy)}
 
 
 def of_limits(limits: Collection[Budget]) -> dict[str, Fact]:
-    """Of the hard limits that bind an account, the one with the least left."""
+    """The facts about the hard limit of an account that has the least left."""
     none = Budget(scope="", limit_usd_micros=0)
     hard = [each for each in limits if not each.soft]
     one = min(hard, key=lambda each: each.left_usd_micros, default=none)

@@ -1,4 +1,4 @@
-"""Fewer steps, then a smaller picture: the least change that fits a ceiling."""
+"""Makes a request fit a cost ceiling with the least change: fewer steps, then a smaller picture."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Final, TypeVar
 from underpaint.contract.generation import MAX_SIDE, MIN_SIDE, SIDE_MULTIPLE, GenerationRequest
 
 T = TypeVar("T")
-# The most a request can cost somewhere, in micro-dollars; never less for more steps or pixels.
+# Returns the most that a request can cost at one engine, in micro-dollars. More steps or pixels
+# never cost less.
 Bound = Callable[[GenerationRequest], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Steps and pixels; None is no limit."""
+    """Limits on steps and sides in pixels; None is no limit."""
 
     num_inference_steps: int | None = None
     width: int | None = None
@@ -29,7 +30,7 @@ NO_LIMITS: Final = Limits()
 
 
 def beyond(request: GenerationRequest, most: Limits) -> str:
-    """The first limit a request exceeds, in words; empty if none."""
+    """Says which limit a request exceeds first; "" if none."""
     for name in ("num_inference_steps", "width", "height"):
         limit, asked = getattr(most, name), getattr(request, name)
         if limit is not None and asked > limit:
@@ -45,17 +46,20 @@ def fit(
     most: Limits,
     least: Limits,
 ) -> GenerationRequest | None:
-    """The request with as many steps, then as large, as the limits and the ceiling allow.
+    """The largest version of a request that the limits and the ceiling allow.
 
-    The proportions stay, to the next multiple of 8 pixels. None if even the least that is
-    allowed costs more than the ceiling.
+    The picture stays as large as possible, then the steps as many as possible. The proportions
+    stay, up to rounding to a multiple of 8 pixels.
 
     Args:
         request: as it was asked.
-        bound: what a request costs at most, in micro-dollars.
-        ceiling_usd_micros: what it may cost; None is no ceiling.
-        most: limits from above.
-        least: limits from below; what was asked below them stays.
+        bound: returns what a request costs at most, in micro-dollars.
+        ceiling_usd_micros: the most that it may cost; None for no ceiling.
+        most: upper limits.
+        least: lower limits; a value that was asked below its limit stays.
+
+    Returns:
+        The fitted request; None if even the smallest that is allowed costs more than the ceiling.
     """
 
     def affordable(one: GenerationRequest) -> bool:
@@ -76,7 +80,7 @@ def fit(
 
 
 def _sizes(request: GenerationRequest, most: Limits, least: Limits) -> list[tuple[int, int]]:
-    """Sizes from the least to the most that is allowed, in the proportions that were asked."""
+    """The allowed sizes in the asked proportions, smallest first."""
     longer = max(request.width, request.height)
     found = []
     for side in range(MIN_SIDE, min(longer, MAX_SIDE) + 1, SIDE_MULTIPLE):
@@ -94,7 +98,7 @@ def _sizes(request: GenerationRequest, most: Limits, least: Limits) -> list[tupl
 
 
 def _last(ordered: Sequence[T], fits: Callable[[T], bool]) -> T | None:
-    """The last that fits, where all before one that fits do too."""
+    """The last element that fits, by bisection: all before one that fits must fit, too."""
     low, high = 0, len(ordered)
     while low < high:
         middle = (low + high) // 2

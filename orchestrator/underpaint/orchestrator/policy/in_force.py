@@ -1,4 +1,4 @@
-"""The policy in force, and the file it comes from: exchanged whole, or not at all."""
+"""The policy in force, reloaded from its file when that changes and has no errors."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ log = logging.getLogger(__name__)
 
 LOOK_S: Final = 2.0
 
-_Case = tuple[str, frozenset[str]]  # the digest of a text, and the roles that there are
+_Case = tuple[str, frozenset[str]]  # the digest of a text, and the roles that callers have
 
 
 class InForce:
-    """One policy at a time. Whoever decides takes `current` once and goes on with that."""
+    """Holds the policy in force. A decision must read `current` once and use only that."""
 
     def __init__(
         self,
@@ -39,10 +39,10 @@ class InForce:
 
         Args:
             file: YAML.
-            priced: names of the engines that have a price.
-            roles: tells those that some caller has by now; None if that is not known.
-            isolation: where a changed file is read; not shared with callers, whose policies
-                would keep it waiting.
+            priced: the names of the engines that have a price.
+            roles: returns the roles that callers have now; None if they are not known.
+            isolation: reads a changed file; separate from the one for callers' policies, so that
+                it never waits for them.
 
         Raises:
             InvalidRequest: names every problem with its line.
@@ -54,17 +54,17 @@ class InForce:
         self.current: Policy = load(file, priced, self.roles)
         self.since = datetime.now(UTC)
         self.problems: tuple[PolicyProblem, ...] = ()
-        self._seen = self.current.version  # digest at the last look
-        self._judged = self._case(self.current.version)  # that was last taken or refused
+        self._seen = self.current.version  # digest of the file at the last look
+        self._judged = self._case(self.current.version)  # the text last accepted or refused
 
     @property
     def roles(self) -> Collection[str] | None:
-        """Those that some caller has; None if that is not known."""
+        """The roles that callers have; None if they are not known."""
         return self._roles() if self._roles else None
 
     @property
     def status(self) -> PolicyStatus:
-        """For people."""
+        """The policy in force, and the problems of a newer text of the file."""
         return PolicyStatus(
             version=self.current.version,
             text=self.current.text,
@@ -79,12 +79,12 @@ class InForce:
         keep: Callable[[Policy], Awaitable[None]],
         every_s: float = LOOK_S,
     ) -> None:
-        """Looks at the file now and then, and at once when told to; never returns.
+        """Checks the file regularly, and at once when `reload` is set; never returns.
 
         Args:
-            reload: set it to have the file taken as it is.
-            keep: is given each policy that comes into force, the first one too.
-            every_s: seconds between looks.
+            reload: set it to load the file at once.
+            keep: called with each policy that comes into force, including the first.
+            every_s: seconds between checks.
         """
         await keep(self.current)
         while True:
@@ -95,13 +95,13 @@ class InForce:
                 await keep(self.current)
 
     async def look(self, *, settled: bool) -> bool:
-        """Takes what the file holds if it is new and sound; says whether it did.
+        """Loads the file if it is new and has no errors; returns whether the policy changed.
 
-        A new text is taken at its second look, so that one half written is not; a text with
-        a problem leaves the policy before in force.
+        A new text must be seen twice before it is loaded, because it may be only half written. If
+        it has errors, the previous policy stays in force.
 
         Args:
-            settled: whether it is known to be whole, so that one look is enough.
+            settled: whether the file is known to be complete; then seeing it once is enough.
         """
         try:
             text = await asyncio.to_thread(read_text, self.file)
@@ -120,7 +120,7 @@ class InForce:
         except InvalidRequest as error:
             policy, problems = None, (PolicyProblem(line=1, told=str(error)),)
         except Unavailable as error:
-            log.error("%s is not read: %s; another look follows", self.file, error)
+            log.error("%s could not be read: %s; it is tried again", self.file, error)
             return False
         if policy is None:
             self._refuse(case, problems)
@@ -133,7 +133,7 @@ class InForce:
         return changed
 
     def _case(self, digest: str) -> _Case:
-        """What is judged: a text may be wrong until somebody has a role that it names."""
+        """The text and the roles: a text may be refused until a caller has a role it names."""
         return digest, frozenset(self.roles or ())
 
     def _refuse(

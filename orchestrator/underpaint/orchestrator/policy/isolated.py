@@ -1,7 +1,7 @@
-"""The process of its own in which a policy text of somebody else is read and tried.
+"""The program of the separate process in which callers' policy texts are read and tried.
 
-It answers calls on its standard input, one after the other, and ends with it. Only
-`isolation` starts it and talks to it.
+It answers calls from its standard input, one after the other, and ends when that is closed. Only
+`isolation` starts it.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import IO, Any, Final
 
 from underpaint.contract.errors import UnderpaintError
 
-MEMORY_MIB: Final = 512  # addresses, of which the interpreter and the libraries take 60
-HEADER_BYTES: Final = 8  # of each message: how many bytes follow
+MEMORY_MIB: Final = 512  # of address space; the interpreter and the libraries take 60
+HEADER_BYTES: Final = 8  # at the start of each message: the number of bytes that follow
 _MEMORY: Final = MEMORY_MIB * 1024 * 1024
 
 
 class TooMuchMemory(Exception):
-    """Told to the parent instead of an answer."""
+    """Sent to the parent instead of an answer."""
 
 
 def main() -> None:
-    """Answers until the input ends."""
+    """Answers calls until the input ends."""
     bound_memory()
-    # What a library prints must not come between the answers.
+    # Send the output of libraries to stderr, so that it does not mix with the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     while message := receive(sys.stdin.buffer):
         limit_s, function, arguments = pickle.loads(message)  # noqa: S301 -- from our parent
-        # Ends this process, whatever the library is at: also where the parent has died.
+        # Ends this process even inside a library call, and even if the parent has died.
         signal.alarm(math.ceil(limit_s) + 1)
         answer = answered(function, arguments)
         signal.alarm(0)
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def answered(function: Any, arguments: tuple[Any, ...]) -> bytes:
-    """What a call returns or raises, packed."""
+    """The result or the error of a call, pickled."""
     try:
         try:
             return pickle.dumps((function(*arguments), None))
@@ -53,13 +53,13 @@ def answered(function: Any, arguments: tuple[Any, ...]) -> bytes:
 
 
 def bound_memory() -> None:
-    """Bounds what this process may take; macOS does not let itself be told."""
+    """Limits the memory of this process; not possible on macOS."""
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # running out of memory may abort it
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no core dump when it runs out of memory
 
 
 def receive(source: IO[bytes]) -> bytes:
-    """The next message; empty at the end."""
+    """Reads the next message; empty at the end of the input."""
     header = source.read(HEADER_BYTES)
     return source.read(int.from_bytes(header, "big")) if len(header) == HEADER_BYTES else b""

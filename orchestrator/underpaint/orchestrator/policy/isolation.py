@@ -1,8 +1,8 @@
-"""Runs what reads policy texts of others in processes with bounds on memory and time.
+"""Runs code that reads callers' policy texts in separate processes with limits on memory and time.
 
-Each text gets a new process, which starts in a tenth of a second and is ended after it: what
-one text does to it, no other text meets. It is no fork, so it has none of this process's
-sockets, locks and threads.
+Each text gets a new process, which starts in a tenth of a second and ends afterwards, so one text
+cannot affect another. The process is not a fork: it has none of this process's sockets, locks and
+threads.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 
-CALL_S: Final = 20.0  # one call; a policy as large as is taken needs 5
+CALL_S: Final = 20.0  # for one call; the largest allowed policy needs 5
 PROCESSES: Final = 2
 WAITING: Final = 16
 WAIT_S: Final = 8.0
 _PART_BYTES: Final = 1024 * 1024
-# How a process ends that asks for more memory than there is: a library aborts, or walks
-# into what it did not get, or the system ends it.
+# The signals that end a process without enough memory: a library aborts, or uses memory that it
+# did not get, or the kernel kills the process.
 _OUT_OF_MEMORY: Final = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGKILL})
 
 
@@ -49,13 +49,13 @@ class IsolatedProcess:
         self._call_s = call_s
 
     async def call(self, function: Callable[[*Arguments], T], *given: *Arguments) -> T:
-        """What a function of a module returns there.
+        """Calls a module-level function in the process and returns its result.
 
         Raises:
-            InvalidRequest: it took too much memory or time, or raised that itself.
-            ServiceUnreachable: the process does not run.
+            InvalidRequest: it took too much memory or time, or the function raised it.
+            ServiceUnreachable: the process has ended.
         """
-        # In a thread, both ways: the loop is not held while much is packed.
+        # In threads, because pickling much data would block the event loop.
         call = (self._call_s, function, given)
         message = await asyncio.to_thread(pickle.dumps, call)
         try:
@@ -89,26 +89,26 @@ class IsolatedProcess:
 
     async def _ended(self) -> Exception:
         code = await asyncio.to_thread(self._process.wait)
-        log.warning("the process that read a policy ended with %d", code)
+        log.warning("the process that read a policy ended with code %d", code)
         if -code in _OUT_OF_MEMORY:
             return too_large()
         return ServiceUnreachable(
-            f"the process that reads policies ended with {code}; its log is the orchestrator's"
+            f"the process that reads policies ended with code {code}; see the orchestrator's log"
         )
 
 
 class Isolation:
-    """A bounded number of such processes."""
+    """Starts isolated processes, a limited number at once."""
 
     def __init__(
         self, processes: int = PROCESSES, call_s: float = CALL_S, wait_s: float = WAIT_S
     ) -> None:
-        """Starts none.
+        """Sets the limits; starts no process yet.
 
         Args:
-            processes: that may run at once.
-            call_s: seconds that a call may take.
-            wait_s: seconds to wait for one of them to end.
+            processes: how many may run at once.
+            call_s: seconds that one call may take.
+            wait_s: seconds to wait until another process has ended.
         """
         self._free = asyncio.Semaphore(processes)
         self._processes = processes
@@ -120,11 +120,11 @@ class Isolation:
 
     @asynccontextmanager
     async def process(self) -> AsyncIterator[IsolatedProcess]:
-        """A new process; it is ended with the block.
+        """A new process, which ends with the block.
 
         Raises:
-            EngineBusy: others take all that may run.
-            ServiceUnreachable: this is closed.
+            EngineBusy: too many processes are running, and none ended in time.
+            ServiceUnreachable: the orchestrator is stopping.
         """
         await self._turn()
         try:
@@ -139,23 +139,23 @@ class Isolation:
                 try:
                     yield IsolatedProcess(process, ours, self._call_s)
                 except InvalidRequest:
-                    if self._closed:  # it was ended by us, not by what the policy takes
+                    if self._closed:  # the process was killed by `close`, not by a limit
                         raise _stopping() from None
                     raise
                 finally:
                     process.kill()
-                    await asyncio.to_thread(process.wait)  # much memory takes a while to free
+                    await asyncio.to_thread(process.wait)  # freeing much memory takes a while
                     self._running.discard(process)
         finally:
             self._free.release()
 
     async def run(self, function: Callable[[*Arguments], T], *given: *Arguments) -> T:
-        """One call in a process of its own; raises what `process` and `call` do."""
+        """Makes one call in a new process; raises the errors of `process` and `call`."""
         async with self.process() as process:
             return await process.call(function, *given)
 
     async def close(self) -> None:
-        """Ends every process, and returns when they have ended."""
+        """Kills all processes and waits until they have ended."""
         self._closed = True
         for process in self._running:
             process.kill()
@@ -166,7 +166,7 @@ class Isolation:
 
     async def _turn(self) -> None:
         busy = EngineBusy(
-            f"{self._processes} policies are being tried, and no more are at once; "
+            f"{self._processes} policies are being checked or replayed, the most at once; "
             "try again in a moment"
         )
         if self._waiting >= WAITING:
@@ -186,19 +186,19 @@ def _stopping() -> ServiceUnreachable:
 
 
 def _start(link: socket.socket) -> subprocess.Popen[bytes]:
-    # Not by asyncio: uvloop forks, and a fork runs what gRPC does before and after one.
-    # This is a vfork, which takes a millisecond.
+    # Not with asyncio: uvloop forks, which runs gRPC's fork handlers. This uses vfork and takes
+    # a millisecond.
     program = f"from {isolated.__name__} import main; main()"
     return subprocess.Popen(  # noqa: S603 -- our own arguments
-        [sys.executable, "-P", "-c", program],  # -P: nothing of the folder it happens to run in
+        [sys.executable, "-P", "-c", program],  # -P: imports nothing from the current folder
         stdin=link.fileno(),
         stdout=link.fileno(),
-        start_new_session=True,  # Ctrl-C in a terminal is for its parent
+        start_new_session=True,  # so that Ctrl-C in a terminal reaches only its parent
     )
 
 
 def too_slow(seconds: float) -> InvalidRequest:
-    """Told to whoever sent the text."""
+    """The error for a policy that took too much time."""
     return InvalidRequest(
         f"the policy takes too much time (more than {seconds:g} s); "
         "use fewer rules, shorter conditions and fewer loops"
@@ -206,7 +206,7 @@ def too_slow(seconds: float) -> InvalidRequest:
 
 
 def too_large() -> InvalidRequest:
-    """Told to whoever sent the text."""
+    """The error for a policy that took too much memory."""
     return InvalidRequest(
         f"the policy takes too much memory (more than {MEMORY_MIB} MiB); "
         "use fewer rules, and shorter lists and texts in their conditions"

@@ -1,4 +1,4 @@
-"""What is done with policy texts of others; called in an isolated process only."""
+"""Functions that handle policy texts of callers. They run only in an isolated process."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from underpaint.orchestrator.policy.explaining import explain
 from underpaint.orchestrator.policy.reading import check, parse_policy
 from underpaint.orchestrator.policy.replaying import Replayer
 
-NAME: Final = Path("policy")  # of a text that has no file
-_replayers: Final[list[Replayer]] = []  # of this process: one, once it has begun
+NAME: Final = Path("policy")  # stands for the file name in errors
+_replayers: Final[list[Replayer]] = []  # the replay of this process, once it has begun
 
 
 def checked(text: str, priced: Collection[str], roles: Collection[str] | None) -> PolicyCheck:
-    """What is wrong with a policy."""
+    """Checks a policy."""
     policy, problems = check(text, NAME, priced, roles)
     if policy is None:
         return PolicyCheck(version="", rules=0, problems=problems)
@@ -26,20 +26,20 @@ def checked(text: str, priced: Collection[str], roles: Collection[str] | None) -
 
 
 def explained(text: str, quote: Quote) -> tuple[ExplainedRule, ...]:
-    """Each rule of a policy of former times, beside what it said.
+    """Each rule of an older policy with its verdict.
 
     Raises:
-        InvalidRequest: the text is no policy any more.
+        InvalidRequest: this version cannot read the policy.
     """
-    # It was sound by the prices of its time; those of today say nothing of it.
+    # None: its engines had prices then, and need none now.
     return explain(quote, parse_policy(text, NAME, None).rules)
 
 
 def begin_replay(text: str, prices: Mapping[str, pricing.EnginePrice]) -> None:
-    """Reads a policy; what is added to the replay from now on is judged by it.
+    """Begins a replay with a policy.
 
     Raises:
-        InvalidRequest: names what is wrong with the policy.
+        InvalidRequest: the policy has errors; names them.
     """
     policy = parse_policy(text, NAME, prices.keys())
     bounds = {name: pricing.bound_of(price) for name, price in prices.items()}
@@ -47,11 +47,11 @@ def begin_replay(text: str, prices: Mapping[str, pricing.EnginePrice]) -> None:
 
 
 def add_to_replay(promotions: Sequence[Promotion]) -> None:
-    """Judges some promotions; the newest come first."""
+    """Adds promotions to the replay, newest first."""
     for promotion in promotions:
         _replayers[0].add(promotion)
 
 
 def replay_result() -> Replay:
-    """All that was added."""
+    """The result of the replay."""
     return _replayers[0].result()

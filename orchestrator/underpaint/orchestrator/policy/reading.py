@@ -1,4 +1,4 @@
-"""A policy's YAML, read and checked whole: all that is wrong with it is told at once."""
+"""Reads a policy from YAML and checks it; reports all its errors at once."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def load(file: Path, priced: Collection[str], roles: Collection[str] | None = No
 
     Args:
         file: YAML.
-        priced: names of the engines that have a price.
-        roles: that some caller has; None if that is not known here.
+        priced: the names of the engines that have a price.
+        roles: the roles that callers have; None if they are not known.
 
     Raises:
         InvalidRequest: names every problem with its file and line.
@@ -55,12 +55,12 @@ def load(file: Path, priced: Collection[str], roles: Collection[str] | None = No
 def parse_policy(
     text: str, file: Path, priced: Collection[str] | None, roles: Collection[str] | None = None
 ) -> Policy:
-    """The same, of text at hand.
+    """As `load`, from a text.
 
     Args:
         text: YAML.
-        file: its name in errors.
-        priced: as for `load`; None takes any engine, for a policy of former times.
+        file: the file's name in errors.
+        priced: as for `load`; None allows any engine, for a policy of the past.
         roles: as for `load`.
 
     Raises:
@@ -75,7 +75,7 @@ def parse_policy(
 def check(
     text: str, file: Path, priced: Collection[str] | None, roles: Collection[str] | None = None
 ) -> tuple[Policy | None, tuple[PolicyProblem, ...]]:
-    """The policy, or all that is wrong with it in the order of its lines."""
+    """The policy, or None and all its problems in the order of lines; arguments as above."""
     reader = _Reader(file, None if priced is None else frozenset(priced))
     policy = reader.policy(text)
     if policy and roles is not None:
@@ -90,7 +90,7 @@ def check(
 
 
 class _Reader:
-    """One reading; what is wrong is noted, and the reading goes on."""
+    """Reads one policy; notes each problem and continues."""
 
     def __init__(self, file: Path, priced: frozenset[str] | None) -> None:
         self._file = file
@@ -102,7 +102,7 @@ class _Reader:
         self.problems.append(PolicyProblem(line=line, told=told))
 
     def policy(self, text: str) -> Policy | None:
-        """None if there is any problem."""
+        """Reads the policy; None if there is any problem."""
         if len(text.encode()) > MAX_BYTES:
             self.tell(1, TOO_LONG)
             return None
@@ -111,7 +111,7 @@ class _Reader:
         if not fields or entries is None:
             return None
         if len(entries) > MAX_RULES:
-            self._wrong(fields["rules"], f"are {len(entries)}; at most {MAX_RULES} are taken")
+            self._wrong(fields["rules"], f"are {len(entries)}; at most {MAX_RULES} are allowed")
             return None
         rules: list[Rule] = []
         names: dict[str, int] = {}
@@ -159,15 +159,15 @@ class _Reader:
         return Rule(name=name, line=line, when=when, outcome=outcome)
 
     def _bound(self, rules: Sequence[Rule]) -> None:
-        """Notes the rule with which all conditions together may take too long."""
+        """Notes the rule at which the conditions so far may take too long together."""
         cost = 0
         for rule in rules:
             before, cost = cost, cost + (rule.when.cost if rule.when else 0)
             if before <= MAX_POLICY_COST < cost:
                 self.tell(
                     rule.line,
-                    f"up to rule {rule.name!r} the conditions may take {cost:,} steps together, at "
-                    f"most {MAX_POLICY_COST:,} are taken; use fewer rules, loops and patterns",
+                    f"up to rule {rule.name!r} the conditions may take {cost:,} steps together; "
+                    f"at most {MAX_POLICY_COST:,} are allowed; use fewer rules, loops and patterns",
                 )
 
     def _condition(self, entry: Entry) -> Condition | None:
@@ -247,14 +247,14 @@ class _Reader:
         return self._try(lambda: entry.whole(low, high))
 
     def _try(self, read: Callable[[], T]) -> T | None:
-        """What is read, or None once its problem is noted."""
+        """The result of `read`; None if it fails, with its problem noted."""
         try:
             return read()
         except InvalidRequest as error:
             place, _, told = str(error).removeprefix(f"{self._file}:").partition(": ")
             if place.isdigit():
                 self.tell(int(place), told)
-            else:  # of the document as a whole
+            else:  # a problem of the whole document
                 self.tell(1, str(error))
             return None
 

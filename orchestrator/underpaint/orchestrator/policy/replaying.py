@@ -1,4 +1,4 @@
-"""What another policy would have done with promotions that are stored."""
+"""Computes what another policy would have decided about stored promotions."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ MAX_CHANGES: Final = 200
 
 @dataclass(slots=True)
 class Replayer:
-    """Adds up what would have been, one stored promotion after another.
+    """Decides about stored promotions again, by another policy, and adds up the outcomes.
 
-    What each condition looks at was stored with the quote, or is in the request; prompts
-    are not looked at. A fact that was not found out at the time makes an outcome unknown.
-    Only what was promoted is stored: what was refused when it was quoted is not seen.
+    The facts come from the stored quote and request. If a condition needs a fact that was not
+    stored, the outcome is unknown. Requests that were refused when they were quoted are not
+    stored, so they are not in the replay.
 
-    What would have been spent is an estimate: the charge, in proportion to the price of
-    what would have been made. Approvals are taken to be given.
+    The spend is an estimate: the charge, scaled by the price of what would have been made. It
+    assumes that every approval would have been given.
     """
 
     policy: Policy
-    bounds: Mapping[str, Bound]  # of every priced engine, by the prices of today
+    bounds: Mapping[str, Bound]  # of every engine with a price, by today's prices
     before: Counter[str] = field(default_factory=Counter)
     after: Counter[str] = field(default_factory=Counter)
     before_usd_micros: int = 0
@@ -42,13 +42,13 @@ class Replayer:
     changed: int = 0
 
     def add(self, promotion: Promotion) -> None:
-        """Counts one promotion; the newest should come first."""
+        """Adds one promotion. Add the newest first: only the first changes are listed."""
         was = outcome_of(promotion)
         charged = promotion.receipt.charged_usd_micros if promotion.receipt else 0
         decision = self._decide(promotion)
         becomes, told = _outcome(decision, promotion) if decision else ("unknown", "")
         if decision is None:
-            told = "its engine has no price any more"
+            told = "its engine no longer has a price"
         spent = self._spent(promotion, decision, charged) if becomes != "unknown" else charged
         self.before[was] += 1
         self.after[becomes] += 1
@@ -72,7 +72,7 @@ class Replayer:
             )
 
     def result(self) -> Replay:
-        """All that was added."""
+        """The totals and the changes so far."""
         return Replay(
             version=self.policy.version,
             lines=tuple(
@@ -88,7 +88,7 @@ class Replayer:
     def _decide(self, promotion: Promotion) -> Decision | None:
         quote, request = promotion.quote, promotion.promotion
         asked = quote.asked or quote.request
-        # Which engine was asked for is known to policy; the stored request names the chosen.
+        # The stored request names the chosen engine; the facts name the one that was asked for.
         asked_engine = str(_fact("request.engine", quote.facts) or "")
         engines = (asked_engine,) if asked_engine else self.policy.engines
         try:
@@ -114,7 +114,7 @@ class Replayer:
 
 
 def outcome_of(promotion: Promotion) -> str:
-    """How the policy in force at the time treated it."""
+    """The outcome under the policy that was in force at the time."""
     if promotion.quote.approval:
         return "approval"
     return "downgraded" if promotion.quote.asked else "routed"
@@ -134,7 +134,7 @@ def _outcome(decision: Decision, promotion: Promotion) -> tuple[str, str]:
 
 
 def _fact(name: str, stored: Mapping[str, str]) -> Fact | None:
-    """A stored fact; None if there is none of this name by now."""
+    """A stored fact; None if it was not stored or this version does not know it."""
     if name not in stored or name not in FIELDS:
         return None
     value: Fact = json.loads(stored[name])

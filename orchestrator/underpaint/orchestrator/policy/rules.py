@@ -1,4 +1,4 @@
-"""Rules, and the decision they come to; the first that matches decides."""
+"""The rules of a policy, and how they decide about a promotion: the first that takes it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from underpaint.orchestrator.policy.fit import NO_LIMITS, Bound, Limits, beyond,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse:
-    """Says no, and why."""
+    """Refuses the promotion, with a reason."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Takes what keeps to the limits and the ceiling to an engine; the rest passes by."""
+    """Routes a promotion within the limits and the ceiling to an engine; leaves others."""
 
     engine: str
     most: Limits = NO_LIMITS
@@ -35,7 +35,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequireApproval(Route):
-    """The same, once somebody with a role has approved."""
+    """As Route, after somebody with a role has approved."""
 
     role: str
     within_s: int
@@ -43,7 +43,7 @@ class RequireApproval(Route):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Downgrade(Route):
-    """The same, with fewer steps and then a smaller size until it keeps to them."""
+    """As Route, but reduces steps and then size until the request is within the limits."""
 
     least: Limits = NO_LIMITS
 
@@ -53,7 +53,7 @@ Outcome: TypeAlias = Refuse | Route
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A condition and one outcome."""
+    """One rule: a condition and an outcome."""
 
     name: str
     line: int  # in its file, from 1
@@ -62,17 +62,17 @@ class Rule:
 
     @property
     def engine(self) -> str:
-        """Where it leads; empty if it refuses."""
+        """The engine that it routes to; "" if it refuses."""
         return self.outcome.engine if isinstance(self.outcome, Route) else ""
 
     @property
     def by_engine(self) -> bool:
-        """Whether its condition may hold at one engine and not at another."""
+        """Whether its condition may be true for one engine and false for another."""
         return any(FIELDS[name].by_engine for name in self.fields)
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """What its condition looks at."""
+        """The fields that its condition uses."""
         return self.when.fields if self.when else ()
 
 
@@ -86,17 +86,17 @@ class Policy:
 
     @cached_property
     def engines(self) -> tuple[str, ...]:
-        """Every engine that a rule leads to, in order."""
+        """Every engine that a rule routes to, in order."""
         return tuple(dict.fromkeys(rule.engine for rule in self.rules if rule.engine))
 
     @cached_property
     def fields(self) -> frozenset[str]:
-        """Every field that a condition looks at: what must be found out before deciding."""
+        """Every field that a condition uses, so that only these facts need be gathered."""
         return frozenset(name for rule in self.rules for name in rule.fields)
 
     @property
     def roles(self) -> dict[str, int]:
-        """Every role that is asked to approve, and the line where."""
+        """Every role that a rule asks to approve, with the line of the rule."""
         return {
             rule.outcome.role: rule.line
             for rule in self.rules
@@ -105,10 +105,10 @@ class Policy:
 
 
 class Candidate:
-    """An engine that could take the promotion, what it would make and cost there."""
+    """An engine that could make the promotion, with the request and the price there."""
 
     def __init__(self, engine: str, request: GenerationRequest, bound: Bound) -> None:
-        """`bound` says what a request costs there at most, in micro-dollars."""
+        """`bound` returns what a request costs there at most, in micro-dollars."""
         self.engine = engine
         self.request = request
         self.bound = bound
@@ -120,28 +120,28 @@ _Place: TypeAlias = tuple[Candidate, Scene]  # a candidate and the facts there
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Where it goes or why not, and every rule up to the one that decided."""
+    """The engine or the refusal, and the verdict of every rule up to the one that decided."""
 
     engine: str = ""
-    request: GenerationRequest | None = None  # to be made; smaller than asked if downgraded
-    approval: RequireApproval | None = None  # to be waited for
+    request: GenerationRequest | None = None  # what to make; smaller than asked if downgraded
+    approval: RequireApproval | None = None  # needed before the work starts
     refusal: PolicyRefused | PrivacyViolation | None = None
-    unknown: bool = False  # refused, for a condition has no answer
-    rule: str = ""  # that decided; empty if none did
+    unknown: bool = False  # refused because a condition could not be evaluated
+    rule: str = ""  # name of the rule that decided; "" if none did
     verdicts: tuple[RuleVerdict, ...] = ()
 
 
 def decide(policy: Policy, shared: Facts, candidates: Sequence[Candidate]) -> Decision:
     """Tries the rules in order.
 
-    A rule that refuses matches if its condition holds at every candidate: it is not too
-    dear while one engine is cheap enough. A rule that leads to an engine looks at that one
-    only. A condition without an answer refuses: nothing is routed by accident.
+    A refusing rule must hold for every candidate: a promotion is not too expensive while one
+    engine is cheap enough. A routing rule is evaluated only for its own engine. A condition that
+    cannot be evaluated refuses the promotion, so that nothing is routed by accident.
 
     Args:
         policy: the rules.
-        shared: facts that are the same at every engine; those not known may be left out.
-        candidates: the engine that was asked for, or all that could take it; at least one.
+        shared: the facts that are the same for every engine; unknown ones may be missing.
+        candidates: the engine that was asked for, or all possible ones; at least one.
     """
     places = {each.engine: _place(each, shared) for each in candidates}
     verdicts: list[RuleVerdict] = []
@@ -160,7 +160,7 @@ def _place(candidate: Candidate, shared: Facts) -> _Place:
 
 
 def _tried(rule: Rule, places: Mapping[str, _Place]) -> tuple[RuleVerdict, Decision | None]:
-    """What one rule says, and the decision if that is one."""
+    """The verdict of one rule, and its decision, if it comes to one."""
     if rule.engine and rule.engine not in places:
         return _verdict(rule, f"another engine was asked for than {rule.engine}"), None
     looked = [places[rule.engine]] if rule.engine else list(places.values())
@@ -171,8 +171,8 @@ def _tried(rule: Rule, places: Mapping[str, _Place]) -> tuple[RuleVerdict, Decis
             if rule.when and not rule.when.holds(scene):
                 return _verdict(rule, in_words(saw), saw), None
     except Unjudged as problem:
-        told = f"rule {rule.name} has no answer: {problem}"
-        refusal = PolicyRefused(f"{told}; have the policy mended")
+        told = f"rule {rule.name} cannot be evaluated: {problem}"
+        refusal = PolicyRefused(f"{told}; ask an operator to correct the policy")
         return _verdict(rule, told, saw, decided=True), Decision(refusal=refusal, unknown=True)
     if isinstance(rule.outcome, Refuse):
         told = rule.outcome.reason
@@ -187,7 +187,7 @@ def _tried(rule: Rule, places: Mapping[str, _Place]) -> tuple[RuleVerdict, Decis
 
 
 def _taken(route: Route, candidate: Candidate) -> tuple[GenerationRequest | None, str]:
-    """What the engine would make of it, or None; and the reason for either."""
+    """The request that the engine would get, or None if the rule does not apply; and why."""
     asked, ceiling = candidate.request, route.ceiling_usd_micros
     if isinstance(route, Downgrade):
         least = route.least

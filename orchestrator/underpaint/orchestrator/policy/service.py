@@ -1,4 +1,4 @@
-"""The use cases of a policy: keep its text, explain a promotion by it, replay another one."""
+"""The use cases of policies: check one, explain a promotion, replay stored promotions."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from underpaint.orchestrator.policy.isolation import Isolation
 
 log = logging.getLogger(__name__)
 
-PAGE: Final = 100  # reading 200 from Redis holds the loop for 30 ms
+PAGE: Final = 100  # promotions; reading 200 from Redis would block the event loop for 30 ms
 
 
 class History(Protocol):
-    """The promotions that a policy is explained by and replayed on."""
+    """The stored promotions, as far as this service reads them."""
 
     async def get(self, promotion_id: str) -> Promotion:
-        """One promotion. Raises PromotionNotFound."""
+        """Reads one promotion. Raises PromotionNotFound."""
 
     async def page(self, size: int, token: str) -> Page:
-        """Newest first, from a token of the page before or "" on."""
+        """One page of promotions, newest first; `token` is "" or that of the page before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyService:
-    """What they need."""
+    """Checks, stores, explains and replays policies."""
 
     history: History
     artifacts: Artifacts
@@ -51,33 +51,33 @@ class PolicyService:
 
     @property
     def status(self) -> PolicyStatus:
-        """What is in force, and what is wrong with what is not."""
+        """The policy in force, and the errors of a newer file that could not be loaded."""
         return self.policies.status
 
     async def check(self, text: str) -> PolicyCheck:
-        """What is wrong with a policy, by the prices and roles here.
+        """Checks a policy against the prices and roles of this orchestrator.
 
         Raises:
-            InvalidRequest: it took too much memory or time.
-            EngineBusy: others try policies.
+            InvalidRequest: the check took too much memory or time.
+            EngineBusy: too many policies are being checked or replayed.
         """
         force = self.policies
         return await self.isolation.run(jobs.checked, text, force.priced, force.roles)
 
     async def close(self) -> None:
-        """Ends what is being read."""
+        """Ends all running checks and replays."""
         await self.isolation.close()
 
     async def keep(self, policy: Policy) -> None:
-        """Keeps a policy's text under its version, so that its promotions can be explained."""
+        """Stores a policy's text under its version, so that its promotions can be explained."""
         text = policy.text.encode()
         try:
             await self.artifacts.put(text, Digest.of(text, "application/yaml"))
         except ServiceUnreachable as error:
-            log.warning("policy %s is not kept: %s", policy.version[:12], error)
+            log.warning("policy %s could not be stored: %s", policy.version[:12], error)
 
     async def explain(self, promotion_id: str) -> Explanation:
-        """Each rule of the policy that quoted a promotion, and what it saw.
+        """Lists each rule of the policy that decided about a promotion, and what it saw.
 
         Raises:
             PromotionNotFound: no such promotion.
@@ -92,17 +92,16 @@ class PolicyService:
     async def replay(
         self, text: str, since: datetime, *, reached: Callable[[Promotion], bool]
     ) -> Replay:
-        """What another policy would have done with promotions since a time.
+        """What another policy would have decided about promotions made since a time.
 
         Args:
-            text: of the other policy.
-            since: aware.
-            reached: whether whoever asks may know of a promotion.
+            text: the other policy, YAML.
+            since: a time with a time zone.
+            reached: whether the caller may see a promotion; others are left out.
 
         Raises:
-            InvalidRequest: names what is wrong with the policy, or it took too much memory
-                or time.
-            EngineBusy: others try policies.
+            InvalidRequest: the policy has errors, or took too much memory or time.
+            EngineBusy: too many policies are being checked or replayed.
         """
         if since > datetime.now(UTC):
             raise InvalidRequest("since is in the future; give a time before now")
@@ -111,7 +110,7 @@ class PolicyService:
             await process.call(jobs.begin_replay, text, dict(self.prices.engines))
             while True:
                 page = await self.history.page(PAGE, token)
-                # By when each began: one that was approved late still stands where it began.
+                # Pages are in order of creation, and so is this filter, whatever changed later.
                 begun = [
                     each for each in page.promotions if each.created_at >= since and reached(each)
                 ]
@@ -122,7 +121,7 @@ class PolicyService:
                 token = page.next_token
 
     async def _explained(self, quote: Quote) -> tuple[ExplainedRule, ...]:
-        """The rules of the policy that quoted; what it said alone, if its text is lost."""
+        """The rules of the policy of a quote; only their verdicts, if its text is lost."""
         current, version = self.policies.current, quote.policy_version
         if version == current.version:
             return explain(quote, current.rules)
@@ -132,6 +131,6 @@ class PolicyService:
             return explain(quote, ())
         try:
             return await self.isolation.run(jobs.explained, text.decode(), quote)
-        except InvalidRequest as error:  # it was sound by what was allowed at its time
-            log.warning("policy %s is no policy any more: %s", version[:12], error)
+        except InvalidRequest as error:  # an older version may have accepted what this one does not
+            log.warning("policy %s can no longer be read: %s", version[:12], error)
             return explain(quote, ())

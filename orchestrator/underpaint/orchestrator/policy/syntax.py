@@ -1,8 +1,8 @@
-"""A compiled condition as a tree, read from what the CEL library writes.
+"""Reads the syntax tree of a compiled condition from its serialized form.
 
-The library hands out no tree, but `serialize()` gives the protocol buffer that CEL's
-specification defines (cel/expr/syntax.proto and checked.proto). Their Python classes are on
-no package index, and few fields are needed here, so the bytes are read directly.
+The CEL library gives no access to the tree, but `serialize()` returns the protocol buffer of CEL's
+specification (cel/expr/syntax.proto and checked.proto). No package has Python classes for it and
+few fields are needed, so the bytes are parsed here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-# Numbers of fields in the specification.
+# Field numbers of the specification.
 _ANY_VALUE: Final = 2
 _CHECKED_EXPR: Final = 4
 _ID, _CONSTANT, _IDENT, _SELECT, _CALL, _LIST, _STRUCT, _LOOP = 2, 3, 4, 5, 6, 7, 8, 9
@@ -21,22 +21,22 @@ _TEXTS: Final = (6, 7)  # of a constant: a text, bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One expression; `kind` says which of the fields mean something."""
+    """One expression; `kind` decides which of the other fields are used."""
 
     kind: str  # constant, name, select, call, list, mapping, message, loop
-    name: str = ""  # of a name, a selected field, a function or a message
-    text: str | None = None  # of a constant that is one
-    parts: tuple[Node, ...] = ()  # arguments, elements, keys and values, in their order
+    name: str = ""  # of a variable, a selected field, a function or a message
+    text: str | None = None  # the value of a text constant
+    parts: tuple[Node, ...] = ()  # arguments, elements, keys and values, in order
     loop: Loop | None = field(default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loop:
-    """What all, exists, exists_one, filter and map become: a fold over a list."""
+    """A loop over a list, which all, exists, exists_one, filter and map become."""
 
     over: Node
-    names: tuple[str, ...]  # of what it is at, and for some of its index
-    result: str  # name of what is gathered
+    names: tuple[str, ...]  # variables for the current element and sometimes its index
+    result: str  # variable for the accumulated result
     start: Node
     goes_on: Node
     step: Node
@@ -51,7 +51,7 @@ def tree(serialized: bytes) -> Node:
 def _node(data: bytes) -> Node:
     for number, value in _fields(data):
         if not isinstance(value, bytes):
-            continue  # its id
+            continue  # the id of the expression
         if number == _CONSTANT:
             texts = [each for kind, each in _fields(value) if kind in _TEXTS]
             return Node(kind="constant", text=_text(texts[0]) if texts else None)
@@ -60,7 +60,7 @@ def _node(data: bytes) -> Node:
         if number == _SELECT:
             return Node(kind="select", name=_text(_one(value, 2)), parts=(_node(_one(value, 1)),))
         if number == _CALL:
-            # The target of a method comes first, as its arguments do in their order.
+            # The target of a method, then its arguments.
             inside = [each for kind, each in _fields(value) if kind in (1, 3)]
             return Node(kind="call", name=_text(_one(value, 2)), parts=_nodes(inside))
         if number == _LIST:
@@ -92,7 +92,7 @@ def _nodes(found: Iterator[int | bytes] | list[int | bytes]) -> tuple[Node, ...]
 
 
 def _one(data: bytes, wanted: int) -> bytes:
-    """The bytes of one field; empty if it is not there."""
+    """The bytes of one field; empty if it is missing."""
     return next((_raw(value) for number, value in _fields(data) if number == wanted), b"")
 
 
@@ -105,7 +105,7 @@ def _text(value: int | bytes) -> str:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Number and value of each field: protocol buffers' wire format."""
+    """The number and value of each field, from protocol buffers' wire format."""
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
@@ -119,7 +119,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         elif kind in (_FIXED64, _FIXED32):
             size = 8 if kind == _FIXED64 else 4
         else:
-            raise ValueError(f"wire type {kind} is not of protocol buffers")
+            raise ValueError(f"protocol buffers have no wire type {kind}")
         yield number, data[at : at + size]
         at += size
 

@@ -1,4 +1,4 @@
-"""What a promotion costs. The public face of its rooms."""
+"""What a promotion costs: the price table and the arithmetic over it."""
 
 from underpaint.orchestrator.pricing.table import (
     LEDGER_CURRENCY,

@@ -1,8 +1,8 @@
 """What a promotion costs: pure arithmetic over a versioned price table.
 
-Money is whole micro-dollars; every line is rounded up once, so that the sum of the lines
-is what is charged and a price is never lost to rounding. The ledger has one currency:
-prices in another are converted at the table's fixed rate, a fraction of whole numbers.
+Money is in whole micro-dollars. Each line of a price is rounded up once, so the lines add up to
+exactly what is charged. The ledger has one currency; prices in another one are converted at the
+fixed rate of the table, which is a fraction of whole numbers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from underpaint.contract.wire import Defaults
 from underpaint.orchestrator.documents import Entry, read
 from underpaint.orchestrator.names import ENGINE
 
-MAX_GPU_SECONDS: Final = 1_700  # below the longest call a CloudService takes
+MAX_GPU_SECONDS: Final = 1_700  # below the longest deadline of CloudService.Generate
 LEDGER_CURRENCY: Final = "USD"
 _UNITS: Final = ("per_gpu_second", "per_image", "per_megapixel_step")
 _REQUIRED: Final = frozenset(
@@ -52,9 +52,9 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnginePrice:
-    """What one engine costs in micro-units of a currency, and what it does if not told.
+    """What one engine costs, in micro-units of a currency, and its default settings.
 
-    The rate is kept with it: what was quoted is never converted by another.
+    It includes the exchange rate, so that a quote is settled at the rate of its time.
     """
 
     provider: str = ""  # who bills it; empty for our own
@@ -66,12 +66,12 @@ class EnginePrice:
     max_gpu_seconds: int
     num_inference_steps: int
     guidance_scale: float
-    width: int  # pixels; with the height, how many are made in the draft's shape
+    width: int  # pixels; width x height is the default number of pixels, in the draft's shape
     height: int  # pixels
 
     @property
     def terms(self) -> tuple[str | int, ...]:
-        """All that money depends on, in an order that stays."""
+        """Everything that the price depends on, in a fixed order."""
         return (
             self.provider,
             self.currency,
@@ -85,7 +85,7 @@ class EnginePrice:
 
     @property
     def defaults(self) -> Defaults:
-        """What stands in for a zero on the wire."""
+        """The values that replace zeros in a request."""
         return Defaults(
             width=self.width,
             height=self.height,
@@ -97,22 +97,22 @@ class EnginePrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceTable:
-    """The prices of all engines, under a version."""
+    """The prices of all engines, with a version."""
 
     version: str
     engines: Mapping[str, EnginePrice]
 
     @property
     def digest(self) -> str:
-        """Names these very prices, whatever their version is called."""
+        """A digest of the prices themselves, without the version."""
         told = sorted((name, *price.terms) for name, price in self.engines.items())
         return hashlib.sha256(repr(told).encode()).hexdigest()
 
     def engine(self, name: str) -> EnginePrice:
-        """The price of an engine; what has no price is refused, never free.
+        """The price of an engine.
 
         Raises:
-            InvalidRequest: the table does not name it.
+            InvalidRequest: the table has no price for it.
         """
         if name not in self.engines:
             raise InvalidRequest(
@@ -123,10 +123,10 @@ class PriceTable:
 
 
 def other_prices(version: str) -> InvalidRequest:
-    """The error for a version under which other prices were quoted."""
+    """The error for a price table whose version was already used with other prices."""
     return InvalidRequest(
-        f"price table version {version!r} has quoted other prices before; give this table "
-        "a version of its own"
+        f"price table version {version!r} was used with other prices before; give this table "
+        "a new version"
     )
 
 
@@ -134,7 +134,7 @@ def upper_bound(price: EnginePrice, request: GenerationRequest) -> tuple[QuoteLi
     """Lines whose sum is the most that this request can be charged.
 
     Raises:
-        InvalidRequest: the sum is above what the ledger can hold.
+        InvalidRequest: the sum is more than the ledger can hold.
     """
     seconds = price.max_gpu_seconds
     lines = _lines(price, request, f"at most {seconds} GPU-seconds", Decimal(seconds))
@@ -145,34 +145,40 @@ def upper_bound(price: EnginePrice, request: GenerationRequest) -> tuple[QuoteLi
 def charge(
     price: EnginePrice, request: GenerationRequest, gpu_seconds: float, quoted_usd_micros: int
 ) -> int:
-    """Micro-dollars to charge for what was measured, never above the quote.
+    """Micro-dollars to charge for a finished picture, never more than was quoted.
 
     Args:
         price: as quoted.
         request: as quoted.
-        gpu_seconds: seconds the accelerator was held, as the engine measured them.
-        quoted_usd_micros: the upper bound.
+        gpu_seconds: seconds that the accelerator was in use, as the engine measured them.
+        quoted_usd_micros: the quoted upper bound.
 
     Raises:
-        EngineFailed: the measurement is no duration.
+        EngineFailed: gpu_seconds is negative or not finite.
     """
     measured = Decimal(repr(gpu_seconds))
     if not measured.is_finite() or measured < 0:
-        raise EngineFailed(f"the engine measured {gpu_seconds!r} GPU-seconds, which is no duration")
+        raise EngineFailed(
+            f"the engine reported {gpu_seconds!r} GPU-seconds, which cannot be right"
+        )
     lines = _lines(price, request, f"{gpu_seconds:g} GPU-seconds", measured)
     return min(total(lines), quoted_usd_micros)
 
 
 def cloud_only(render_usd_micros: int, draft_count: int) -> int:
-    """Micro-dollars that the drafts and the polish would cost as full cloud renders.
+    """What the drafts and the finished picture would cost if all were made in the cloud.
 
-    A draft drawn in the cloud is taken to cost what the polish does: the same engine,
-    size, steps and seconds. So (draft_count + 1) x the polish; with the quote's bound as
-    the polish it is a bound, with the charge it is what stands on the receipt. A render
-    from pure noise runs no fewer steps than a polish, so this does not flatter the edge.
+    Assumes that a draft made in the cloud costs as much as the finished picture, so the result
+    is render_usd_micros x (draft_count + 1). This does not overstate the saving: a picture made
+    from noise takes at least as many steps as one made from a draft.
+
+    Args:
+        render_usd_micros: cost of the finished picture in micro-dollars: the quoted bound, or
+            the charge.
+        draft_count: how many drafts it was chosen from.
 
     Raises:
-        InvalidRequest: above what the ledger can hold.
+        InvalidRequest: the sum is more than the ledger can hold.
     """
     return check_usd_micros(render_usd_micros * (draft_count + 1))
 
@@ -195,7 +201,7 @@ def load(file: Path) -> PriceTable:
     engines: dict[str, EnginePrice] = {}
     for name, entry in fields["engines"].fields().items():
         if not ENGINE.fullmatch(name):
-            raise entry.wrong("is no name for an engine; use letters, digits, - _ . /")
+            raise entry.wrong("is not a valid name of an engine; use letters, digits, - _ . /")
         engines[name] = _engine(entry, rates)
     if not engines:
         raise fields["engines"].wrong("names no engine")
@@ -203,11 +209,11 @@ def load(file: Path) -> PriceTable:
 
 
 def _rates(entry: Entry) -> dict[str, Rate]:
-    """Dollars for one unit of each currency, fixed for as long as the table is."""
+    """Dollars for one unit of each currency."""
     rates = {}
     for currency, each in entry.fields().items():
         if not _CURRENCY.fullmatch(currency) or currency == LEDGER_CURRENCY:
-            raise each.wrong("is no foreign currency; write it like EUR: 27/25")
+            raise each.wrong("is not a foreign currency; write it like EUR: 27/25")
         found = _RATE.fullmatch(each.text())
         if not found:
             raise each.wrong(f"is {each.text()!r}; write dollars for one {currency} like 27/25")
@@ -256,7 +262,7 @@ def _engine(entry: Entry, rates: Mapping[str, Rate]) -> EnginePrice:
 def _lines(
     price: EnginePrice, request: GenerationRequest, held: str, gpu_seconds: Decimal
 ) -> tuple[QuoteLine, ...]:
-    """One line for each price that is not 0, converted exactly and rounded up once."""
+    """One line for each price above 0, converted exactly and then rounded up."""
     steps = request.num_inference_steps
     megapixel_steps = Fraction(request.width * request.height * steps, 1_000_000)
     counted = (
@@ -282,5 +288,5 @@ def _lines(
 
 
 def bound_of(price: EnginePrice) -> Callable[[GenerationRequest], int]:
-    """What a request costs at most by a price, in micro-dollars."""
+    """A function that returns what a request costs at most, in micro-dollars."""
     return lambda request: total(upper_bound(price, request))

@@ -1,1 +1,1 @@
-"""The life of a promotion: quoted, promoted, worked on, settled, archived."""
+"""The life of a promotion: quote, promote, approve, run, settle, archive."""

@@ -1,8 +1,9 @@
 """Promotions that wait until somebody with a role approves them.
 
-While one waits no money is reserved, so that what is never approved blocks nobody; its quote
-stays open, and its price fixed, until the time is over. Approving reserves and enqueues in
-one atomic step, by the budgets as they then are. One suite runs on both implementations.
+No money is reserved while a promotion waits, so one that is never approved blocks nobody. Its
+quote and price stay valid until the waiting time is over. Approving checks the budgets as they
+are then, reserves the money and enqueues the work in one atomic step. The same conformance
+tests run on both implementations.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ LAPSE_AT_ONCE: Final = 100
 
 
 class Approvals(Protocol):
-    """Any method may raise LedgerUnavailable: then nothing is known to be done.
+    """Stores promotions that wait for an approval.
 
-    `PromotionStore.promote` with `approved_by` ends the waiting the other way.
+    Any method may raise LedgerUnavailable: then it is unknown whether the change was made.
+    To approve, call `PromotionStore.promote` with `approved_by`.
     """
 
     async def wait(
@@ -37,22 +39,22 @@ class Approvals(Protocol):
         open_quote: OpenQuote,
         approval: Approval,
     ) -> Promotion:
-        """Keeps a promotion for its approval; the same id and content answers with what is stored.
+        """Stores a promotion that waits. The same id and content again returns what is stored.
 
         Raises:
             PromotionConflict: the id is taken by other content.
-            QuoteExpired: the quote is gone or for other content.
+            QuoteExpired: the quote has expired, was used, or is for other content.
         """
 
     async def end(self, promotion_id: str, reason: str) -> bool:
-        """Releases a promotion if it waits, and leaves any other; says whether it did."""
+        """Ends a promotion if it is waiting, and returns whether it was."""
 
     async def lapse(self, most: int) -> int:
-        """Expires promotions that nobody approved in time; says how many."""
+        """Expires up to `most` promotions that nobody approved in time; returns how many."""
 
 
 def waiting_for(approval: Approval) -> str:
-    """What a promotion waits for, in words."""
+    """The message of a promotion that waits for an approval."""
     return (
         f"waiting for somebody with role {approval.role} to approve it, "
         f"at most {format_duration(approval.within_s)}; nothing is reserved"
@@ -60,7 +62,7 @@ def waiting_for(approval: Approval) -> str:
 
 
 def not_waiting(promotion: Promotion) -> NotWaiting:
-    """The error for what can be approved or denied no more."""
+    """The error for a promotion that can no longer be approved or denied."""
     if promotion.state is PromotionState.WAITING:
         told = "its time is over"
     elif promotion.approved_by:
@@ -71,16 +73,16 @@ def not_waiting(promotion: Promotion) -> NotWaiting:
 
 
 async def lapse_for_ever(approvals: Approvals) -> None:
-    """Expires what nobody approved, as its time comes; never returns."""
+    """Keeps expiring promotions that nobody approved in time; never returns."""
     while True:
         try:
             lapsed = await approvals.lapse(LAPSE_AT_ONCE)
             if lapsed:
                 log.info("%d promotions were not approved in time", lapsed)
         except LedgerUnavailable as error:
-            log.warning("no approval lapses for now: %s", error)
-        except Exception:
-            log.exception("no approval lapses for now")  # one bad round is not the last
+            log.warning("waiting promotions cannot be expired for now: %s", error)
+        except Exception:  # the next round may succeed
+            log.exception("waiting promotions cannot be expired for now")
         await asyncio.sleep(LAPSE_EVERY_S)
 
 

@@ -1,13 +1,16 @@
-"""Finished promotions leave Redis for the artifact store, and still answer from there.
+"""Moves finished promotions from Redis to the artifact store, where they can still be read.
 
-They go in the order in which they were made, but one that is not finished stays where it is
-and holds up nobody. In Redis a tombstone stays for each: its id and its number, so that a
-replay of the id still answers with what became of it. A segment is an artifact, one line of
-JSON for each promotion, by number. It is where every number up to its last belongs that the
-segments before do not reach: what finishes later than its neighbours is added, by a new
-artifact in place of the old one. Any number of orchestrators may archive side by side: a
-segment must begin after the last one, or take the place of the one it was made from, or
-nothing is moved.
+Promotions are moved in the order in which they were made; an unfinished one stays behind and does
+not hold up the others. Redis keeps a tombstone of each, its id and number, so that asking for the
+id, or promoting it again, still finds it.
+
+A segment is an artifact with one line of JSON for each promotion, in order of number. Each
+segment covers the numbers after the previous segment up to its own last one. A promotion that
+finishes later than its neighbours is added to its segment, as a new artifact that replaces the
+old one.
+
+Several orchestrators may archive side by side. A new segment is accepted only if it begins after
+the last segment, or replaces exactly the one it was made from; otherwise nothing is moved.
 """
 
 from __future__ import annotations
@@ -35,14 +38,14 @@ from underpaint.orchestrator.artifacts import Artifacts
 log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 500  # promotions of a segment
-LOOKED_AT: Final = 100  # promotions at once: neither Redis nor this process is held up for long
-KEPT_SEGMENTS: Final = 8  # in memory, for pages and those who look twice
+LOOKED_AT: Final = 100  # promotions read at once: few, so that nothing is blocked for long
+KEPT_SEGMENTS: Final = 8  # cached in memory, because a listing reads one segment several times
 EVERY_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archived:
-    """A finished promotion and what must be known of it besides."""
+    """A finished promotion as it is archived."""
 
     number: int  # promotions are numbered as they are made, without a gap
     content: str  # digest of the request
@@ -51,7 +54,7 @@ class Archived:
 
     @property
     def ending(self) -> PromotionEvent:
-        """The final event; the others are no longer kept."""
+        """The final event; earlier events are not archived."""
         return PromotionEvent(
             id=self.last_event,
             at=self.promotion.updated_at,
@@ -62,10 +65,10 @@ class Archived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """Archived promotions: those with numbers up to its last that no segment before holds."""
+    """Where a range of archived promotions is stored."""
 
-    first: int  # the lowest number in it
-    last: int  # the highest number that belongs to it
+    first: int  # the lowest number that it holds
+    last: int  # the highest number that it covers
     sha256: str
 
 
@@ -73,54 +76,57 @@ _LINE: Final = TypeAdapter(Archived)
 
 
 class ArchiveStore(Protocol):
-    """The part of a ledger that lets finished promotions go."""
+    """The part of the store from which finished promotions are archived."""
 
     async def finished(
         self, kept_s: float, most: int, after: int
     ) -> tuple[Sequence[Archived], int]:
-        """Of the next promotions after a number those that are final for so many seconds.
+        """Finds promotions that ended at least `kept_s` seconds ago.
 
         Args:
             kept_s: seconds.
-            most: promotions to look at.
-            after: a number.
+            most: how many promotions to look at.
+            after: look at numbers above this one.
 
         Returns:
-            What was found, in order, and the number to go on after; 0 if that was all.
+            The promotions found, in order, and the number to continue after; 0 at the end.
         """
 
     async def segment(self, number: int) -> Segment | None:
-        """Where a number belongs; None if it is above those of all segments."""
+        """The segment that covers a number; None if the number is above all segments."""
 
     async def archive(
         self, segment: Segment, before: Segment | None, promotions: Sequence[Archived]
     ) -> bool:
-        """Replaces promotions by tombstones; False if others were archived meanwhile.
+        """Replaces promotions by tombstones.
 
         Args:
-            segment: holds them.
-            before: that it takes the place of; None if it comes after all others.
-            promotions: that are new in it.
+            segment: the new segment, which holds them.
+            before: the segment that it replaces; None if it comes after all others.
+            promotions: those that are new in the segment.
+
+        Returns:
+            False if another orchestrator archived meanwhile; then nothing is changed.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """Segments in the artifact store."""
+    """Reads and writes segments in the artifact store."""
 
     artifacts: Artifacts
     _kept: OrderedDict[str, list[bytes]] = field(default_factory=OrderedDict)
 
     async def put(self, promotions: Sequence[Archived], before: Segment | None = None) -> Segment:
-        """Stores a segment for good.
+        """Stores a segment.
 
         Args:
-            promotions: by number.
-            before: one that they are added to.
+            promotions: in order of number.
+            before: a segment that they are added to; None for a new segment.
 
         Raises:
-            LedgerUnavailable: the one before cannot be read.
-            ServiceUnreachable: it cannot be written now.
+            LedgerUnavailable: `before` cannot be read.
+            ServiceUnreachable: the segment cannot be written now.
         """
         lines = [_LINE.dump_json(each) for each in promotions]
         if before:
@@ -132,7 +138,11 @@ class Archive:
         return Segment(first=_number(lines[0]), last=last, sha256=digest.sha256)
 
     async def newest_first(self, segment: Segment, number: int, most: int) -> list[Archived]:
-        """Up to `most` promotions from a number down. Raises LedgerUnavailable."""
+        """Up to `most` promotions from a number down.
+
+        Raises:
+            LedgerUnavailable: the segment cannot be read.
+        """
         lines = await self._lines(segment)
         end = bisect_right(lines, number, key=_number)
         return [_LINE.validate_json(line) for line in lines[max(0, end - most) : end]][::-1]
@@ -159,17 +169,17 @@ def _number(line: bytes) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archivist:
-    """Moves what has been finished for long enough."""
+    """Archives promotions that ended at least `kept_s` seconds ago."""
 
     store: ArchiveStore
     archive: Archive
     kept_s: float
 
     async def archive_all(self) -> int:
-        """Archives all that is due; says how many promotions.
+        """Archives every promotion that is due; returns how many.
 
         Raises:
-            LedgerUnavailable, ServiceUnreachable: later.
+            LedgerUnavailable, ServiceUnreachable: not possible now; try again later.
         """
         count, after = 0, 0
         due: list[Archived] = []
@@ -179,23 +189,23 @@ class Archivist:
             while due and (len(due) >= AT_ONCE or not after):
                 moved = await self._archive(due)
                 if not moved:
-                    return count  # another orchestrator is at it
+                    return count  # another orchestrator is archiving
                 count += moved
                 del due[:moved]
             if not after:
                 return count
 
     async def _archive(self, due: Sequence[Archived]) -> int:
-        """Archives the first of what is due, those that belong together; says how many."""
+        """Archives the first due promotions that share a segment; returns how many."""
         before = await self.store.segment(due[0].number)
         last = before.last if before else due[-1].number
         together = [each for each in due[:AT_ONCE] if each.number <= last]
-        # The segment first: a crash in between leaves one that nobody names.
+        # The segment first: a crash in between only leaves an artifact that nothing refers to.
         segment = await self.archive.put(together, before)
         return len(together) if await self.store.archive(segment, before, together) else 0
 
     async def run(self) -> None:
-        """Archives now and then, for ever."""
+        """Archives every EVERY_S seconds, for ever."""
         while True:
             await asyncio.sleep(EVERY_S)
             try:

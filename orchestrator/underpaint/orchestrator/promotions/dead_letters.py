@@ -1,8 +1,8 @@
-"""The use cases of a dead letter: what a dead promotion would cost now, and to make it anew.
+"""The use cases of dead promotions: quote a retry, and retry.
 
-A retry is a new promotion with a reservation of its own, by the prices, the policy and the
-budgets of today; it names the one that it repeats. Its id follows from that one's, so that a
-dead promotion is retried once however often and by however many it is asked.
+A retry is a new promotion with its own reservation, under today's prices, policy and budgets; it
+names the promotion that it repeats. Its id is derived from that promotion's id, so a dead
+promotion is retried only once, however often it is asked.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from underpaint.orchestrator.promotions.quoting import Quoting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetters:
-    """What retrying needs."""
+    """Quotes and makes retries."""
 
     quoting: Quoting
     promoting: Promoting
 
     async def quote(self, promotion_id: str, caller: Caller) -> Quote:
-        """The most a dead promotion would cost now; spends nothing.
+        """Quotes what retrying a dead promotion would cost at most; spends nothing.
 
         Raises:
             PromotionNotFound: no such promotion.
-            NotDead: it has not failed.
-            PolicyRefused: a rule says no, or the account is not this caller's.
+            NotDead: it is not dead.
+            PolicyRefused: a rule of the policy forbids it.
         """
         dead = await self._dead(promotion_id)
         request = _anew(dead)
         return await self.quoting.quote(request.engine, lambda _: request, caller)
 
     async def retry(self, promotion_id: str, quote_id: str, caller: Caller) -> Promotion:
-        """The promotion that repeats a dead one; again it answers with what is stored.
+        """Makes the promotion that repeats a dead one. Asked again, it returns what is stored.
 
         Args:
-            promotion_id: of the dead one.
-            quote_id: of `quote`.
+            promotion_id: the dead promotion.
+            quote_id: a quote from `quote`.
             caller: who asks.
 
         Raises:
@@ -57,7 +57,7 @@ class DeadLetters:
         try:
             before = await self.promoting.store.get(new_id)
             if before.promotion.retry_of != dead.id:
-                # Somebody of the organisation has chosen the very id that it would have had.
+                # Somebody in the organisation already uses the id that this retry would get.
                 new_id += RETRY
                 before = await self.promoting.store.get(new_id)
         except PromotionNotFound:
@@ -72,7 +72,7 @@ class DeadLetters:
         if not promotion.dead:
             told = promotion.reason or f"it is {promotion.state.value}"
             raise NotDead(
-                f"promotion {bare(promotion_id)} cannot be retried, for it is not dead: {told}"
+                f"promotion {bare(promotion_id)} cannot be retried because it is not dead: {told}"
             )
         return promotion
 
@@ -85,7 +85,7 @@ def retry_id(promotion_id: str) -> str:
 
 
 def _anew(dead: Promotion) -> PromotionRequest:
-    """What was asked then; the engine is policy's choice again, unless it was the artist's."""
+    """The request of a dead promotion; the engine stays only if the artist had named it."""
     return replace(
         dead.promotion,
         engine=json.loads(dead.quote.facts.get("request.engine", '""')),

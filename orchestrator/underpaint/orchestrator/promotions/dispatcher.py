@@ -1,4 +1,4 @@
-"""Takes promotions from the queue, as many at once at each engine as allowed, and runs each."""
+"""Takes promotions from the queue and runs each in a worker, up to a limit for each engine."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from underpaint.orchestrator.promotions.worker import Worker
 
 log = logging.getLogger(__name__)
 
-LOOK_S: Final = 0.5  # lapsed leases and ended delays notify nobody
+LOOK_S: Final = 0.5  # lapsed leases and ended delays send no notification, so look regularly
 EXPIRE_EVERY_S: Final = 5.0
 LONGEST_PAUSE_S: Final = 15.0  # while the cloud is out of reach
 EXPIRE_AT_ONCE: Final = 100
 
 
 class Dispatcher:
-    """The working half of an orchestrator."""
+    """Runs the queued promotions of an orchestrator."""
 
     def __init__(self, worker: Worker, concurrency: int) -> None:
-        """Has at most `concurrency` promotions at work at once at each engine."""
+        """At most `concurrency` promotions run at once at each engine; 0 takes no work."""
         self._worker = worker
         self._store = worker.store
         self._concurrency = concurrency
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._running: dict[asyncio.Task[bool], Lease] = {}
-        # Out of reach for one promotion is out of reach for all: this worker pauses, and leaves
-        # them to others that may reach what it does not.
-        self._unreached = 0  # in a row
+        # A cloud that is out of reach for one promotion is so for all. This orchestrator then
+        # pauses and leaves the work to others, which may still reach it.
+        self._unreached = 0  # failures in a row
         self._resumes_at = 0.0
         self._sides: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begins to take work."""
+        """Starts taking work."""
         self._sides = [
             asyncio.create_task(self._take_forever(), name="dispatcher: take"),
             asyncio.create_task(self._expire_forever(), name="dispatcher: expire"),
         ]
 
     async def stop(self, grace_s: float) -> None:
-        """Takes nothing more, lets running work finish for a while, hands back the rest."""
+        """Takes no more work, waits up to `grace_s` seconds for what runs, hands back the rest."""
         for side in self._sides:
             side.cancel()
         await asyncio.gather(*self._sides, return_exceptions=True)
@@ -72,10 +72,10 @@ class Dispatcher:
                         for lease in await self._store.take(self._name, self._concurrency, running):
                             self._run(lease, news)
                     except LedgerUnavailable as error:
-                        log.warning("no work is taken: %s", error)
+                        log.warning("work cannot be taken for now: %s", error)
                     except Exception:
                         # One bad round must not stop all work for good.
-                        log.exception("no work is taken")
+                        log.exception("work cannot be taken for now")
                 await notified(news, min(LOOK_S, pause_s) if pause_s > 0 else LOOK_S)
 
     def _run(self, lease: Lease, news: asyncio.Event) -> None:
@@ -89,9 +89,11 @@ class Dispatcher:
             if ended.cancelled():
                 return
             if ended.exception():
-                # A fault of ours: the lease lapses, and attempts are bounded.
+                # A bug. The lease lapses, so another attempt follows, up to --max-attempts.
                 log.error(
-                    "promotion %s broke its worker", lease.promotion.id, exc_info=ended.exception()
+                    "the worker of promotion %s failed",
+                    lease.promotion.id,
+                    exc_info=ended.exception(),
                 )
             else:
                 self._pause(reached=ended.result())
@@ -100,12 +102,12 @@ class Dispatcher:
         running.add_done_callback(done)
 
     def _pause(self, *, reached: bool) -> None:
-        """Takes nothing for a while, longer each time in a row that nothing was reached."""
+        """Pauses when the cloud was out of reach, longer after each failure in a row."""
         now = asyncio.get_running_loop().time()
         if reached:
             self._unreached = 0
             self._resumes_at = now
-        elif now >= self._resumes_at:  # what was asked at the same time counts once
+        elif now >= self._resumes_at:  # promotions that failed at the same time count once
             pause_s = self._worker.first_backoff_s * 2 ** min(self._unreached, 10)
             self._resumes_at = now + min(pause_s, LONGEST_PAUSE_S)
             self._unreached += 1
@@ -117,7 +119,7 @@ class Dispatcher:
                 if expired:
                     log.warning("%d promotions were never finished and have expired", expired)
             except LedgerUnavailable:
-                log.debug("nothing expires while the ledger is out of reach")
+                log.debug("nothing is expired while the ledger is out of reach")
             except Exception:
-                log.exception("nothing expires")
+                log.exception("promotions cannot be expired for now")
             await asyncio.sleep(EXPIRE_EVERY_S)

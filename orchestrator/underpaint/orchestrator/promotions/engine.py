@@ -1,4 +1,4 @@
-"""Cloud engines as the dispatcher sees them, and the client that reaches them by gRPC."""
+"""The engine interface that workers use, and the client that reaches cloud engines by gRPC."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from underpaint.contract.rim import Connection, call_options
 from underpaint.orchestrator.artifacts import MAX_BYTES
 from underpaint.v1 import cloud_pb2, cloud_pb2_grpc
 
-LIST_S: Final = 2.0  # a quote waits for it
+LIST_S: Final = 2.0  # short, because a quote waits for this answer
 _LIST: Final = "/underpaint.v1.CloudService/ListEngines"
 _GENERATE: Final = "/underpaint.v1.CloudService/Generate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polish:
-    """One picture to be made from another."""
+    """One picture to make from a draft."""
 
     promotion_id: str
     engine: str
@@ -38,17 +38,17 @@ class Engine(Protocol):
     async def generate(
         self, polish: Polish, tell: Callable[[Progress], Awaitable[None]], timeout_s: float
     ) -> GenerationResult:
-        """Makes one picture and tells how far it is.
+        """Makes one picture and reports progress.
 
         Args:
             polish: what to make.
-            tell: awaited with each progress.
-            timeout_s: seconds until the engine should have answered in full.
+            tell: awaited with each step's progress.
+            timeout_s: seconds until the whole answer must be there.
 
         Raises:
-            EngineBusy, ServiceUnreachable: not now; nothing was made.
-            InvalidRequest: the engine will never take it.
-            EngineFailed, DeadlineExceeded: it broke or was too slow.
+            EngineBusy, ServiceUnreachable: not possible now; nothing was made.
+            InvalidRequest: the engine can never make this.
+            EngineFailed, DeadlineExceeded: the engine failed or was too slow.
         """
 
 
@@ -56,7 +56,7 @@ class CloudEngine:
     """The engines behind one CloudService."""
 
     def __init__(self, address: str, token: str = "", *, tls_dir: Path | None = None) -> None:
-        """Opens nothing yet. Raises InvalidRequest if address or certificates do not do."""
+        """Connects at the first call. Raises InvalidRequest for a bad address or certificates."""
         self._token = token
         self._connection = Connection(
             f"the cloud at {address}", address, cloud_pb2_grpc.CloudServiceStub, tls_dir=tls_dir
@@ -67,10 +67,10 @@ class CloudEngine:
         await self._connection.close()
 
     async def served(self) -> Collection[str]:
-        """Names of the engines that are served there.
+        """The names of the engines that this service offers.
 
         Raises:
-            UnderpaintError: it is out of reach, or slow.
+            UnderpaintError: it is out of reach or too slow.
         """
         with self._connection.translated():
             answer = await self._connection.stub.ListEngines(
@@ -81,10 +81,10 @@ class CloudEngine:
     async def generate(
         self, polish: Polish, tell: Callable[[Progress], Awaitable[None]], timeout_s: float
     ) -> GenerationResult:
-        """Calls Generate and puts the picture together from its chunks.
+        """Calls Generate and assembles the picture from its chunks.
 
-        An engine that is lost once it has begun has failed: it may have died of this very
-        work, and must not be killed by it again and again.
+        A connection that is lost after the engine began counts as EngineFailed, which is a
+        bounded attempt: this very request may have crashed the engine.
         """
         request = cloud_pb2.GenerateRequest(
             promotion_id=polish.promotion_id,
@@ -112,10 +112,12 @@ class CloudEngine:
                         elif part == "chunk" and assembly is not None:
                             _add(assembly, answer.chunk.data)
                 finally:
-                    call.cancel()  # an abandoned call would go on drawing
+                    call.cancel()  # otherwise the engine would keep working for nobody
         except ServiceUnreachable as error:
             if begun:
-                raise EngineFailed(f"the engine was lost in mid-work: {error}") from None
+                raise EngineFailed(
+                    f"the connection was lost while the engine worked: {error}"
+                ) from None
             raise
         if result is None or assembly is None:
             raise EngineFailed(f"the engine {polish.engine} ended without a picture")
@@ -153,4 +155,4 @@ def _whole(assembly: Assembly) -> bytes:
     try:
         return assembly.bytes()
     except InvalidRequest:
-        raise EngineFailed("the engine's picture came damaged or cut short") from None
+        raise EngineFailed("the engine's picture arrived damaged or incomplete") from None

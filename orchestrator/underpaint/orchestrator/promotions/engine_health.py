@@ -1,4 +1,4 @@
-"""Which engines answer, as last heard."""
+"""Which engines answer, from a short-lived cache."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from underpaint.contract.errors import UnderpaintError
 
 log = logging.getLogger(__name__)
 
-FRESH_S: Final = 2.0  # an answer is used again for so long
+FRESH_S: Final = 2.0  # how long an answer is reused
 
 
 class EngineHealth:
-    """Asks at most every two seconds; who does not answer is not healthy."""
+    """Asks the cloud at most every FRESH_S seconds; an engine that is not listed is not healthy."""
 
     def __init__(
         self,
         ask: Callable[[], Awaitable[Collection[str]]],
         clock: Callable[[], float] | None = None,
     ) -> None:
-        """`ask` names the engines that are served; `clock` counts seconds."""
+        """`ask` returns the names of the engines that are served; `clock` returns seconds."""
         self._ask = ask
         self._clock = clock
         self._heard: Collection[str] = ()
@@ -30,9 +30,9 @@ class EngineHealth:
         self._asking = asyncio.Lock()
 
     async def healthy(self) -> Collection[str]:
-        """Names of engines; none if the cloud is out of reach."""
+        """The names of healthy engines; none if the cloud is out of reach."""
         clock = self._clock or asyncio.get_running_loop().time
-        async with self._asking:  # one asks for all who wait
+        async with self._asking:  # one request serves everybody who waits
             if clock() >= self._until:
                 try:
                     self._heard = await self._ask()

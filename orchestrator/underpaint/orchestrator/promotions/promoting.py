@@ -1,4 +1,4 @@
-"""The use cases of a promotion: make it once, approve or deny it, cancel it."""
+"""The use cases of a promotion: promote exactly once, approve, deny and cancel."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SWEPT_LOOK_S, _SWEPT_LOOKS = 0.05, 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promoting:
-    """What promoting needs."""
+    """Promotes, approves, denies and cancels."""
 
     store: PromotionStore
     artifacts: Artifacts
@@ -42,17 +42,18 @@ class Promoting:
     async def promote(
         self, promotion_id: str, quote_id: str, fill: Fill, picture: bytes, caller: Caller
     ) -> Promotion:
-        """Reserves the quote and enqueues the polish, once for each promotion id.
+        """Reserves the quoted money and enqueues the work, once for each promotion id.
 
         Args:
-            promotion_id: chosen by the client, behind its organisation.
-            quote_id: of a quote for the same request.
-            fill: the request, with the quote's values where it said nothing.
-            picture: init_image, whole, its bytes already checked against their digest.
-            caller: who was quoted.
+            promotion_id: "organisation/id"; the client chose the id.
+            quote_id: a quote for the same request and caller.
+            fill: makes the request; values that the client left out are taken from the quote.
+            picture: the bytes of init_image, already checked against their digest.
+            caller: must be the one who asked for the quote.
 
         Raises:
-            InvalidRequest: the picture is none, or has another size than was quoted.
+            InvalidRequest: the picture cannot be read, or is not of the size that was quoted.
+            ServiceUnreachable: the artifact store cannot take the picture now.
             PromotionConflict, QuoteExpired, BudgetExceeded: see `PromotionStore.promote`.
         """
         try:
@@ -77,16 +78,16 @@ class Promoting:
         )
 
     async def approve(self, promotion_id: str, caller: Caller) -> Promotion:
-        """Lets a promotion that waits go on: reserves its quote and enqueues the work.
+        """Approves a waiting promotion: reserves the quoted money and enqueues the work.
 
-        The budgets and the policy's ceiling are those of the quote; its price is as quoted.
-        Once approved it answers with what is stored, whoever asks again.
+        The price is as quoted. Approving again changes nothing and returns what is stored.
 
         Raises:
             PromotionNotFound: no such promotion.
-            PolicyRefused: the caller lacks the role.
+            PolicyRefused: the caller lacks the role that the policy asks for.
             NotWaiting: it was denied or cancelled, its time is over, or it needs no approval.
-            BudgetExceeded, LedgerFrozen: see `PromotionStore.promote`; it goes on waiting.
+            BudgetExceeded, LedgerFrozen: see `PromotionStore.promote`. The promotion stays
+                waiting.
         """
         waiting = await self.store.get(promotion_id)
         _check_role(waiting, caller)
@@ -105,10 +106,10 @@ class Promoting:
         return waiting
 
     async def deny(self, promotion_id: str, caller: Caller, because: str) -> Promotion:
-        """Ends a promotion that waits; denied by the same caller before, it stays so.
+        """Denies a waiting promotion, which ends it. The same denial again changes nothing.
 
         Raises:
-            InvalidRequest: there is no reason.
+            InvalidRequest: the reason is empty or too long.
             PromotionNotFound, PolicyRefused, NotWaiting: as for `approve`.
         """
         because = " ".join(because.split())
@@ -123,20 +124,20 @@ class Promoting:
         return denied
 
     async def cancel(self, promotion_id: str) -> Promotion:
-        """See `PromotionStore.cancel`; what waits for an approval is released, too."""
+        """As `PromotionStore.cancel`; also ends a promotion that waits for an approval."""
         if await self.approvals.end(promotion_id, "cancelled"):
             return await self.store.get(promotion_id)
         return await self.store.cancel(promotion_id)
 
     def _again(self, before: Promotion, fill: Fill) -> Promotion:
-        """What is stored, if it is the same; its quote and budget no longer matter."""
+        """The stored promotion, if the request is the same. Quote and budget are not checked."""
         request = check(_completed(fill, before.quote))
         if content_of(request) != content_of(before.promotion):
             raise taken(before.id)
         return before
 
     async def _keep_picture(self, request: PromotionRequest, picture: bytes) -> None:
-        """Stores init_image before the promise is given, so that the promise can be kept."""
+        """Stores init_image before the promotion is acknowledged, so that it cannot be missing."""
 
         def check_size(data: bytes) -> None:
             seen = pictures.read(data)
@@ -151,7 +152,7 @@ class Promoting:
 
         digest = request.init_image
         stored = await self.artifacts.examine(picture, digest, check_size)
-        # Until a promotion has it, it may be swept; what is being swept now is waited for.
+        # The sweeper may be removing this very picture: wait until it has, then store it again.
         for _ in range(_SWEPT_LOOKS):
             if await self.store.expect_picture(digest.sha256, stored=stored):
                 return await self.artifacts.put(picture, digest)
@@ -172,7 +173,7 @@ def _check_role(promotion: Promotion, caller: Caller) -> None:
 
 
 def _completed(fill: Fill, quote: Quote) -> PromotionRequest:
-    """The request as it was quoted: what it leaves open is what the quote says."""
+    """The request as it was quoted: values that it leaves out are taken from the quote."""
     quoted = quote.asked or quote.request
     request = fill(
         Defaults(

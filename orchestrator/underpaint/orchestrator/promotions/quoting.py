@@ -1,4 +1,4 @@
-"""The use case of a quote: what a promotion costs at most, decided before anything is spent."""
+"""The use case of a quote: what a promotion costs at most, told before any money is spent."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from underpaint.orchestrator.policy import facts
 from underpaint.orchestrator.policy.expressions import shown
 from underpaint.orchestrator.promotions.store import OpenQuote, PromotionStore
 
-MAX_DRAFTS: Final = 10_000  # that one promotion may say it was chosen from
+MAX_DRAFTS: Final = 10_000  # how many drafts a promotion may say it was chosen from
 _MEDIA_TYPES: Final = ("image/png", "image/jpeg", "image/webp")
 _REQUEST: Final = TypeAdapter(PromotionRequest)
 
-# A request as it was sent, completed with an engine's defaults.
+# Makes a whole request from what the client sent and an engine's defaults.
 Fill = Callable[[Defaults], PromotionRequest]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quoting:
-    """What pricing a promotion needs."""
+    """Prices promotions."""
 
     store: PromotionStore
     prices: pricing.PriceTable
@@ -44,18 +44,21 @@ class Quoting:
     quote_lifetime_s: float
 
     async def quote(self, asked_engine: str, fill: Fill, caller: Caller) -> Quote:
-        """Prices a promotion at every engine that may take it and lets policy choose.
+        """Prices a promotion at every possible engine and lets the policy choose one.
 
         Args:
-            asked_engine: the one engine that may take it, or empty.
-            fill: the request, with an engine's defaults where it said nothing.
-            caller: the only one who may promote by it.
+            asked_engine: the engine that the client asked for; "" for any.
+            fill: makes the request with an engine's defaults.
+            caller: who asks; nobody else may promote by this quote.
 
         Raises:
-            InvalidRequest: out of range, an unknown engine, or a shape that is to be refused.
-            PolicyRefused, PrivacyViolation: a rule says no.
+            InvalidRequest: a value is out of range, the engine is unknown, or the draft has
+                another shape and the request says to refuse that.
+            PolicyRefused, PrivacyViolation: a rule of the policy forbids it.
         """
-        rules = self.policies.current  # this one to the end, whatever is loaded meanwhile
+        rules = (
+            self.policies.current
+        )  # a policy that is loaded meanwhile does not change this quote
         engines = (asked_engine,) if asked_engine else rules.engines
         requests = {name: check(fill(self.prices.engine(name).defaults)) for name in engines}
         any_request = next(iter(requests.values()))
@@ -110,10 +113,10 @@ class Quoting:
 
 
 def check(request: PromotionRequest) -> PromotionRequest:
-    """The same request.
+    """Returns the request if its values are allowed.
 
     Raises:
-        InvalidRequest: its draft, account, count of drafts or strength does not do.
+        InvalidRequest: its draft, account, draft count or generation values are not allowed.
     """
     check_account(request.account)
     check_asked(request.request)
@@ -141,10 +144,10 @@ def check(request: PromotionRequest) -> PromotionRequest:
 
 
 def _told_fit(request: PromotionRequest, made: GenerationRequest) -> tuple[str, ...]:
-    """What happens to a draft of another shape than what is made of it, if that is so.
+    """Says how the draft is fitted, if its shape differs from that of the finished picture.
 
     Raises:
-        InvalidRequest: that is to be refused.
+        InvalidRequest: the request says to refuse another shape.
     """
     draft = (request.init_width, request.init_height)
     told = explain_fit(draft, (made.width, made.height), made.fit)
@@ -152,10 +155,10 @@ def _told_fit(request: PromotionRequest, made: GenerationRequest) -> tuple[str, 
 
 
 def content_of(request: PromotionRequest) -> str:
-    """The digest that tells whether two promotions are the same.
+    """A digest that is the same for two requests with the same content.
 
-    Over what was set, by name: a field that a later version adds changes no digest until
-    somebody sets it, so that versions may work side by side.
+    Only fields that differ from their defaults count, by name. So a field that a later version
+    adds changes no digest until somebody sets it, and two versions can run side by side.
     """
     told = _REQUEST.dump_python(request, mode="json", exclude_defaults=True)
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

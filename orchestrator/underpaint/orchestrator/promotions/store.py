@@ -1,8 +1,8 @@
-"""The one seam to durable state: money, promotions, the work queue and events.
+"""The interface to durable state: money, promotions, the work queue and events.
 
-`RedisStore` is the real one, `MemoryStore` its twin for tests; one suite runs on both.
-Every method is atomic, and every promotion's money resolves exactly once: settled,
-released or expired.
+`RedisStore` implements it for production, `MemoryStore` for tests; the same conformance tests run
+on both. Every method is atomic, and every reservation is resolved exactly once: settled, released
+or expired.
 """
 
 from __future__ import annotations
@@ -37,32 +37,32 @@ from underpaint.orchestrator.names import bare
 from underpaint.orchestrator.pricing.table import EnginePrice
 from underpaint.orchestrator.promotions.archive import ArchiveStore
 
-# While interactive promotions wait, every so many turns are batch's, so that it cannot starve.
+# Every fifth turn is for batch promotions even while interactive ones wait, so that none starves.
 BATCH_TURN: Final = 5
 UNFINISHED: Final = "it was not finished in its time"
-# The topic that rings when there is work to take; other topics are promotion ids.
+# The topic that is notified when there is work to take; other topics are promotion ids.
 WORK = "work"
 NOTHING_RUNS: Final[Mapping[str, int]] = MappingProxyType({})
 SECRET_BYTES: Final = 32
 
 
 class LeaseLost(Exception):
-    """Another worker has the promotion, or it has ended: the result must be discarded."""
+    """Another worker has the promotion, or it has ended: this worker's result is discarded."""
 
 
 class Overcharge(Exception):
-    """A charge above the reservation: refused, and a fault of this program."""
+    """A charge above the reservation. It is refused; only a bug can cause it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenQuote:
-    """A quote as it is kept: bound to its caller, one content and one promotion."""
+    """A stored quote: valid for one caller, one content and one promotion."""
 
     quote: Quote
     price: EnginePrice
-    content: str  # digest of the PromotionRequest, defaults filled in
-    caller: str = ""  # the identity of the only one who may promote by it
-    party: str = "house"  # who takes turns with others, by the credential of the caller
+    content: str  # digest of the PromotionRequest with defaults filled in; see `content_of`
+    caller: str = ""  # identity of the only caller who may promote by it
+    party: str = "house"  # whose turn the work takes in the queue; set by the caller's credential
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,64 +73,70 @@ class Outcome:
     model: str
     upscaler: str
     gpu_seconds: float
-    warnings: tuple[str, ...] = ()  # what the engine said of it
+    warnings: tuple[str, ...] = ()  # from the engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right to work on a promotion, until the fence moves on."""
+    """The right to work on a promotion, valid until a later lease of it is given."""
 
     promotion: Promotion
     price: EnginePrice
-    fence: int  # compared in every write; a later lease has a higher one
-    entry: str  # in the work queue
-    refusals: int = 0  # times the engine was busy so far
-    outcome: Outcome | None = None  # of an earlier lease that ended before settling
+    fence: int  # checked in every write; each later lease has a higher one
+    entry: str  # id of the promotion's entry in the work queue
+    refusals: int = 0  # how often the engine was busy so far
+    outcome: Outcome | None = None  # recorded under an earlier lease that ended before settling
 
 
 class PromotionStore(LedgerStore, ArchiveStore, Protocol):
-    """Durable state. Any method may raise LedgerUnavailable: then nothing is known to be done."""
+    """Durable state.
+
+    Any method may raise LedgerUnavailable: then it is unknown whether the change was made.
+    """
 
     async def open(self) -> None:
         """Connects. Raises LedgerUnavailable if that fails."""
 
     async def close(self) -> None:
-        """Lets go of connections."""
+        """Closes all connections."""
 
     def listen(self, topic: str) -> AbstractContextManager[asyncio.Event]:
-        """An event set when something about the topic may have changed: then look.
+        """An event that is set when something about a topic may have changed.
 
-        News of a promotion comes at once or, if it was lost, a second or two later; news of
-        WORK may be lost for good: wait on it with a timeout.
+        A change of a promotion is notified at once, or within about two seconds if the first
+        notification was lost. A notification of WORK may be lost entirely: wait with a timeout.
         """
 
     # Quotes
 
     async def keep_quote(self, open_quote: OpenQuote, lifetime_s: float) -> None:
-        """Keeps a quote until its lifetime is over."""
+        """Stores a quote for `lifetime_s` seconds."""
 
     async def find_quote(self, quote_id: str) -> OpenQuote | None:
         """The quote, if it is still open."""
 
-    # Pictures that were sent, and may never come to belong to a promotion
+    # Pictures that were sent, and that may end up without a promotion
 
     async def expect_picture(self, sha256: str, *, stored: bool) -> bool:
-        """Notes a picture before it is stored; reserving, waiting or recording it ends that.
+        """Notes a picture as sent before it is stored.
+
+        The note ends when a promotion that refers to the picture is stored, or when the picture
+        is recorded as a result.
 
         Args:
-            sha256: its name.
-            stored: whether it is in the artifact store already; then it belongs to somebody,
-                unless it was noted before.
+            sha256: digest of the picture.
+            stored: whether the artifact store already has it. Then it belongs to somebody else
+                and is not noted, unless it was noted before.
 
         Returns:
-            False while it is being removed: ask again in a moment.
+            False while the picture is being removed: ask again in a moment.
         """
 
     async def unwanted_pictures(self, older_s: float, most: int) -> Sequence[str]:
-        """Takes pictures that were noted so many seconds ago and belong to no promotion."""
+        """Marks for removal up to `most` pictures without a promotion, noted `older_s` ago."""
 
     async def forget_picture(self, sha256: str) -> None:
-        """Says that an unwanted picture is removed, and may be sent again."""
+        """Tells the store that an unwanted picture is removed; it may be sent again."""
 
     # Promotions
 
@@ -143,108 +149,111 @@ class PromotionStore(LedgerStore, ArchiveStore, Protocol):
         reservation_s: float,
         approved_by: str = "",
     ) -> Promotion:
-        """Reserves the quote in every scope and enqueues the work, in one step.
+        """Reserves the quoted money in every scope and enqueues the work, in one step.
 
-        The same id and content answers with what is stored, whatever became of quote and
-        budget since.
+        The same id and content again returns what is stored; the quote and the budgets are not
+        checked then.
 
         Args:
             promotion_id: the idempotency key.
             content: digest of `request`.
-            request: what is to be polished, defaults filled in.
-            open_quote: for the same content; it must still be kept.
+            request: the whole request, defaults filled in.
+            open_quote: the quote, for the same content; it must not have expired.
             reservation_s: seconds until an unfinished promotion expires.
-            approved_by: lets a promotion that waits for its approval go on, if it still does.
+            approved_by: who approves a promotion that waits; "" if it needs no approval.
 
         Raises:
             PromotionConflict: the id is taken by other content.
-            QuoteExpired: the quote is gone, for other content, or of another promotion.
-            BudgetExceeded: a scope with a hard limit has no room, or none has a limit today.
-            LedgerFrozen: the ledger does not add up.
+            QuoteExpired: the quote has expired, is for other content, or was already used.
+            BudgetExceeded: a hard limit has no room, or no scope of the account has a limit.
+            LedgerFrozen: spending is frozen because the ledger does not add up.
         """
 
     async def cancel(self, promotion_id: str) -> Promotion:
-        """Releases what waits, asks the worker of what runs to stop, leaves what is final.
+        """Releases a waiting promotion, asks a running one to stop, and leaves one that has ended.
 
         Raises:
             PromotionNotFound: no such promotion.
         """
 
     async def get(self, promotion_id: str) -> Promotion:
-        """One promotion. Raises PromotionNotFound."""
+        """Reads a promotion. Raises PromotionNotFound if there is none."""
 
     async def page(self, size: int, token: str, organisation: str = "") -> Page:
-        """Newest first, from a token of the page before or "" on; of one organisation or all.
+        """Up to `size` promotions, newest first, of one organisation or ("") of all.
 
-        A page may be short and yet lead on: only its token says whether more follow.
+        `token` is that of the page before, or "". Only an empty next token ends the list: a page
+        may be short although more follow.
         """
 
     async def dead(self, size: int, token: str, organisation: str = "") -> Page:
-        """The dead that were not retried, newest first, as `page`."""
+        """One page of the dead promotions that were not retried, as `page`."""
 
     async def secret(self) -> bytes:
-        """Random bytes, the same for ever and for every orchestrator of this store."""
+        """A random key that never changes and is the same for every orchestrator of this store."""
 
     async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
-        """Up to `most` events after an event id ("" for the first); none if there is none."""
+        """Up to `most` events after an event id; after "" from the first."""
 
-    # Work under a lease. LeaseLost if the lease's fence is not the latest.
+    # Work under a lease. These raise LeaseLost if a later lease was given or the promotion ended.
 
     async def take(
         self, worker: str, most: int, running: Mapping[str, int] = NOTHING_RUNS
     ) -> Sequence[Lease]:
-        """Leases of promotions whose lease has lapsed, and of those whose turn it is.
+        """Leases promotions whose lease has lapsed, and waiting ones whose turn it is.
 
-        So many at each engine that with those which the worker has there already, by engine
-        in `running`, they are `most`: a slow engine keeps nobody from working at another.
+        The worker may have up to `most` promotions at each engine, including those that it runs
+        already (`running`, by engine). So a slow engine does not keep it from another one.
 
-        At each engine interactive ones go before batch ones, though every BATCH_TURN-th turn is
-        batch's. Within a priority the parties take turns (`OpenQuote.party`), so that nobody waits
-        for all that another has queued; the promotions of a party go in the order they were
-        made, and one that is retried keeps its place. Work that runs is never interrupted.
+        Interactive promotions go before batch ones, but every BATCH_TURN-th turn is for batch.
+        Within a priority the parties take turns (`OpenQuote.party`), so that nobody waits behind
+        all of another party's work. The promotions of one party go in the order they were made;
+        a retried one keeps its place. Running work is never interrupted.
         """
 
     async def renew(self, lease: Lease) -> bool:
-        """Prolongs a lease; says whether the promotion was cancelled meanwhile."""
+        """Extends a lease; returns whether the promotion was cancelled meanwhile."""
 
     async def cancelled(self, lease: Lease) -> bool:
-        """Whether the promotion was cancelled; changes nothing."""
+        """Whether the promotion was cancelled. Changes nothing."""
 
     async def progress(self, lease: Lease, progress: Progress) -> None:
-        """Appends an event."""
+        """Appends a progress event."""
 
     async def record(self, lease: Lease, outcome: Outcome) -> None:
-        """Records what an engine made, so that a successor settles instead of repeating."""
+        """Records what an engine made, so that the next worker can settle without repeating it."""
 
     async def settle(self, lease: Lease, charged_usd_micros: int, cloud_only: int) -> Promotion:
-        """Charges, returns the rest of the reservation and ends the promotion.
+        """Charges the cost, returns the rest of the reservation and ends the promotion.
+
+        `cloud_only` is what it would have cost all in the cloud, in micro-dollars.
 
         Raises:
-            Overcharge: above the reservation; nothing is changed.
+            Overcharge: the cost is above the reservation; nothing is changed.
         """
 
     async def release(self, lease: Lease, reason: str, *, dead: bool = False) -> Promotion:
         """Returns the whole reservation and ends the promotion.
 
         Args:
-            lease: the latest.
-            reason: why.
-            dead: nobody wanted it to end; it is kept among the dead until it is retried.
+            lease: the latest lease.
+            reason: why it ended, for its event and record.
+            dead: whether it failed; then it is listed among the dead until it is retried.
         """
 
     async def retry(self, lease: Lease, delay_s: float, reason: str, *, counts: bool) -> None:
-        """Puts the promotion back to wait.
+        """Puts the promotion back into the queue.
 
         Args:
-            lease: the latest.
-            delay_s: seconds until it may be taken again, if it was an attempt; else until
-                its engine may be asked again by anybody, and the promotion keeps its turn.
-            reason: what went wrong; told if the promotion expires before it succeeds.
-            counts: whether it was an attempt.
+            lease: the latest lease.
+            delay_s: seconds. If it counts as an attempt, this promotion waits so long; otherwise
+                its engine is left alone so long, and the promotion keeps its turn.
+            reason: what went wrong; reported if the promotion later expires.
+            counts: whether this counts as one of the bounded number of attempts.
         """
 
     async def expire_due(self, most: int) -> int:
-        """Expires promotions whose reservation is over; says how many. They are dead."""
+        """Expires up to `most` unfinished, overdue promotions as dead; returns how many."""
 
 
 def ending(
@@ -255,7 +264,7 @@ def ending(
     cloud_only_usd_micros: int,
     settled_at: datetime,
 ) -> tuple[Lineage, Receipt]:
-    """Where a settled artifact comes from and what it cost."""
+    """The lineage and the receipt of a settled promotion; amounts in micro-dollars."""
     lineage = Lineage(
         draft_sha256=request.init_image.sha256,
         draft_id=request.draft_id,
@@ -278,28 +287,28 @@ def ending(
 
 
 def reserved_for(quote: Quote, approved_by: str) -> str:
-    """The first event of a promotion whose money is reserved."""
+    """The message of the event that says that the money is reserved."""
     approved = f"approved by {approved_by}; " if approved_by else ""
     return f"{approved}{format_usd(quote.max_usd_micros)} is reserved; waiting for an engine"
 
 
 def again(reason: str, delay_s: float) -> str:
-    """The event of a promotion that is put back to wait."""
+    """The message of the event that says that a promotion is tried again."""
     return f"{reason}; trying again" + (f" in {delay_s:g} s" if delay_s else "")
 
 
 def unfinished(trouble: str) -> str:
-    """Why a promotion expired."""
+    """The reason of an expired promotion; `trouble` is what last went wrong, or ""."""
     return UNFINISHED + (f"; last: {trouble}" if trouble else "")
 
 
 def newest_of(found: Mapping[int, Promotion], size: int, seen: int = 0) -> Page:
-    """A page of the newest of some promotions.
+    """Makes a page of the newest promotions found.
 
     Args:
-        found: by number.
-        size: most in a page.
-        seen: all from this number up were looked at; 0 if there are no others at all.
+        found: promotions by number.
+        size: the most promotions in the page.
+        seen: the search covered all numbers from here up; 0 if it covered everything.
     """
     numbers = [number for number in sorted(found, reverse=True) if number >= seen][:size]
     last = numbers[-1] if len(numbers) == size else seen
@@ -310,7 +319,7 @@ def newest_of(found: Mapping[int, Promotion], size: int, seen: int = 0) -> Page:
 
 
 def seen_to(size: int, *looks: Sequence[int]) -> int:
-    """The number down to which all looks have seen everything, each of up to `size` numbers."""
+    """The lowest number down to which several searches, each of up to `size`, found everything."""
     return max((min(look) for look in looks if len(look) == size), default=0)
 
 
@@ -322,14 +331,14 @@ def not_found(promotion_id: str) -> PromotionNotFound:
 
 
 def taken(promotion_id: str) -> PromotionConflict:
-    """The error for a promotion id that stands for other content."""
+    """The error for a promotion id that is already used for other content."""
     return PromotionConflict(
         f"promotion id {bare(promotion_id)} is taken by other content; choose a new id"
     )
 
 
 def used(quote_id: str) -> QuoteExpired:
-    """The error for a quote that another promotion was made by."""
+    """The error for a quote that was already used for another promotion."""
     return QuoteExpired(
         f"quote {quote_id[:80]!r} was promoted already; ask for a new one for each promotion"
     )

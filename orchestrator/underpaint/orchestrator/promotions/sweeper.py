@@ -1,8 +1,8 @@
-"""Removes pictures that were sent for promotions which were refused.
+"""Removes pictures that were sent for promotions which were then refused.
 
-A picture is stored before its promotion is acknowledged, so that the promise can be kept; if
-it is refused, nothing refers to the picture. Results are never touched: what was recorded as
-one, or was in the store before it was sent, is not noted as sent.
+A picture is stored before its promotion is acknowledged. If the promotion is refused, nothing
+refers to the picture. Only pictures that were noted as sent are removed, so finished pictures,
+and pictures that were in the store before, are never touched.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ AT_ONCE: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweeper:
-    """What removing unwanted pictures needs."""
+    """Removes pictures that no promotion refers to."""
 
     store: PromotionStore
     artifacts: Artifacts
     older_s: float = OLDER_S
 
     async def sweep(self) -> int:
-        """Removes all that is unwanted by now; says how many.
+        """Removes every unwanted picture; returns how many.
 
         Raises:
-            LedgerUnavailable, ServiceUnreachable: later.
+            LedgerUnavailable, ServiceUnreachable: not possible now; try again later.
         """
         count = 0
         while taken := await self.store.unwanted_pictures(self.older_s, AT_ONCE):
@@ -46,7 +46,7 @@ class Sweeper:
         return count
 
     async def run(self) -> None:
-        """Sweeps now and then, for ever."""
+        """Sweeps every EVERY_S seconds, for ever."""
         while True:
             await asyncio.sleep(EVERY_S)
             try:
@@ -54,6 +54,6 @@ class Sweeper:
                 if count:
                     log.info("%d pictures of refused promotions are removed", count)
             except UnderpaintError as error:
-                log.warning("nothing is swept for now: %s", error)
+                log.warning("unwanted pictures cannot be removed for now: %s", error)
             except Exception:
-                log.exception("nothing is swept for now")
+                log.exception("unwanted pictures cannot be removed for now")

@@ -1,4 +1,4 @@
-"""One promotion under a lease, from its draft to the settled artifact."""
+"""Runs one promotion under a lease, from its draft to the settled artifact."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-SLACK_S: Final = 30.0  # beyond the GPU seconds: the way there and back
+SLACK_S: Final = 30.0  # added to the engine's GPU seconds for the transfer there and back
 LONGEST_BACKOFF_S: Final = 15.0
-LONGEST_BUSY_S: Final = 2.0  # that an engine which refused is left alone
+LONGEST_BUSY_S: Final = 2.0  # a busy engine is asked again after this at the latest
 MAX_PREVIEW_BYTES: Final = 128 * 1024
-MAX_PREVIEWS: Final = 24  # of one attempt; the rest is told without a picture
+MAX_PREVIEWS: Final = 24  # in one attempt; later steps are reported without a preview
 PREVIEW_EVERY_S: Final = 0.1
-HASHED_AT_ONCE: Final = 128 * 1024  # bytes; of less, the way to a thread takes longer
+HASHED_AT_ONCE: Final = 128 * 1024  # bytes; up to this size, hashing is faster than a thread
 STORE_AGAIN_S: Final = 2.0
 INSIST_EVERY_S: Final = 0.5
 SETTLE_GRACE_S: Final = 2.0
@@ -44,11 +44,11 @@ END_AGAIN_S: Final = 0.4
 
 
 class _Cancelled(Exception):
-    """The artist wants it no more."""
+    """The promotion was cancelled."""
 
 
 class _Unreached(Exception):
-    """The cloud, or what else the work needs, is out of this worker's reach."""
+    """The cloud or the artifact store is out of this worker's reach."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,26 +63,26 @@ class Worker:
     first_backoff_s: float
 
     async def run(self, lease: Lease) -> bool:
-        """Takes a leased promotion to its end, or back to the queue.
+        """Runs a leased promotion to its end, or puts it back into the queue.
 
-        While the ledger is out of reach it holds on to what was made, for as long as no
-        other worker has taken over. Cancelling this stops the engine.
+        While the ledger is out of reach, the worker keeps the finished picture and tries again
+        until another worker has taken over. Cancelling this coroutine stops the engine.
 
         Returns:
-            False if the engine was out of this worker's reach; another may reach it.
+            False if the cloud was out of this worker's reach.
         """
         try:
             return await self._run(lease)
         except LeaseLost:
-            log.warning("promotion %s went to another worker or has ended", lease.promotion.id)
+            log.warning("promotion %s has another worker now or has ended", lease.promotion.id)
             return True
 
     async def hand_back(self, lease: Lease) -> None:
-        """Lets another worker have the promotion at once."""
+        """Puts the promotion back so that another worker can take it at once."""
         try:
             await self.store.retry(lease, 0, "its worker stops", counts=False)
         except (LeaseLost, LedgerUnavailable):
-            log.info("promotion %s is not ours to hand back", lease.promotion.id)
+            log.info("promotion %s could not be handed back", lease.promotion.id)
 
     async def _run(self, lease: Lease) -> bool:
         promotion_id = lease.promotion.id
@@ -101,7 +101,7 @@ class Worker:
         return True
 
     async def _made(self, lease: Lease) -> Outcome | None:
-        """The outcome with its artifact stored; None if the promotion waits or has ended."""
+        """Makes the picture and stores it; None if the promotion waits again or has ended."""
         found = await self._found(lease)
         if found:
             return found
@@ -111,7 +111,7 @@ class Worker:
             return None
         try:
             result = await self._generate(lease)
-            # A measurement that is no duration must fail here, not when settling.
+            # An invalid gpu_seconds must fail here, before the result is recorded.
             pricing.charge(lease.price, lease.promotion.quote.request, result.gpu_seconds, 0)
         except ServiceUnreachable as error:
             raise _Unreached(str(error)) from None
@@ -139,13 +139,13 @@ class Worker:
             gpu_seconds=result.gpu_seconds,
             warnings=result.warnings,
         )
-        # The record first: once the artifact is there, a successor can settle it.
+        # Recorded first: if this worker dies after storing the artifact, the next one can settle.
         await _insist(lambda: self.store.record(lease, outcome))
         await self._store(result.picture, digest)
         return outcome
 
     async def _found(self, lease: Lease) -> Outcome | None:
-        """What an earlier worker made and stored, if it stopped just before settling."""
+        """The outcome of an earlier worker that stored the artifact but did not settle, if any."""
         if lease.outcome is None:
             return None
         try:
@@ -172,7 +172,7 @@ class Worker:
         return await self.engine.generate(polish, self._teller(lease), timeout_s)
 
     def _teller(self, lease: Lease) -> Callable[[Progress], Coroutine[Any, Any, None]]:
-        """Turns progress into events; previews come seldom enough to keep all of them."""
+        """A function that turns progress into events; it limits the size and number of previews."""
         previews, last = 0, float("-inf")
 
         async def tell(progress: Progress) -> None:
@@ -192,12 +192,12 @@ class Worker:
             try:
                 await self.store.progress(lease, told)
             except LedgerUnavailable:
-                log.debug("step %d of %s is not told", told.step, lease.promotion.id)
+                log.debug("step %d of %s is not reported", told.step, lease.promotion.id)
 
         return tell
 
     async def _store(self, picture: bytes, digest: Digest) -> None:
-        """Stores the artifact; a full disk is waited out, for the picture is already paid for."""
+        """Stores the artifact; waits while the disk is full, for the GPU time is already spent."""
         while True:
             try:
                 await self.artifacts.put(picture, digest)
@@ -219,7 +219,7 @@ class Worker:
         )
         try:
             await asyncio.shield(settling)
-        except asyncio.CancelledError:  # the way to the ledger is short: let it arrive
+        except asyncio.CancelledError:  # give the write that has begun a moment to finish
             await asyncio.wait({settling}, timeout=SETTLE_GRACE_S)
             settling.cancel()
             raise
@@ -237,14 +237,14 @@ class Worker:
     async def _while_held(
         self, lease: Lease, work: Coroutine[Any, Any, Outcome | None]
     ) -> Outcome | None:
-        """Runs work for as long as the lease is held and nobody cancels."""
+        """Runs work until it ends, the lease is lost or the promotion is cancelled."""
         working = asyncio.create_task(work, name=f"polish {lease.promotion.id}")
         holding = asyncio.create_task(self._hold(lease), name=f"lease of {lease.promotion.id}")
         try:
             await asyncio.wait({working, holding}, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 return working.result()
-            holding.result()  # raises why it is held no more
+            holding.result()  # raises LeaseLost or _Cancelled
             return None
         finally:
             await _ended(working, holding)
@@ -254,7 +254,7 @@ class Worker:
 
         Raises:
             LeaseLost: another worker has it.
-            _Cancelled: the artist wants it no more.
+            _Cancelled: the promotion was cancelled.
         """
         renew_at = time.monotonic() + self.lease_s / 3
         with self.store.listen(lease.promotion.id) as news:
@@ -267,7 +267,7 @@ class Worker:
                     else:
                         cancelled = await self.store.cancelled(lease)
                 except LedgerUnavailable as error:
-                    # The work goes on: whether the lease was lost is decided by its fence.
+                    # Keep working: if another worker took over, its higher fence stops our writes.
                     log.warning("the lease of %s is not renewed: %s", lease.promotion.id, error)
                     cancelled = False
                     renew_at = min(renew_at, time.monotonic() + INSIST_EVERY_S)
@@ -277,7 +277,7 @@ class Worker:
 
 
 async def _ended(*sides: asyncio.Task[Any]) -> None:
-    """Cancels until it is heard: a library may swallow one cancellation, and the promotion wait."""
+    """Cancels tasks until they end: a library may swallow a single cancellation."""
     while running := [side for side in sides if not side.done()]:
         for side in running:
             side.cancel()
@@ -286,12 +286,12 @@ async def _ended(*sides: asyncio.Task[Any]) -> None:
 
 
 async def _insist(write: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Writes under a lease until the ledger answers.
+    """Repeats a write under a lease until the ledger answers.
 
-    A write whose answer was lost is not repeated: it has ended the lease.
+    A repeat cannot take effect twice: each of these writes ends the lease or can be repeated.
 
     Raises:
-        LeaseLost: another worker has it, or an earlier try was heard after all.
+        LeaseLost: another worker has it, or an earlier try succeeded although its answer was lost.
     """
     while True:
         try:

@@ -1,1 +1,1 @@
-"""What implements the stores: Redis, and its twin in memory."""
+"""The implementations of the stores: in Redis, and in memory for tests."""

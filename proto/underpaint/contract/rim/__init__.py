@@ -1,4 +1,4 @@
-"""Both rims of gRPC: what every server does to a call, and what every client does."""
+"""The common part of all gRPC servers and clients."""
 
 from underpaint.contract.rim.client import (
     Connection,

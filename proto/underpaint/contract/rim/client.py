@@ -1,4 +1,4 @@
-"""What every client does: a channel to one service, a deadline for each call, domain errors."""
+"""The common part of all gRPC clients: the channel, the deadline of each call, the errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ StubT = TypeVar("StubT")
 _CHANNEL_OPTIONS: Final = (
     ("grpc.enable_retries", 0),
     ("grpc.keepalive_time_ms", 30_000),
-    # By default it grows to two minutes, during which a service that is back seems out of reach.
+    # By default it grows to two minutes, and a service that is back would seem out of reach.
     ("grpc.max_reconnect_backoff_ms", 2_000),
     # Otherwise a new channel inherits the backoff of another one to the same address.
     ("grpc.use_local_subchannel_pool", 1),
@@ -28,10 +28,10 @@ _CHANNEL_OPTIONS: Final = (
 
 
 class Connection(Generic[StubT]):
-    """The way to one service: its stub, and what becomes of its errors.
+    """The connection to one service: its stub, and the translation of its errors.
 
-    Opens nothing before the first call, in whose event loop it then is. When the certificates
-    have been exchanged, the next call goes over a new channel.
+    It connects at the first call and belongs to the event loop of that call. After certificates
+    were replaced, the next call uses a new channel.
     """
 
     def __init__(
@@ -43,17 +43,17 @@ class Connection(Generic[StubT]):
         tls_dir: Path | None = None,
         own: bool = False,
     ) -> None:
-        """Reads the certificates, if there is a directory of them.
+        """Reads the certificates, if a directory is given.
 
         Args:
-            label: who is called and where, for messages.
+            label: the service and its address, for messages.
             address: HOST:PORT.
             stub: makes the stub of a channel.
-            tls_dir: `ca.pem`, by which the service is known, and this side's own certificate.
-            own: the service shows this very certificate, whatever its address is called.
+            tls_dir: directory with `ca.pem`, to check the service, and this client's certificate.
+            own: whether the service uses the same certificate, which need not name its address.
 
         Raises:
-            InvalidRequest: the address is not one, or the certificates cannot be used.
+            InvalidRequest: the address is not valid, or the certificates cannot be used.
         """
         self._label = label
         self._address = parse_address(address)
@@ -62,8 +62,7 @@ class Connection(Generic[StubT]):
         self._tls = TlsDirectory(tls_dir) if tls_dir else None
         self._used: Certificates | None = None
         self._stub: StubT | None = None
-        # Calls may still run on those whose certificates are no longer the latest; without
-        # calls they hang up by themselves.
+        # Calls may still run on older channels; channels without calls close by themselves.
         self._channels: list[grpc.aio.Channel] = []
 
     @property
@@ -78,7 +77,7 @@ class Connection(Generic[StubT]):
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Turns what grpc raises into domain errors that say what to do."""
+        """Turns errors of grpc into domain errors that say what to do."""
         try:
             yield
         except grpc.aio.AioRpcError as error:
@@ -88,17 +87,17 @@ class Connection(Generic[StubT]):
             ) from None
 
     async def close(self) -> None:
-        """Ends the channel and what still runs on it."""
+        """Closes the channels and ends calls that still run."""
         channels, self._channels, self._stub = self._channels, [], None
         for channel in channels:
             await channel.close()
 
 
 def open_channel(address: str, tls_dir: Path | None = None) -> grpc.aio.Channel:
-    """A channel to one of our services; close it when done.
+    """Opens a channel to a service; the caller must close it.
 
     Raises:
-        InvalidRequest: the address is not one, or the certificates cannot be used.
+        InvalidRequest: the address is not valid, or the certificates cannot be used.
     """
     where = parse_address(address)
     certificates = TlsDirectory(tls_dir).current() if tls_dir else None
@@ -108,7 +107,7 @@ def open_channel(address: str, tls_dir: Path | None = None) -> grpc.aio.Channel:
 def _channel(
     address: Address, certificates: Certificates | None, *, own: bool = False
 ) -> grpc.aio.Channel:
-    # No proxy leads back to this machine, whatever the environment names.
+    # Never use a proxy for this machine, whatever the environment says.
     proxies = 0 if own or address.is_loopback else 1
     options: list[tuple[str, Any]] = [*_CHANNEL_OPTIONS, ("grpc.enable_http_proxy", proxies)]
     target = str(address)
@@ -120,12 +119,12 @@ def _channel(
 
 
 def call_options(method: str, token: str = "", timeout_s: float | None = None) -> dict[str, Any]:
-    """Keyword arguments of one call: its deadline (never above the RPC's own) and the token.
+    """The keyword arguments of one call: its deadline and the token.
 
     Args:
         method: such as "/underpaint.v1.EdgeService/GetDraft".
-        token: sent as a bearer token if not empty.
-        timeout_s: seconds; None takes the RPC's own.
+        token: sent as a bearer token; "" sends none.
+        timeout_s: seconds, at most the RPC's own limit; None for that limit.
     """
     cap = DEADLINES[method]
     options: dict[str, Any] = {"timeout": cap if timeout_s is None else min(timeout_s, cap)}
@@ -135,7 +134,7 @@ def call_options(method: str, token: str = "", timeout_s: float | None = None) -
 
 
 def read_token(path: Path | None) -> str:
-    """The token in a file, or none.
+    """Reads the token from a file; "" without a file.
 
     Raises:
         InvalidRequest: the file cannot be read or is empty.
@@ -153,7 +152,7 @@ def read_token(path: Path | None) -> str:
 
 @contextmanager
 def translated(service: str) -> Iterator[None]:
-    """Turns what grpc raises into domain errors; `service` says who was called and where."""
+    """Turns errors of grpc into domain errors; `service` names it and its address in messages."""
     try:
         yield
     except grpc.aio.AioRpcError as error:

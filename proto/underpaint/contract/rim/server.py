@@ -1,7 +1,7 @@
-"""What every server does to a call, and where it may listen.
+"""The common part of all gRPC servers.
 
-It turns domain errors into statuses, holds each call to its deadline, and asks for the
-token where one is set. Where other machines can reach it, it insists on tokens and TLS.
+A server turns domain errors into statuses, enforces the deadline of each call, and asks for the
+token if one is set. It listens where other machines can reach it only with tokens and TLS.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Admit = Callable[[str | bytes | None], Unauthenticated | None]
-# More than any picture that may be sent; a caller who sends without end is cut off.
+# More messages than any picture needs; a caller that never stops sending is cut off.
 _DRAINED: Final = 32  # messages
 _DRAIN_S: Final = 2.0
 
@@ -42,7 +42,7 @@ class RimInterceptor(grpc.aio.ServerInterceptor):
     """Errors, deadlines and the token, for every RPC of a server."""
 
     def __init__(self, token: str = "", admit: Admit | None = None) -> None:
-        """`admit` judges a call's authorization metadata in place of the one token."""
+        """`admit` checks a call's authorization metadata; without it, `token` must be sent."""
         self._admit = admit or (lambda given: check_token(token, given))
 
     async def intercept_service(
@@ -52,7 +52,7 @@ class RimInterceptor(grpc.aio.ServerInterceptor):
         ],
         details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Wraps the handler; a foreign method passes as it is."""
+        """Wraps the handler; methods of other services, such as health, are left alone."""
         handler = await continuation(details)
         if handler is None or details.method not in DEADLINES:
             return handler
@@ -119,12 +119,12 @@ class RimInterceptor(grpc.aio.ServerInterceptor):
         return make_unary(unary, handler.request_deserializer, handler.response_serializer)
 
     def refusal_of(self, authorization: str | bytes | None) -> Unauthenticated | None:
-        """Why a call that brings this is not let in; None if it is."""
+        """The error for a call with this authorization; None if it is accepted."""
         return self._admit(authorization)
 
 
 class Readiness:
-    """Whether a server's services report SERVING: for one that listens while it still loads."""
+    """The health status of a server's services, for servers that listen before they are ready."""
 
     def __init__(self) -> None:
         self.servicer = health.aio.HealthServicer()
@@ -138,7 +138,7 @@ class Readiness:
 
 
 def check_token(expected: str, authorization: str | bytes | None) -> Unauthenticated | None:
-    """Why a call's authorization metadata does not do; None if it does or none is asked for."""
+    """The error for a call without the expected token; None if it is right or none is expected."""
     if not expected:
         return None
     given = authorization if isinstance(authorization, bytes) else (authorization or "").encode()
@@ -151,10 +151,10 @@ def check_exposure(address: str, *, token: bool, tls: bool, insecure: bool) -> N
     """Refuses to listen unprotected where other machines can reach it.
 
     Args:
-        address: where it would listen.
-        token: whether callers must bring one.
-        tls: whether connections are encrypted and callers show certificates.
-        insecure: allows it all the same.
+        address: HOST:PORT to listen on.
+        token: whether callers must send a token.
+        tls: whether connections use TLS with certificates on both sides.
+        insecure: whether to allow it anyway, with a warning.
 
     Raises:
         InvalidRequest: names what is missing.
@@ -193,9 +193,9 @@ async def start_server(
         token: what every call must bring; empty asks for none.
         reflect: whether to list the services to whoever asks.
         readiness: sets the services to SERVING once they are.
-        admit: says why a call's authorization does not do, in place of the one token.
-        tls_dir: its certificates; callers must then show one of the same authority.
-        insecure: allows an address that others can reach without a token or without TLS.
+        admit: checks the authorization of calls, instead of `token`.
+        tls_dir: its certificates; callers must then have one of the same authority.
+        insecure: whether other machines may connect without a token or without TLS.
 
     Raises:
         InvalidRequest: the address is taken, wrong or unprotected, or the certificates are.
@@ -213,7 +213,7 @@ async def start_server(
         options=[
             # Two servers on one port would share its calls silently.
             ("grpc.so_reuseport", 0),
-            # Otherwise gRPC takes in megabytes of a stream that nobody reads, before any budget.
+            # Otherwise gRPC receives megabytes of a stream before the memory limit applies.
             ("grpc.http2.bdp_probe", 0),
         ],
     )
@@ -245,7 +245,7 @@ def _remaining(context: grpc.aio.ServicerContext[Any, Any], cap: float) -> float
 
 
 async def _within(answers: AsyncIterable[T], seconds: float) -> AsyncIterator[T]:
-    """The same answers, each awaited only until the deadline."""
+    """Yields the same answers; raises DeadlineExceeded at the deadline."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     iterator = aiter(answers)
@@ -260,17 +260,16 @@ async def _within(answers: AsyncIterable[T], seconds: float) -> AsyncIterator[T]
                 raise DeadlineExceeded("the deadline passed; allow the call longer") from None
             yield answer
     finally:
-        # A generator left half-read holds what it opened until collected.
+        # An unfinished generator would keep its resources until it is garbage-collected.
         close = getattr(iterator, "aclose", None)
         if close is not None:
             await close()
 
 
 async def _drain(requests: AsyncIterable[Any]) -> None:
-    """Reads what the caller is still sending, up to a limit, before it is refused.
+    """Reads what the caller is still sending, up to a limit, before the call is refused.
 
-    A refusal that meets a grpc.aio client in the middle of its writing can reach it as a bare
-    INTERNAL, with the reason lost.
+    Otherwise a grpc.aio client that is still writing may see only INTERNAL without the reason.
     """
     left = _DRAINED
     with suppress(TimeoutError, grpc.aio.UsageError, grpc.aio.InternalError):
@@ -287,5 +286,5 @@ async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: UnderpaintE
 
 
 def _unforeseen(method: str) -> EngineFailed:
-    log.exception("unforeseen error in %s", method)
-    return EngineFailed("an unforeseen error; the service's log has the details")
+    log.exception("unexpected error in %s", method)
+    return EngineFailed("an unexpected error; the service's log has the details")

@@ -1,4 +1,4 @@
-"""Protobuf messages to domain values and back: the only place that knows both.
+"""Converts protobuf messages to domain values and back; only this package knows both.
 
 Policies have a module of their own, `wire.policy`, whose names would be too short here.
 """

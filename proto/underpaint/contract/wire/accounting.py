@@ -1,4 +1,4 @@
-"""Budgets, spend, entries of the ledger and what verifying it found."""
+"""Converts budgets, spend, ledger entries and verifications."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drafts, their privacy, and the node that makes them."""
+"""Converts drafts, their privacy, and the description of a node."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PRIVACY_FROM_WIRE: Final = {wire: own for own, wire in PRIVACY_TO_WIRE.items()}
 
 
 def privacy_from_wire(wire: common_pb2.Privacy) -> Privacy:
-    """Raises InvalidRequest if it is unspecified: privacy is never guessed."""
+    """Wire to domain. Raises InvalidRequest if it is unspecified: privacy is never guessed."""
     if wire not in _PRIVACY_FROM_WIRE:
         raise InvalidRequest("privacy is not specified; use device, structure or full")
     return _PRIVACY_FROM_WIRE[wire]

@@ -1,4 +1,4 @@
-"""What an engine is asked and tells: requests, digests, progress, times."""
+"""Converts generation requests, digests, progress and times."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _FIT_FROM_WIRE: Final = {wire: own for own, wire in FIT_TO_WIRE.items()}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
-    """What stands in for a zero on the wire."""
+    """The values that replace zeros in a request."""
 
     width: int
     height: int
     num_inference_steps: int
     guidance_scale: float
-    # Whether the size only says how many pixels: their shape is then the draft's.
+    # Whether width x height is only a number of pixels, to be used in the draft's shape.
     shaped_by_draft: bool = False
 
 
@@ -40,7 +40,7 @@ def digest_to_wire(digest: Digest) -> common_pb2.Digest:
 def digest_from_wire(wire: common_pb2.Digest) -> Digest:
     """Raises InvalidRequest if the SHA-256 is not 64 lower-case hexadecimal digits."""
     if len(wire.sha256) != 64 or set(wire.sha256) - set("0123456789abcdef"):
-        raise InvalidRequest(f"{wire.sha256!r} is no SHA-256; send 64 lower-case hex digits")
+        raise InvalidRequest(f"{wire.sha256!r} is not a SHA-256; send 64 lower-case hex digits")
     return Digest(sha256=wire.sha256, size=wire.size, media_type=wire.media_type)
 
 
@@ -94,12 +94,12 @@ def progress_from_wire(wire: cloud_pb2.Progress) -> Progress:
 
 
 def time_to_wire(at: datetime) -> Timestamp:
-    """An aware time to the wire."""
+    """Domain to wire; the time must have a time zone."""
     wire = Timestamp()
     wire.FromDatetime(at)
     return wire
 
 
 def time_from_wire(wire: Timestamp) -> datetime:
-    """An aware time in UTC."""
+    """Wire to domain: a time in UTC."""
     return wire.ToDatetime(tzinfo=UTC)

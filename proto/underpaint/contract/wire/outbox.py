@@ -1,4 +1,4 @@
-"""The messages of the outbox to domain values and back."""
+"""Converts items of the outbox."""
 
 from __future__ import annotations
 

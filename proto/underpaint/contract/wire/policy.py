@@ -1,4 +1,4 @@
-"""What is told about a policy, to protobuf and back; `wire` has the rest."""
+"""Converts policy checks, statuses, explanations and replays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quotes, promotions and their events."""
+"""Converts quotes, promotions and their events."""
 
 from __future__ import annotations
 

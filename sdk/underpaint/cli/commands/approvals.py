@@ -9,11 +9,11 @@ from underpaint.cli.command import CommandContext
 from underpaint.cli.output.legible import marked
 from underpaint.contract.money import format_usd
 
-PromotionId = Annotated[str, typer.Argument(metavar="ID", help="A promotion.")]
+PromotionId = Annotated[str, typer.Argument(metavar="ID", help="The promotion's id.")]
 
 
 async def approve(context: CommandContext, promotion_id: PromotionId) -> object:
-    """Approve a promotion that waits; its money is reserved and the work begins."""
+    """Approve a promotion that waits; its money is reserved and the work is queued."""
     promotion = await context.client.approve(promotion_id)
     context.out.print(
         marked(
@@ -30,7 +30,7 @@ async def approve(context: CommandContext, promotion_id: PromotionId) -> object:
 async def deny(
     context: CommandContext,
     promotion_id: PromotionId,
-    because: Annotated[str, typer.Option(help="Why, for the artist to read.")],
+    because: Annotated[str, typer.Option(help="The reason, shown to the artist.")],
 ) -> object:
     """Deny a promotion that waits; nothing is charged."""
     promotion = await context.client.deny(promotion_id, because)

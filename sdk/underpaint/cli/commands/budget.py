@@ -14,7 +14,9 @@ from underpaint.contract.accounting import Budget, Period
 from underpaint.contract.money import format_usd, parse_usd
 
 Scope = Annotated[str, typer.Argument(metavar="SCOPE", help="Such as project:catalogue.")]
-Per = Annotated[Period, typer.Option("--per", help="UTC days, UTC months, or a campaign.")]
+Per = Annotated[
+    Period, typer.Option("--per", help="The period: a day or month in UTC, or a campaign.")
+]
 
 FOR_EVER: Final = "ever"
 
@@ -24,13 +26,17 @@ async def budget_set(
     scope: Scope,
     usd: Annotated[str, typer.Argument(metavar="USD", help="Such as 5 or 0.25.")],
     per: Per = Period.CAMPAIGN,
-    soft: Annotated[bool, typer.Option("--soft", help="Warn and record, refuse nothing.")] = False,
+    soft: Annotated[
+        bool, typer.Option("--soft", help="Only warn when the limit is exceeded.")
+    ] = False,
     from_day: Annotated[
         str, typer.Option("--from", metavar="DAY", help="A campaign's first day: 2026-11-21.")
     ] = "",
-    until_day: Annotated[str, typer.Option("--until", metavar="DAY", help="Its last day.")] = "",
+    until_day: Annotated[
+        str, typer.Option("--until", metavar="DAY", help="A campaign's last day.")
+    ] = "",
 ) -> object:
-    """Limit what one scope may spend a day, a month, or in a campaign; without days, for ever."""
+    """Limit what a scope may spend a day, a month, or in a campaign; without days, for all time."""
     budget = await context.client.set_budget(
         scope, parse_usd(usd), period=per, soft=soft, from_day=from_day, until_day=until_day
     )
@@ -41,14 +47,14 @@ async def budget_set(
 async def budget_remove(
     context: CommandContext, scope: Scope, per: Per = Period.CAMPAIGN
 ) -> object:
-    """Lift a limit."""
+    """Remove a limit."""
     await context.client.remove_budget(scope, per)
-    context.out.print(marked("{} has no limit for a {} any more", scope, per.value))
+    context.out.print(marked("{} no longer has a limit for a {}", scope, per.value))
     return {"scope": scope, "period": per}
 
 
 async def budget_show(context: CommandContext) -> object:
-    """Show every limit, and what of it is gone today, this month, or in its campaign."""
+    """Show every limit, with what is spent and reserved in its current period."""
     budgets = await context.client.budgets()
     _print_budgets(context, budgets)
     return {"budgets": budgets}

@@ -1,4 +1,4 @@
-"""Commands about callers: who may ask the orchestrator, and for what."""
+"""Commands about callers: who may call the orchestrator, with which roles."""
 
 from __future__ import annotations
 
@@ -21,18 +21,22 @@ CALLERS: Final = Path("orchestrator", "callers.yaml")  # below the data director
 
 CallersFile = Annotated[
     Path | None,
-    typer.Option("--file", help="The orchestrator's callers; that of `up` without one."),
+    typer.Option("--file", help="The orchestrator's callers file; default: that of `up`."),
 ]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's.")]
-Organisation = Annotated[str, typer.Option(help="Theirs.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
+Organisation = Annotated[str, typer.Option(help="The user's organisation.")]
 
 
 async def callers_add(
     context: CommandContext,
     name: Name,
     organisation: Organisation = "default",
-    team: Annotated[str, typer.Option(help="Theirs; * lets them name any.")] = "default",
-    project: Annotated[str, typer.Option(help="Theirs; * lets them name any.")] = "default",
+    team: Annotated[
+        str, typer.Option(help="The user's team; * lets the user name any.")
+    ] = "default",
+    project: Annotated[
+        str, typer.Option(help="The user's project; * lets the user name any.")
+    ] = "default",
     role: Annotated[
         list[str] | None,
         typer.Option(
@@ -42,13 +46,13 @@ async def callers_add(
     ] = None,
     file: CallersFile = None,
 ) -> object:
-    """Give somebody a token, shown this once; it is taken without a restart."""
+    """Add a caller and print their token, this once. The orchestrator need not be restarted."""
     file = file or context.settings.data_directory / CALLERS
     first = not file.exists()
     levels = ("--organisation", organisation, "--team", team, "--project", project)
     roles = [part for each in role or () for part in ("--role", each)]
     made = await _run("add", file, "--name", name, *levels, *roles)
-    told = "{}/{} may call with this token, which is not kept here:"
+    told = "{}/{} may call with this token, which is not stored here:"
     context.out.print(marked(told, organisation, name))
     context.out.print(Text(made["token"], style="bold"), soft_wrap=True)
     told = "[dim]to use it, write it into a file and set[/] UNDERPAINT_TOKEN_FILE"
@@ -67,10 +71,10 @@ async def callers_revoke(
     organisation: Organisation = "default",
     file: CallersFile = None,
 ) -> object:
-    """Take somebody's token away, without a restart."""
+    """Revoke a caller's token. The orchestrator need not be restarted."""
     file = file or context.settings.data_directory / CALLERS
     await _run("revoke", file, "--name", name, "--organisation", organisation)
-    context.out.print(marked("{}/{} may call no more", organisation, name))
+    context.out.print(marked("{}/{} may no longer call", organisation, name))
     return {"name": name, "organisation": organisation, "file": file}
 
 
@@ -99,7 +103,7 @@ async def callers_list(context: CommandContext, file: CallersFile = None) -> obj
 
 
 async def _run(what: str, file: Path, *more: str) -> Any:
-    """By the orchestrator's own code, in a process of its own: tiers do not import each other."""
+    """Runs the orchestrator's code in another process, because tiers do not import each other."""
     absent = missing("orchestrator")
     if absent:
         raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""Commands about certificates: a private authority, certificates of it, and what is there."""
+"""Commands about certificates: make a private authority, issue certificates, show one."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ DEFAULT: Final = "tls"  # in the data directory
 Hosts = Annotated[
     list[str],
     typer.Option(
-        "--host", metavar="HOST", help="A name or address it is called by; may be given again."
+        "--host", metavar="HOST", help="A name or address of the machine; may be repeated."
     ),
 ]
-Days = Annotated[int, typer.Option(min=1, max=3_650, help="Until it ends.")]
+Days = Annotated[int, typer.Option(min=1, max=3_650, help="How many days it is valid.")]
 
 
 async def certs_init(context: CommandContext, host: Hosts = [], days: Days = 365) -> object:  # noqa: B006 - typer's way
-    """Make a private authority and a certificate of this machine, in the TLS directory."""
+    """Make a private authority and a certificate for this machine, in the TLS directory."""
     issued = authority.init(_directory(context), host, days=days)
     _print_issued(context, issued)
     key = issued.directory / authority.AUTHORITY_KEY
@@ -43,12 +43,12 @@ async def certs_issue(
     context: CommandContext,
     directory: Annotated[
         Path | None,
-        typer.Argument(metavar="DIR", help="Where it goes; else the TLS directory itself."),
+        typer.Argument(metavar="DIR", help="Where to write it; default: the TLS directory."),
     ] = None,
     host: Hosts = [],  # noqa: B006 - typer's way
     days: Days = 365,
 ) -> object:
-    """Make a certificate for another machine, or replace one; services take it as they run."""
+    """Make a certificate for another machine, or renew one; running services load it."""
     source = _directory(context)
     issued = authority.issue(source, directory or source, host, days=days)
     _print_issued(context, issued)
@@ -56,7 +56,7 @@ async def certs_issue(
 
 
 async def certs_show(context: CommandContext) -> object:
-    """Show what the certificate in the TLS directory names, and when it ends."""
+    """Show the hosts and the end date of the certificate in the TLS directory."""
     directory = _directory(context)
     found = read_certificates(directory)
     issued = Issued(directory=directory, hosts=found.hosts, ends=found.ends)

@@ -1,4 +1,4 @@
-"""Commands about dead promotions: those that failed though nobody wanted that."""
+"""Commands about dead promotions: list and retry promotions that failed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from underpaint.contract.money import format_usd
 
 async def dead(
     context: CommandContext,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
 ) -> object:
     """List promotions that failed and were not retried, newest first, each with its reason."""
     found = await context.client.list_promotions(limit, dead=True)
@@ -36,7 +36,7 @@ async def dead(
         )
     context.out.print(table if found else "no dead promotions")
     if found:
-        told = "[dim]nothing was charged; make one anew with[/] underpaint promotions retry {}"
+        told = "[dim]nothing was charged; retry one with[/] underpaint promotions retry {}"
         context.out.print(marked(told, found[0].id))
     return {"promotions": found}
 
@@ -44,10 +44,12 @@ async def dead(
 async def retry(
     context: CommandContext,
     promotion_id: Annotated[str, typer.Argument(metavar="ID", help="A dead promotion.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the quote unasked.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until it is done.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Accept the quote without asking.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is finished.")] = False,
 ) -> object:
-    """Make a dead promotion anew, at the price of today: a new promotion, reserved once."""
+    """Retry a dead promotion as a new one, at today's price."""
     if not yes and not context.asks:
         raise InvalidRequest(
             "retrying costs money and there is no terminal to confirm it; add --yes"
@@ -58,7 +60,7 @@ async def retry(
     offer = await context.client.quote_retry(promotion_id)
     print_quote(context, offer)
     now, then = format_usd(offer.max_usd_micros), format_usd(before.quote.max_usd_micros)
-    context.out.print(marked("[dim]the dead one was quoted {}; none of it was charged[/]", then))
+    context.out.print(marked("[dim]the dead one was quoted {}; nothing was charged[/]", then))
     if not yes and not context.confirm(f"Retry for at most {now}?"):
         context.err.print("not retried; nothing was spent")
         raise Ended(exits.FAILED)

@@ -1,4 +1,4 @@
-"""The command `demo`: from a prompt to a finished, paid-for picture, start to stop."""
+"""The command `demo`: the whole path from a prompt to a finished and paid picture."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FILES: Final = ("drafts.png", "final.png", "story.png", "receipt.json")
 
 @dataclass(slots=True, kw_only=True)
 class Times:
-    """Seconds, as the one who waits feels them."""
+    """Seconds that each part took, as the user experiences them."""
 
     start: float = 0.0
     first_draft: float = 0.0
@@ -49,13 +49,17 @@ class Times:
 
 async def demo(
     context: CommandContext,
-    prompt: Annotated[str, typer.Argument(help="Else one the bundled model draws well.")] = "",
-    count: Annotated[int, typer.Option("--count", "-n", help="Drafts, 1 to 64.")] = 8,
-    seed: Annotated[int, typer.Option(help="Of the first draft.")] = 7,
-    strength: Annotated[float, typer.Option(help="Above 0, at most 1.")] = 0.6,
+    prompt: Annotated[
+        str, typer.Argument(help="What to draw; default: something that the model draws well.")
+    ] = "",
+    count: Annotated[int, typer.Option("--count", "-n", help="How many drafts, 1 to 64.")] = 8,
+    seed: Annotated[int, typer.Option(help="The seed of the first draft.")] = 7,
+    strength: Annotated[
+        float, typer.Option(help="How much it may change the draft: 0.01 to 1.")
+    ] = 0.6,
     out: Annotated[
         Path | None,
-        typer.Option(help="Where pictures and receipt go; else demo-out, demo-out-2 and so on."),
+        typer.Option(help="Directory for the results; default: demo-out, demo-out-2 and so on."),
     ] = None,
     force: Force = False,
 ) -> object:
@@ -115,12 +119,12 @@ async def demo(
 
 
 async def _start(context: CommandContext, started: AsyncExitStack, times: Times) -> None:
-    """Uses what is named or running; else starts everything, for the time of the demo."""
+    """Uses services that are named or running; otherwise starts all for the time of the demo."""
     settings = context.settings
     if (settings.edge and settings.orchestrator) or read_running(settings.data_directory):
         return
     begun = time.monotonic()
-    # Kept, so that a second demo starts in seconds; apart from what is drawn in earnest.
+    # Kept, so that the next demo starts in seconds; separate from the user's real data.
     data_dir = settings.data_dir or settings.data_directory / "demo"
     options = StackOptions(
         data_dir=data_dir, edge_port=0, orchestrator_port=0, cloud_port=0, tls_dir=settings.tls_dir
@@ -151,7 +155,7 @@ async def _draft(
                 times.first_draft = times.first_draft or times.drafts
                 progress.advance(bar)
     if not drafts:
-        raise EngineFailed("the edge made no drafts; its log says why")
+        raise EngineFailed("the edge node made no drafts; see its log")
     if context.pictures:
         images = [terminal.open_picture(picture) for _, picture in drafts]
         for row in terminal.strip(images, context.out.width):

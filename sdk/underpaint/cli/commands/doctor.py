@@ -1,4 +1,4 @@
-"""The command `doctor`: what is wrong with a machine, and what to do about it."""
+"""The command `doctor`: checks a machine and says what to do about each problem."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"
 
 
 async def doctor(context: CommandContext) -> object:
-    """Look this machine over and say what is wrong with it."""
+    """Check this machine and say what to do about each problem."""
     findings: list[Finding] = []
     # In threads: some start programs or look at many files.
     for check in checks.CHECKS:

@@ -20,7 +20,7 @@ from underpaint.contract.drafts import Draft, Privacy
 from underpaint.contract.errors import DraftNotFound, InvalidRequest, UnderpaintError
 from underpaint.sdk.requests import DraftRequest
 
-SHORT = 10  # characters of an id that are shown; any unambiguous beginning is taken
+SHORT = 10  # characters of an id that are shown; commands accept any unique beginning
 
 
 async def draft(
@@ -28,19 +28,20 @@ async def draft(
     prompt: Annotated[str, typer.Argument(help="What to draw.")],
     count: Annotated[int, typer.Option("--count", "-n", help="How many, 1 to 64.")] = 8,
     seed: Annotated[
-        int | None, typer.Option(help="Of the first; each next has one more. Else by chance.")
+        int | None,
+        typer.Option(help="Seed of the first draft; each next one adds 1. Default: random."),
     ] = None,
     negative_prompt: Annotated[str, typer.Option(help="What to avoid.")] = "",
     width: Annotated[int | None, typer.Option(help="Pixels, a multiple of 8.")] = None,
     height: Annotated[int | None, typer.Option(help="Pixels, a multiple of 8.")] = None,
     steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
-    guidance: Annotated[float | None, typer.Option(help="1 is no guidance.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="Guidance scale; 1 means none.")] = None,
     privacy: Annotated[
-        Privacy, typer.Option(help="How much may leave this device, if promoted.")
+        Privacy, typer.Option(help="What may leave this device when it is promoted.")
     ] = Privacy.FULL,
     out: Annotated[Path | None, typer.Option(help="Save the pictures in this directory.")] = None,
 ) -> object:
-    """Make drafts of a prompt on the edge: at once, private, free."""
+    """Make drafts of a prompt on this machine: fast, private and free."""
     request = DraftRequest(
         prompt=prompt,
         seed=secrets.randbelow(2**31) if seed is None else seed,
@@ -88,7 +89,7 @@ async def draft(
 
 async def drafts(
     context: CommandContext,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
 ) -> object:
     """List the drafts on this device, newest first."""
     found = await context.client.list_drafts(limit)
@@ -113,10 +114,10 @@ async def show(
     context: CommandContext,
     id: Annotated[str, typer.Argument(help="A draft, or a finished promotion.")],  # noqa: A002
     out: Annotated[Path | None, typer.Option(help="Save the picture in this file.")] = None,
-    columns: Annotated[int, typer.Option(min=4, help="How wide to draw it.")] = 48,
+    columns: Annotated[int, typer.Option(min=4, help="Width in characters.")] = 48,
     force: Force = False,
 ) -> object:
-    """Show a draft's or a promotion's picture here, or where it can be found."""
+    """Show the picture of a draft or promotion in the terminal, and the path of its file."""
     if out is not None:
         files.check_file(out, force=force)
     subject: object
@@ -136,14 +137,14 @@ async def show(
         subject, name = promotion, promotion.id
         picture = await context.client.get_artifact(promotion.id, promotion.artifact.sha256)
     if out is None:
-        # Ours to replace: it is the same picture, unless a full disk cut it short.
+        # May be overwritten: it is the same picture, or an incomplete one after a full disk.
         shown = context.settings.data_directory / "shown"
         out, force = shown / f"{files.plain_name(name)}.png", True
         files.make_directory(shown)
     files.save_picture(out, picture, force=force)
     if context.pictures:
         terminal.show(context.out, picture, columns)
-    # As it is, so that it can be copied or piped whatever the width.
+    # Not wrapped, so that the path can be copied or piped at any terminal width.
     context.out.print(str(out), soft_wrap=True)
     return document(subject, path=out)
 
@@ -158,7 +159,7 @@ def _save(path: Path, picture: bytes) -> None:
 
 
 def draft_progress(context: CommandContext, count: int) -> Progress:
-    """A bar of drafts; nothing is drawn when nobody watches."""
+    """A progress bar of drafts, shown only in a terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),

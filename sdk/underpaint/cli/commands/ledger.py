@@ -1,4 +1,4 @@
-"""Commands about the ledger: prove that it adds up, thaw it, take it along."""
+"""Commands about the ledger: verify, thaw and export it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _WHOLE: Final = frozenset(
 
 
 class Format(Enum):
-    """What the file is."""
+    """The format of an exported file."""
 
     CSV = "csv"
     PARQUET = "parquet"
@@ -51,7 +51,7 @@ _FORMATS: Final = {f".{each.value}": each for each in Format}
 
 
 async def ledger_verify(context: CommandContext) -> object:
-    """Add up every entry of the ledger and compare; a difference freezes spending."""
+    """Compare every balance with the sum of the ledger's entries. A difference freezes spending."""
     found = await context.client.verify_ledger()
     since = f" since entry {found.checkpoint_number}" if found.checkpoint_number else ""
     context.out.print(
@@ -63,7 +63,7 @@ async def ledger_verify(context: CommandContext) -> object:
     if not found.mismatches:
         context.out.print(marked("[green]✓ the ledger adds up[/] to the micro-dollar"))
     if found.frozen:
-        told = "[dim]once it is understood:[/] underpaint ledger thaw --because REASON"
+        told = "[dim]when the cause is found:[/] underpaint ledger thaw --because REASON"
         context.out.print(marked("[bold red]spending is frozen: {}[/]", found.frozen))
         context.out.print(marked(told))
     if found.mismatches or found.frozen:
@@ -75,7 +75,7 @@ async def ledger_thaw(
     context: CommandContext,
     because: Annotated[str, typer.Option(help="Why it is safe; recorded in the ledger.")],
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Set the balances to what the entries add up to.")
+        bool, typer.Option("--rebuild", help="Set the balances to the sums of the entries first.")
     ] = False,
 ) -> object:
     """Allow spending again after a freeze."""
@@ -94,20 +94,20 @@ async def ledger_export(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
     kind: Annotated[
         Format | None,
-        typer.Option("--format", help="Else by the file's name; Parquet needs pyarrow."),
+        typer.Option("--format", help="Default: by the file name's ending. Parquet needs pyarrow."),
     ] = None,
     since: Annotated[
         str, typer.Option(metavar="DAY", help="From 2026-11-21 on, or 7d for the last 7 days.")
     ] = "",
     force: Force = False,
 ) -> object:
-    """Write every entry of the ledger, archived ones too; money in whole micro-dollars."""
-    # All found out before anything is fetched.
+    """Write every entry of the ledger, including archived ones. Money is in whole micro-dollars."""
+    # Check everything before anything is fetched.
     files.check_file(output, force=force, kinds=() if kind else tuple(_FORMATS))
     named = _FORMATS.get(output.suffix.lower())
     kind = kind or named or Format.CSV
     if named not in (None, kind):
-        raise InvalidRequest(f"{output} is named as if it were no {kind.value}; rename it")
+        raise InvalidRequest(f"the name {output} does not fit the format {kind.value}; rename it")
     write = _write_csv if kind is Format.CSV else _write_parquet
     if kind is Format.PARQUET:
         _pyarrow("pyarrow")

@@ -1,4 +1,4 @@
-"""Commands about the bundled models: what they know, whether they are whole, how good they are."""
+"""Commands about the bundled models: show, verify and evaluate them."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Bundled(Enum):
 
     @property
     def tier(self) -> str:
-        """The tier that ships it."""
+        """The tier that contains it."""
         return "edge" if self is Bundled.LITE else "cloud"
 
     @property
     def directory(self) -> Path:
-        """Where it is.
+        """Its directory.
 
         Raises:
             InvalidRequest: its tier is not installed.
@@ -62,7 +62,7 @@ async def models_show(
     context: CommandContext,
     model: Annotated[Bundled, typer.Argument(help="Which one.")] = Bundled.LITE,
 ) -> object:
-    """Show what a bundled model knows, and its figures."""
+    """Show the words that a bundled model knows, its size and its defaults."""
     directory = model.directory
     check_directory(directory)
     card, vocabulary = read_card(directory), read_vocabulary(directory)
@@ -147,7 +147,7 @@ async def models_verify(
         list[Path] | None, typer.Argument(help="Model directories; else the bundled ones.")
     ] = None,
 ) -> object:
-    """Check every file of models against its SHA-256 sum."""
+    """Check every file of some models against its SHA-256."""
     found = directories or [
         place for one in Bundled if (place := model_directory(one.tier, one.value)) is not None
     ]

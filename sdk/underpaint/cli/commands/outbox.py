@@ -22,7 +22,7 @@ _STYLES = {OutboxState.ASKS: "magenta", OutboxState.REFUSED: "yellow"}
 
 
 async def outbox_list(context: CommandContext) -> object:
-    """List what is still to be sent, oldest first, and what it waits for."""
+    """List the promotions that are still to be sent, oldest first, and what each waits for."""
     items = await context.client.outbox()
     _print_items(context, items)
     return {"items": items}
@@ -31,11 +31,13 @@ async def outbox_list(context: CommandContext) -> object:
 async def outbox_send(
     context: CommandContext,
     promotion_id: Annotated[
-        str, typer.Argument(metavar="[ID]", help="A promotion in the outbox; all without it.")
+        str, typer.Argument(metavar="[ID]", help="A promotion in the outbox; default: all.")
     ] = "",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the quotes unasked.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Accept the quotes without asking.")
+    ] = False,
 ) -> object:
-    """Send now; what costs more than was accepted is sent if you consent to its price."""
+    """Send now. Asks before sending what costs more than was accepted."""
     sent, left = await context.client.send_outbox(promotion_id)
     for item in [each for each in left if each.state is OutboxState.ASKS]:
         if yes or _consents(context, item):
@@ -67,9 +69,9 @@ async def outbox_drop(
     context: CommandContext,
     promotion_id: Annotated[str, typer.Argument(metavar="ID", help="A promotion in the outbox.")],
 ) -> object:
-    """Take a promotion out of the outbox, unsent."""
+    """Remove a promotion from the outbox without sending it."""
     item = await context.client.drop_outbox(promotion_id)
-    told = "promotion {} is dropped; its draft {} stays"
+    told = "promotion {} is removed; its draft {} stays"
     context.out.print(marked(told, item.promotion_id, item.draft_id))
     return item
 
@@ -82,10 +84,10 @@ async def keep(
     accepted_usd_micros: int,
     error: UnderpaintError,
 ) -> OutboxItem:
-    """Puts a promotion into the outbox because of an error, and says so.
+    """Puts a promotion into the outbox after an error, and prints that.
 
     Raises:
-        UnderpaintError: the error, with the reason why the node cannot keep it.
+        UnderpaintError: the error again, with the reason why the outbox could not take it.
     """
     try:
         item = await context.client.keep_promotion(
@@ -105,14 +107,14 @@ async def keep(
     context.out.print(
         marked(
             "promotion [bold]{}[/] is in the outbox of this node, {}. "
-            "It is then quoted anew and sent once, {}",
+            "It is then quoted again and sent once, {}",
             promotion_id,
             item.reason,
             accepted,
         ),
         soft_wrap=True,
     )
-    context.out.print(marked("[dim]look at it with[/] underpaint outbox list"))
+    context.out.print(marked("[dim]see it with[/] underpaint outbox list"))
     return item
 
 

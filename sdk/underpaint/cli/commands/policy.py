@@ -1,4 +1,4 @@
-"""Commands about policy: show, check, explain, replay."""
+"""Commands about policies: show, check, explain and replay."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SHOWN_CHANGES: Final = 20
 
 
 async def policy_show(context: CommandContext) -> object:
-    """Show the policy in force, and why a newer text of its file is not."""
+    """Show the policy in force, and the problems of a newer text in its file."""
     status = await context.client.policy()
     context.out.print(status.text.rstrip(), soft_wrap=True)
     since = f"{times.moment(status.since, '%Y-%m-%d %H:%M:%S')} ({times.zone()})"
@@ -39,7 +39,7 @@ async def policy_show(context: CommandContext) -> object:
     for problem in status.problems:
         _print_problem(context, Path(status.file), problem)
     if status.problems:
-        context.err.print("so what the file holds now is not in force")
+        context.err.print("so the present text of the file is not in force")
     return status
 
 
@@ -48,7 +48,7 @@ async def policy_check(
     file: PolicyFile,
     prices: Annotated[
         Path | None,
-        typer.Option(help="Check by this price table, without a running orchestrator."),
+        typer.Option(help="Check with this price table, without a running orchestrator."),
     ] = None,
 ) -> object:
     """Check a policy: unknown fields, rules that can never decide, engines without a price."""
@@ -58,7 +58,7 @@ async def policy_check(
             found = await context.client.check_policy(text)
         except ServiceUnreachable as error:
             raise ServiceUnreachable(
-                f"{error}; or check here by a price table: --prices FILE"
+                f"{error}; or check it here with a price table: --prices FILE"
             ) from None
     else:
         found = await asyncio.to_thread(_check_here, file, prices)
@@ -78,7 +78,7 @@ async def policy_explain(
     context: CommandContext,
     promotion_id: Annotated[str, typer.Argument(metavar="PROMOTION", help="Its id.")],
 ) -> object:
-    """Show each rule that was tried for a promotion, what it saw, and which one decided."""
+    """Show for a promotion each rule, the facts that it used, and which rule decided."""
     told = await context.client.explain(promotion_id)
     headings = ("line", "rule", "when", "saw", "said")
     table = Sheet(*headings, fold=headings)
@@ -97,7 +97,7 @@ async def policy_explain(
         )
     context.out.print(table)
     quote = told.promotion.quote
-    version = quote.policy_version[:SHORT_VERSION] or "of former times"
+    version = quote.policy_version[:SHORT_VERSION] or "of an older release"
     state = "still in force" if told.in_force else "no longer in force"
     context.out.print(
         marked("[dim]policy {}, {}; promotion is {}[/]", version, state, told.promotion.state.value)
@@ -110,7 +110,7 @@ async def policy_replay(
     file: PolicyFile,
     since: Annotated[str, typer.Option(metavar="SPAN", help="How far back: 12h, 7d, 4w.")] = "7d",
 ) -> object:
-    """Say what another policy would have done with past promotions, beside what happened."""
+    """Compare what happened to past promotions with what another policy would have decided."""
     text = _read(file)
     begin = datetime.now(UTC) - timedelta(seconds=parse_duration(since))
     checked = await context.client.check_policy(text)
@@ -139,8 +139,8 @@ async def policy_replay(
         context.out.print(marked("[dim]and {} more[/]", more))
     context.out.print(
         marked(
-            "[dim]what was refused when it was quoted is not stored, so it is not here; "
-            "approvals are taken to be given, and spending is an estimate[/]"
+            "[dim]requests that were refused when quoted are not stored, so they are missing here; "
+            "every approval counts as given, and spending is an estimate[/]"
         )
     )
     return replay
@@ -154,7 +154,7 @@ def _read(file: Path) -> str:
 
 
 def _check_here(file: Path, prices: Path) -> PolicyCheck:
-    """By the orchestrator's own code, in a process of its own: tiers do not import each other."""
+    """Runs the orchestrator's code in another process, because tiers do not import each other."""
     absent = missing("orchestrator")
     if absent:
         raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""Commands about promotions: quote, promote, watch, cancel, list."""
+"""Commands about promotions: quote, promote, watch, cancel and list."""
 
 from __future__ import annotations
 
@@ -36,21 +36,25 @@ from underpaint.contract.promotion import (
 )
 from underpaint.sdk.requests import PolishRequest, new_promotion_id
 
-DraftArgument = Annotated[str, typer.Argument(metavar="DRAFT", help="Its id or the beginning.")]
-Strength = Annotated[float, typer.Option(help="How far it may go from the draft: 0.01 to 1.")]
-Steps = Annotated[int | None, typer.Option(help="Denoising steps that are run.")]
-Guidance = Annotated[float | None, typer.Option(help="1 is no guidance.")]
+DraftArgument = Annotated[
+    str, typer.Argument(metavar="DRAFT", help="A draft's id, or the beginning of it.")
+]
+Strength = Annotated[float, typer.Option(help="How much it may change the draft: 0.01 to 1.")]
+Steps = Annotated[int | None, typer.Option(help="Denoising steps.")]
+Guidance = Annotated[float | None, typer.Option(help="Guidance scale; 1 means none.")]
 Size = Annotated[
     str | None,
     typer.Option(
-        metavar="PIXELS", help="Of the result: 1024 or 1024x768. Else shaped as the draft."
+        metavar="PIXELS", help="Size of the result: 1024 or 1024x768. Default: the draft's shape."
     ),
 ]
 FitOption = Annotated[
-    Fit, typer.Option("--fit", help="What to do with a draft of another shape than the result.")
+    Fit, typer.Option("--fit", help="How to fit a draft whose shape differs from the result's.")
 ]
-PolishPrompt = Annotated[str | None, typer.Option("--prompt", help="Instead of the draft's.")]
-Engine = Annotated[str, typer.Option(help="Instead of policy's choice.")]
+PolishPrompt = Annotated[
+    str | None, typer.Option("--prompt", help="Another prompt than the draft's.")
+]
+Engine = Annotated[str, typer.Option(help="The engine; default: the policy chooses.")]
 Scopes = Annotated[
     list[str] | None,
     typer.Option("--scope", metavar="KIND:NAME", help="Who pays, such as project:catalogue."),
@@ -73,7 +77,7 @@ async def quote(
     scope: Scopes = None,
     priority: PriorityOption = Priority.INTERACTIVE,
 ) -> object:
-    """Say what finishing a draft would cost at most, where, and why there. Spends nothing."""
+    """Show what finishing a draft would cost at most, at which engine, and why. Spends nothing."""
     polish = _polish(strength, steps, guidance, size, prompt, engine, scope, priority, fit)
     one, picture = await context.client.get_draft(draft)
     init_image = InitImage(draft=one, picture=picture)
@@ -87,9 +91,13 @@ async def promote(
     context: CommandContext,
     draft: DraftArgument,
     strength: Strength = 0.6,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the quote unasked.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until it is done.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Save the picture here; waits for it.")] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Accept the quote without asking.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is finished.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Wait, and save the finished picture in this file.")
+    ] = None,
     steps: Steps = None,
     guidance: Guidance = None,
     size: Size = None,
@@ -99,13 +107,13 @@ async def promote(
     scope: Scopes = None,
     priority: PriorityOption = Priority.INTERACTIVE,
     promotion_id: Annotated[
-        str, typer.Option(help="To repeat an earlier attempt without paying twice.")
+        str, typer.Option(help="The id of an earlier attempt, to repeat it without paying twice.")
     ] = "",
     force: Force = False,
 ) -> object:
     """Finish a draft in the cloud: quote, confirm, reserve the money, send the draft.
 
-    While the orchestrator is out of reach the promotion waits in the outbox of the edge node.
+    If the orchestrator is out of reach, the promotion waits in the edge node's outbox.
     """
     if not yes and not context.asks:
         raise InvalidRequest(
@@ -117,7 +125,7 @@ async def promote(
     if wait and out is None:
         out = default_file(promotion_id)
     if out is not None:
-        files.check_file(out, force=force)  # before anything is paid
+        files.check_file(out, force=force)  # before any money is spent
     one, picture = await context.client.get_draft(draft)
     init_image = InitImage(draft=one, picture=picture)
     polish = replace(polish, draft_count=await _siblings(context, one))
@@ -135,7 +143,7 @@ async def promote(
         )
     except outbox.OUT_OF_REACH as error:
         item = await outbox.keep(context, init_image, polish, promotion_id, accepted, error)
-        if out is not None:  # there is no picture
+        if out is not None:  # the picture that was asked for does not exist yet
             raise Ended(exits.OUT_OF_REACH, {"outbox": item}) from None
         return {"outbox": item}
     told = promotion.id, promotion.state.value
@@ -150,10 +158,12 @@ async def promote(
 
 async def watch(
     context: CommandContext,
-    promotion_id: Annotated[str, typer.Argument(metavar="ID", help="A promotion.")],
-    after: Annotated[str, typer.Option(help="The last event seen.")] = "",
+    promotion_id: Annotated[str, typer.Argument(metavar="ID", help="The promotion's id.")],
+    after: Annotated[str, typer.Option(help="The id of the last event already seen.")] = "",
     previews: Annotated[Path | None, typer.Option(help="Save previews in this directory.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Save the finished picture here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Save the finished picture in this file.")
+    ] = None,
     force: Force = False,
 ) -> object:
     """Follow a promotion to its end."""
@@ -166,20 +176,20 @@ async def watch(
 
 async def cancel(
     context: CommandContext,
-    promotion_id: Annotated[str, typer.Argument(metavar="ID", help="A promotion.")],
+    promotion_id: Annotated[str, typer.Argument(metavar="ID", help="The promotion's id.")],
 ) -> object:
-    """Stop a promotion and get the money back, unless it is finished."""
+    """Cancel a promotion, unless it is finished; nothing is charged."""
     promotion = await context.client.cancel(promotion_id)
     if promotion.state.final:
         print_outcome(context, promotion)
     else:
-        context.out.print(marked("promotion {} stops after this step", promotion.id))
+        context.out.print(marked("promotion {} stops after the present step", promotion.id))
     return promotion
 
 
 async def promotions(
     context: CommandContext,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
 ) -> object:
     """List promotions, newest first."""
     found = await context.client.list_promotions(limit)
@@ -218,19 +228,21 @@ async def finish(
     previews: Path | None = None,
     force: bool = False,
 ) -> object:
-    """Follows a promotion, saves its picture, says how it ended.
+    """Follows a promotion to its end, saves its picture and prints how it ended.
 
     Raises:
-        Ended: with 1, if it ended without a picture.
-        NotWritten: it is done and paid, but its picture could not be written.
+        Ended: with exit code 1, if it ended without a picture.
+        NotWritten: it is finished and paid, but its picture could not be written.
     """
     try:
         await follow(context, promotion_id, after_event_id=after, previews=previews)
     except asyncio.CancelledError:
-        context.err.print(f"it goes on without you: underpaint watch {promotion_id}")
+        context.err.print(f"the promotion continues; see it with: underpaint watch {promotion_id}")
         raise
     except NotWritten as error:
-        raise NotWritten(f"{error}; it goes on: see `underpaint watch {promotion_id}`") from None
+        raise NotWritten(
+            f"{error}; the promotion continues: see `underpaint watch {promotion_id}`"
+        ) from None
     promotion = await context.client.get_promotion(promotion_id)
     print_outcome(context, promotion)
     if promotion.state is not PromotionState.SETTLED:
@@ -247,16 +259,16 @@ async def finish(
 
 @contextmanager
 def still_there(promotion_id: str) -> Iterator[None]:
-    """Adds to what went wrong with a finished picture that it is still there."""
+    """Adds to an error how the finished picture can still be fetched."""
     try:
         yield
     except (UnderpaintError, NotWritten) as error:
-        told = "the picture is finished and is kept: `underpaint show"
+        told = "the finished picture is stored: `underpaint show"
         raise type(error)(f"{error}; {told} {promotion_id} --out FILE` fetches it") from None
 
 
 def default_file(promotion_id: str) -> Path:
-    """Where a finished picture goes if nobody says; a name that is free."""
+    """The default file of a finished picture: a name that is not used yet."""
     name = f"underpaint-{files.plain_name(promotion_id[:SHORT])}.png"
     return files.first_free(Path(name))
 
@@ -269,10 +281,10 @@ async def fetch(context: CommandContext, promotion: Promotion) -> bytes:
 
 
 def parse_size(text: str | None) -> tuple[int | None, int | None]:
-    """Width and height of "1024" or "1024x768"; None for none.
+    """The width and height of "1024" or "1024x768", in pixels; None if not given.
 
     Raises:
-        InvalidRequest: it is neither.
+        InvalidRequest: the text is neither.
     """
     if text is None:
         return None, None
@@ -280,21 +292,21 @@ def parse_size(text: str | None) -> tuple[int | None, int | None]:
     try:
         return int(width), int(height or width)
     except ValueError:
-        raise InvalidRequest(f"{text!r} is no size; write 1024 or 1024x768") from None
+        raise InvalidRequest(f"{text!r} is not a size; write 1024 or 1024x768") from None
 
 
 def parse_account(scopes: Sequence[str] | None) -> Account:
-    """An account of scopes such as "project:catalogue".
+    """The account of scopes such as "project:catalogue".
 
     Raises:
-        InvalidRequest: one is of another form.
+        InvalidRequest: a scope is not written like that.
     """
     names: dict[str, str] = {}
     for scope in scopes or ():
         kind, _, name = scope.partition(":")
         if kind not in SCOPE_KINDS or not name:
             raise InvalidRequest(
-                f"{scope!r} is no scope; write {', '.join(SCOPE_KINDS)} and a name, "
+                f"{scope!r} is not a scope; write {', '.join(SCOPE_KINDS)} and a name, "
                 "such as project:catalogue"
             )
         names[kind] = name
@@ -328,7 +340,7 @@ def _polish(
 
 
 async def _siblings(context: CommandContext, draft: Draft) -> int:
-    """How many of the newest drafts differ from this one in nothing but the seed."""
+    """How many of the newest drafts differ from this one only in the seed."""
     wanted = replace(draft.request, seed=0)
     newest = await context.client.list_drafts(200)
     return max(1, sum(replace(one.request, seed=0) == wanted for one in newest))

@@ -1,4 +1,4 @@
-"""The command about spend: a table, bars beside it, and the same as a picture."""
+"""The command `spend`: a table with bars, and the same as a picture."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ _DAYS: Final = re.compile(r"(\d{1,4})d")
 
 async def spend(
     context: CommandContext,
-    scope: Annotated[str, typer.Argument(help="Such as project:catalogue; else all.")] = "",
+    scope: Annotated[str, typer.Argument(help="Such as project:catalogue; default: all.")] = "",
     by: Annotated[
-        str, typer.Option(metavar="WHAT,WHAT", help=f"Some of {', '.join(DIMENSIONS)}.")
+        str,
+        typer.Option(metavar="WHAT,WHAT", help=f"Group by some of {', '.join(DIMENSIONS)}."),
     ] = "",
     since: Annotated[
         str,
         typer.Option(metavar="DAY", help="UTC: from 2026-11-21 on, or 7d for the last 7 days."),
     ] = "",
-    png: Annotated[Path | None, typer.Option(help="Draw it as a picture, too.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Also save a chart in this PNG file.")] = None,
     force: Force = False,
 ) -> object:
-    """Show what was charged, beside what all-cloud would have cost."""
+    """Show what was charged, and what it would have cost all in the cloud."""
     dimensions = [each.strip() for each in by.split(",") if each.strip()]
     since_day = parse_since(since)
     if png is not None:
@@ -54,10 +55,10 @@ async def spend(
 
 
 def parse_since(text: str) -> str:
-    """The day of "2026-11-21" or of "7d", which is seven days up to today, in UTC.
+    """The first day, in UTC, of "2026-11-21" or of "7d", which means the last 7 days.
 
     Raises:
-        InvalidRequest: it is neither.
+        InvalidRequest: the text is neither.
     """
     days = _DAYS.fullmatch(text)
     if days:
@@ -66,7 +67,7 @@ def parse_since(text: str) -> str:
         return check_day(text)
     except InvalidRequest:
         raise InvalidRequest(
-            f"{text[:40]!r} is no day; write it like 2026-11-21, or 7d for the last 7 days"
+            f"{text[:40]!r} is not a day; write it like 2026-11-21, or 7d for the last 7 days"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""The commands `up` and `down`: everything on one machine, shown as it starts, and stopped."""
+"""The commands `up` and `down`: start and stop all services on one machine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _STYLES = {Phase.HEALTHY: "green", Phase.RESTARTING: "yellow", Phase.STOPPED: "d
 _BUSY = (Phase.STARTING, Phase.RESTARTING, Phase.STOPPING)
 _QUIET = (Phase.WAITING, Phase.STARTING, Phase.STOPPED)
 
-Port = Annotated[int, typer.Option(help="0 takes a free one.")]
+Port = Annotated[int, typer.Option(help="0 chooses a free port.")]
 
 
 async def up(
@@ -49,7 +49,9 @@ async def up(
     edge_port: Port = stack.EDGE_PORT,
     orchestrator_port: Port = stack.ORCHESTRATOR_PORT,
     cloud_port: Port = stack.CLOUD_PORT,
-    no_cloud: Annotated[bool, typer.Option("--no-cloud", help="The edge alone, offline.")] = False,
+    no_cloud: Annotated[
+        bool, typer.Option("--no-cloud", help="Start only the edge node, offline.")
+    ] = False,
     prices: Annotated[Path | None, typer.Option(help="A price table, YAML.")] = None,
     policy: Annotated[Path | None, typer.Option(help="A policy, YAML.")] = None,
     callers_file: Annotated[
@@ -59,9 +61,9 @@ async def up(
         str, typer.Option(metavar="USD", help="The budget, if there is none yet.")
     ] = "",
 ) -> object:
-    """Start everything here; Ctrl-C, SIGTERM or `underpaint down` stops it, the data stays."""
+    """Start all services here. Ctrl-C, SIGTERM or `underpaint down` stops them; the data stays."""
     if budget:
-        parse_usd(budget)  # refused now, not after the first services are up
+        parse_usd(budget)  # checked now, not only after the first services have started
     options = StackOptions(
         data_dir=context.settings.data_directory,
         edge_port=edge_port,
@@ -99,7 +101,7 @@ async def down(
         float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for its end.")
     ] = 120.0,
 ) -> object:
-    """Stop what `up` has started, wherever that was; the data stays."""
+    """Stop everything that `up` started, in whatever terminal; the data stays."""
     data_dir = context.settings.data_directory
     found = await stop(data_dir, timeout)
     if found is None:
@@ -125,11 +127,11 @@ async def down(
 async def running(
     context: CommandContext, options: StackOptions
 ) -> AsyncIterator[tuple[Supervisor, Running]]:
-    """Everything started and healthy; everything stopped on the way out.
+    """Starts all services, and stops them at the end of the block.
 
     Raises:
-        InvalidRequest: the data directory is taken, a port is in use, or a child says so.
-        ChildGaveUp: a child crashes whenever it is started.
+        InvalidRequest: the data directory or a port is in use, or a service refused its settings.
+        ChildGaveUp: a service keeps crashing.
     """
     lock = take_lock(options.data_dir)
     try:
@@ -164,7 +166,7 @@ async def running(
 
 
 class _View:
-    """A table that moves where someone looks, else a line for each change."""
+    """Shows the services: a live table in a terminal, otherwise a line for each change."""
 
     def __init__(self, context: CommandContext) -> None:
         self._stage = context.stage
@@ -175,7 +177,7 @@ class _View:
 
     @contextmanager
     def moving(self) -> Iterator[None]:
-        """Shows the table while children start."""
+        """Shows the live table while services start."""
         if not self._stage.is_terminal:
             yield
             return
@@ -186,7 +188,7 @@ class _View:
             self._starting = False
 
     def changed(self, status: Status) -> None:
-        """A child has entered a phase."""
+        """Shows that a service has entered a phase."""
         if self.restarted and status.phase is Phase.HEALTHY:
             self.restarted()
         if self._starting or (status.phase in _QUIET and not status.restarts):
@@ -197,7 +199,7 @@ class _View:
         self._stage.print(line, soft_wrap=True, style="" if status.restarts else "dim")
 
     def slow(self, why: str) -> None:
-        """A child takes its time."""
+        """Shows that a service is slow to start."""
         self._stage.print(why, soft_wrap=True, markup=False, style="yellow")
 
     def _render(self) -> RenderableType:
@@ -235,9 +237,10 @@ def _print_addresses(context: CommandContext, state: Running) -> None:
 
 @contextmanager
 def _signals_cancel() -> Iterator[None]:
-    """SIGTERM and a closed terminal do what Ctrl-C does: cancel this command.
+    """Makes SIGTERM and a closed terminal cancel this command, as Ctrl-C does.
 
-    Under `nohup` a closed terminal is nothing to it, as Ctrl-C is in a script's background.
+    A signal that was ignored at the start stays ignored: SIGHUP under `nohup`, and SIGINT in the
+    background of a script.
     """
     loop, command = asyncio.get_running_loop(), asyncio.current_task()
     signals = [signal.SIGTERM]

@@ -26,7 +26,7 @@ class Bar:
 
 
 def blocks(value: int, most: int, columns: int) -> str:
-    """A bar of up to `columns` characters, to an eighth of one; never empty unless 0."""
+    """A bar of up to `columns` characters, exact to an eighth; empty only for 0."""
     if value <= 0 or most <= 0:
         return ""
     eighths = max(1, value * columns * 8 // most)
@@ -34,7 +34,7 @@ def blocks(value: int, most: int, columns: int) -> str:
 
 
 def draw(title: str, bars: Sequence[Bar]) -> bytes:
-    """A PNG: what was charged over what all-cloud would have cost, a pair for each bar."""
+    """A PNG chart: for each bar what was charged, and what it would have cost all in the cloud."""
     bars = _at_most(bars, MOST_BARS)
     large, small = ImageFont.load_default(26), ImageFont.load_default(16)
     labels = max((round(small.getlength(bar.label)) for bar in bars), default=0)

@@ -1,4 +1,4 @@
-"""The console every command prints to, and the table every list is."""
+"""The console and the table that all commands use for output."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _IN_A_FILE = 200  # columns: room enough for whole lines
 
 
 class SafeConsole(Console):
-    """Rich's console, through which nothing that steers a terminal passes in a text.
+    """Rich's console, which lets no control character of a text reach the terminal.
 
     Strings are printed as they are: markup is for `marked`, which takes other people's words as
     values. Rich's own control codes, such as those of a bar that moves, are no texts.
     """
 
     def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
-        """Prints to a stream; nothing at all if quiet."""
+        """Prints to a stream; with `quiet` it prints nothing."""
         whole = stream.isatty() or "COLUMNS" in os.environ
         super().__init__(
             file=stream,
@@ -35,13 +35,13 @@ class SafeConsole(Console):
         )
 
     def print(self, *objects: Any, **how: Any) -> None:
-        """Prints; texts are made safe before they are laid out, so that lines are as wide."""
+        """Prints; texts are made safe before the layout, because that can make them longer."""
         super().print(*map(_laid_out, objects), **how)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Every segment of whatever is shown passes here, however deep in a table it stands."""
+        """Makes every segment of the output safe, however deep in a table it is."""
         for segment in super().render(renderable, options):
             if segment.control or segment.text == "\n":
                 yield segment
@@ -50,12 +50,12 @@ class SafeConsole(Console):
 
     @property
     def draws_blocks(self) -> bool:
-        """Whether its encoding has the characters of spinners, bars and pictures."""
+        """Whether its encoding has the characters for spinners, bars and pictures."""
         return not self.options.ascii_only
 
 
 class Sheet(Table):
-    """A table without lines; strings in it are shown as they are, brackets and all."""
+    """A table without lines; text in it is shown literally, including brackets."""
 
     def __init__(self, *headings: str, right: Iterable[str] = (), fold: Iterable[str] = ()) -> None:
         """Columns keep what they hold on one line, except as said.
@@ -81,7 +81,7 @@ class Sheet(Table):
 
 
 def prompt_cell(prompt: str) -> Text:
-    """A prompt as the cell of a column in `fold`: cut to what room the others leave it."""
+    """A prompt as a cell of a column in `fold`, cut to the room that the other columns leave."""
     return Text(one_line(prompt), no_wrap=True, overflow="ellipsis")
 
 

@@ -1,4 +1,4 @@
-"""Files that commands write: checked before anything is paid, written whole, never over another."""
+"""Files that commands write: checked before money is spent, written whole, never overwritten."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from underpaint.cli.output.terminal import open_picture
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.pictures import MAX_PIXELS
 
-Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 
 PICTURES: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-ROOM_BYTES: Final = 4 * MAX_PIXELS  # more than any picture takes
+ROOM_BYTES: Final = 4 * MAX_PIXELS  # more than any picture needs
 _QUALITY: Final = 95
 
 
 class NotWritten(Exception):
-    """The work is done, but what it made could not be written here. A file that failed is gone."""
+    """The work is done, but its result could not be written. No incomplete file is left."""
 
 
 def check_file(path: Path, *, force: bool, kinds: tuple[str, ...] = tuple(PICTURES)) -> None:
-    """Finds out, before the work is done, whether a file can be written; makes its directory.
+    """Checks before the work begins that a file can be written, and makes its directory.
 
     Raises:
         InvalidRequest: it is there already, or not of these kinds, or there is no place for it.
@@ -50,7 +50,7 @@ def check_file(path: Path, *, force: bool, kinds: tuple[str, ...] = tuple(PICTUR
     except OSError as error:  # such as a name that is too long
         raise InvalidRequest(f"cannot write {path}: {error.strerror}; name another file") from None
     if not force:
-        raise InvalidRequest(f"{path} is there already; name another file, or add --force")
+        raise InvalidRequest(f"{path} exists already; name another file, or add --force")
 
 
 def make_directory(path: Path) -> None:
@@ -77,7 +77,7 @@ def make_directory(path: Path) -> None:
 
 
 def picture_as(data: bytes, path: Path) -> bytes:
-    """A picture in the format that the file's name ends in; its own bytes if it is that."""
+    """The bytes of a picture in the format of the file name's ending."""
     kind = PICTURES[path.suffix.lower()]
     if _kind(data) == kind:
         return data
@@ -87,7 +87,7 @@ def picture_as(data: bytes, path: Path) -> bytes:
 
 
 def save_picture(path: Path, data: bytes, *, force: bool) -> None:
-    """Writes a picture by its name's extension; `check_file` has been there before.
+    """Writes a picture in the format of the file name's ending; call `check_file` first.
 
     Raises:
         NotWritten: it cannot be written, or something has come there meanwhile.
@@ -98,7 +98,7 @@ def save_picture(path: Path, data: bytes, *, force: bool) -> None:
 
 @contextmanager
 def whole_file(path: Path, *, force: bool) -> Iterator[Path]:
-    """A place beside the file to write it; it gets its name when it is whole, else it goes.
+    """Gives a temporary path beside the file; it is renamed if the block succeeds, else removed.
 
     Raises:
         NotWritten: it cannot be written, or something has come there meanwhile.
@@ -117,18 +117,18 @@ def whole_file(path: Path, *, force: bool) -> Iterator[Path]:
 
 
 def first_free(path: Path) -> Path:
-    """The path, or the first of those numbered from 2 on that is not there yet."""
+    """The path if it does not exist, else the first free one of PATH-2, PATH-3 and so on."""
     numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
     return next(each for each in itertools.chain([path], numbered) if not os.path.lexists(each))
 
 
 def plain_name(text: str) -> str:
-    """A service's name for a thing as a part of a file's name: it cannot lead anywhere else."""
+    """An id from a service, made safe as part of a file name: it cannot lead to another folder."""
     return re.sub(r"[^\w-]", "_", text)[:100]
 
 
 def _name(unfinished: Path, path: Path) -> None:
-    """Gives a file its name, unless that is taken: a rename would replace what has it."""
+    """Gives a file its name without replacing an existing file, as a rename would."""
     try:
         os.link(unfinished, path)
     except OSError as error:

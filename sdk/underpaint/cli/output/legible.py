@@ -19,7 +19,7 @@ _PLAIN: Final = str.maketrans("✓✗→·…“”▀█▉▊▋▌▍▎▏",
 
 
 def safe_lines(text: str) -> str:
-    """Text whose lines stay lines, and which shows the rest of what would steer a terminal."""
+    """Text safe for a terminal: lines stay, other control characters are spelled out."""
     lines = text.replace("\r\n", "\n").expandtabs().split("\n")
     return "\n".join(map(safe, lines))
 
@@ -30,7 +30,7 @@ def one_line(text: str) -> str:
 
 
 def safe_text(text: Text) -> Text:
-    """Rich's text, safe to show; where anything had to be spelled out, in one style."""
+    """A rich Text, safe to show; if anything had to be spelled out, it loses its styles but one."""
     plain = safe_lines(text.plain)
     if plain == text.plain:
         return text
@@ -40,7 +40,7 @@ def safe_text(text: Text) -> Text:
 
 
 def marked(template: str, *values: object) -> Text:
-    """Our own words with rich's markup, and values at each {}, whose brackets stay brackets."""
+    """A template with rich's markup; values are put in at each {} and are not read as markup."""
     rest, whole = Text.from_markup(template, emoji=False), Text()
     for value in values:
         at = rest.plain.index("{}")

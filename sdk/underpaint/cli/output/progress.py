@@ -1,4 +1,4 @@
-"""Follows a promotion to its end: a bar, the latest preview, one line when nobody looks."""
+"""Follows a promotion to its end: a progress bar and preview, or one line for each event."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def follow(
     after_event_id: str = "",
     previews: Path | None = None,
 ) -> list[PromotionEvent]:
-    """All events up to the final one, shown as they come.
+    """Shows all events up to the final one as they come, and returns them.
 
     Args:
         context: where it is shown.

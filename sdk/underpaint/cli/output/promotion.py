@@ -1,4 +1,4 @@
-"""A quote, and how a promotion ended, for people."""
+"""Prints a quote, and how a promotion ended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STATE_STYLES: Final = {
 
 
 def print_quote(context: CommandContext, offer: Quote) -> None:
-    """The sum, what it is made of, the route, and why."""
+    """Prints a quote: the sum and its lines, the engine, and the policy's reasons."""
     table = Sheet()
     table.add_column(style="dim")
     table.add_column(no_wrap=True)
@@ -62,7 +62,7 @@ def print_quote(context: CommandContext, offer: Quote) -> None:
 
 
 def print_outcome(context: CommandContext, promotion: Promotion) -> None:
-    """One line on how it ended."""
+    """Prints one line about how a promotion ended."""
     state = Text(promotion.state.value, style=STATE_STYLES.get(promotion.state, ""))
     line = marked("promotion {} ", promotion.id).append_text(state)
     if promotion.receipt:

@@ -1,4 +1,4 @@
-"""Pictures of pictures: a contact sheet of drafts, and the story from drafts to final."""
+"""Combined pictures: a contact sheet of drafts, and the story from the drafts to the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Standard input, output and errors that never raise: closed, full, or of a small encoding."""
+"""Standard streams that never raise when they are closed, full or of a limited encoding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Outlet(io.RawIOBase):
-    """The bytes of a stream; what cannot be written is dropped, and why is kept.
+    """A stream's bytes. What cannot be written is dropped, and the error is kept.
 
     A command goes on with its work: it may have paid for it. Its end says what was lost.
     """
@@ -48,7 +48,7 @@ class Outlet(io.RawIOBase):
 
 def replace() -> Outlet:
     """Replaces the standard streams; returns the outlet of standard output."""
-    if sys.stdin is None:  # it was closed before we were started
+    if sys.stdin is None:  # it was closed before this process started
         sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115 - a stream for the whole process
     sys.stdout, outlet = _unfailing(sys.stdout)
     sys.stderr, _ = _unfailing(sys.stderr)
@@ -56,7 +56,7 @@ def replace() -> Outlet:
 
 
 def _unfailing(stream: TextIO | None) -> tuple[TextIO, Outlet]:
-    """A stream that writes all it can, spelling out what its encoding lacks."""
+    """A stream that writes what it can, and spells out characters that its encoding lacks."""
     if stream is None:
         # Taken, or the next file that is opened gets its number and what is printed.
         raw, encoding = io.FileIO(os.devnull, "w"), "utf-8"

@@ -1,4 +1,4 @@
-"""Pictures in a terminal: the best protocol it is known to speak, else coloured half-blocks."""
+"""Pictures in a terminal, by the best protocol that it supports, else as coloured half-blocks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KITTY_CHUNK: Final = 4_096
 
 
 def open_picture(data: bytes) -> Image.Image:
-    """A picture as it is seen, in RGB; finished ones are larger than those that are sent."""
+    """Decodes a picture to RGB; finished ones may be larger than pictures that are sent."""
     return read(data, max_bytes=MAX_FINISHED_BYTES).image
 
 
@@ -31,7 +31,7 @@ def protocol(environ: Mapping[str, str] | None = None) -> str:
     env = os.environ if environ is None else environ
     term, program = env.get("TERM", ""), env.get("TERM_PROGRAM", "")
     if "TMUX" in env or term.startswith(("screen", "tmux")):
-        return "blocks"  # a multiplexer swallows what it does not know
+        return "blocks"  # a terminal multiplexer drops what it does not know
     if "KITTY_WINDOW_ID" in env or term == "xterm-kitty" or program == "ghostty":
         return "kitty"
     if program in ("iTerm.app", "WezTerm", "vscode"):

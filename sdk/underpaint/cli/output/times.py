@@ -1,4 +1,4 @@
-"""Times as they are shown: moments by the clock of who reads, which every heading says.
+"""Times for people, in the reader's time zone, which every heading names.
 
 Days and months of money are those of the ledger, which are in UTC; their headings say so, too.
 """

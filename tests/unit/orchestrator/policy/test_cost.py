@@ -12,7 +12,7 @@ from tests.unit.orchestrator.policy.scenes import FILE
 
 ONES = "[" + ",".join("1" * 30) + "]"
 FEW = "[1,2,3,4,5,6,7,8,9]"
-STEPS = "steps, at most 20,000 are taken; use shorter lists"
+STEPS = "steps; at most 20,000 are allowed; use shorter lists"
 
 
 def told(condition: str) -> str:
@@ -34,8 +34,11 @@ def told(condition: str) -> str:
     ("condition", "why"),
     [
         # Three loops in one another: of each 9, and 729 texts.
-        (f"{FEW}.map(x, {FEW}.map(y, {FEW}.map(z, 'x'))) == []", "more than 2 loops"),
-        (f"{FEW}.all(x, {FEW}.exists(y, {FEW}.filter(z, z > y).size() > x))", "more than 2 loops"),
+        (f"{FEW}.map(x, {FEW}.map(y, {FEW}.map(z, 'x'))) == []", "more than 2 nested loops"),
+        (
+            f"{FEW}.all(x, {FEW}.exists(y, {FEW}.filter(z, z > y).size() > x))",
+            "more than 2 nested loops",
+        ),
         # Two: what is gathered is copied at each turn.
         (f"{ONES}.map(x, {ONES}.map(y, x + y)).size() > 0", STEPS),
         ("[" + ",".join("1" * 600) + "].map(x, x).size() > 0", STEPS),
@@ -53,7 +56,7 @@ def told(condition: str) -> str:
         ("user.name.matches('(((a|b){10}){10}){10}')", STEPS),
         (r"user.name.matches('[^\\pL]x')", STEPS),
         ("user.roles.exists(r, r.matches('^[a-z]+-[0-9]{4}$'))", STEPS),
-        ("user.name.matches(draft.model)", "write it as one text in quotes"),
+        ("user.name.matches(draft.model)", "write the pattern as one text in quotes"),
         ("google.protobuf.ListValue{values: [1]}.size() == 2", "builds a google.protobuf.List"),
     ],
 )
@@ -104,7 +107,7 @@ def test_conditions_have_a_limit_together_told_where_it_is_passed() -> None:
     (problem,) = problems
     assert problem.line == 4
     assert "up to rule 'r2' the conditions may take" in problem.told
-    assert "at most 40,000 are taken; use fewer rules" in problem.told
+    assert "at most 40,000 are allowed; use fewer rules" in problem.told
 
 
 @pytest.mark.parametrize(
@@ -134,5 +137,5 @@ def test_classes_of_unicode_are_never_cheap(pattern: str) -> None:
 
 
 def test_a_function_whose_cost_is_not_known_is_not_called() -> None:
-    with pytest.raises(Costly, match="calls format, which policies do not take"):
+    with pytest.raises(Costly, match="calls format, which is not allowed in policies"):
         cost_of(Node(kind="call", name="format", parts=(Node(kind="constant", text="x"),)))

@@ -114,7 +114,7 @@ async def test_a_text_that_cannot_be_read_now_is_no_bad_text(
     change(file, OTHER)
     assert not await force.look(settled=True)
     assert not force.status.problems
-    assert "another look follows" in caplog.text
+    assert "it is tried again" in caplog.text
 
 
 async def test_told_to_it_looks_at_once(file: Path) -> None:

@@ -86,7 +86,7 @@ async def test_no_more_run_at_once_than_may() -> None:
     isolation = Isolation(processes=2, wait_s=0.05)
     async with isolation.process() as one, isolation.process() as other:
         assert await one.call(os.getpid) != await other.call(os.getpid)
-        with pytest.raises(EngineBusy, match=r"2 policies are being tried.* in a moment"):
+        with pytest.raises(EngineBusy, match=r"2 policies are being checked.* in a moment"):
             await isolation.run(os.getpid)
     await isolation.run(os.getpid)
 
@@ -125,7 +125,7 @@ async def test_closed_it_has_ended_what_ran_and_starts_nothing_more() -> None:
 
 
 async def test_one_that_cannot_run_is_no_fault_of_the_policy() -> None:
-    with pytest.raises(ServiceUnreachable, match="ended with 3"):
+    with pytest.raises(ServiceUnreachable, match="ended with code 3"):
         await Isolation().run(os._exit, 3)
 
 

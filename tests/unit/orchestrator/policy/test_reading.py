@@ -83,10 +83,10 @@ def test_a_sound_policy_has_no_problem_and_its_digest_for_a_version() -> None:
         (
             "ceiling_usd: 0.10",
             "ceiling_usd: ten",
-            "12: rules[2].downgrade.ceiling_usd 'ten' is no ",
+            "12: rules[2].downgrade.ceiling_usd 'ten' is not ",
         ),
-        ("ceiling_usd: 0.10", "ceiling_usd: '1,50'", "ceiling_usd '1,50' is no clear sum"),
-        ("ceiling_usd: 0.10", "ceiling_usd: 1_50", "ceiling_usd '1_50' is no sum in dollars"),
+        ("ceiling_usd: 0.10", "ceiling_usd: '1,50'", "ceiling_usd '1,50' is ambiguous"),
+        ("ceiling_usd: 0.10", "ceiling_usd: 1_50", "ceiling_usd '1_50' is not a sum in dollars"),
         ("ceiling_usd: 0.10, ", "", "12: rules[2].downgrade needs a ceiling_usd or a most to fit"),
         ("least: {num_inference_steps: 8}", "least: {width: 7}", "is 7; it must be 64 to 2048"),
         ("least: {num", "most: {num_inference_steps: 4}, least: {num", "above that of most"),
@@ -98,7 +98,7 @@ def test_a_sound_policy_has_no_problem_and_its_digest_for_a_version() -> None:
         ("name: rest", "nam: rest", "13: rules[3].nam is unknown"),
         ("rules:", "version: '1'\nrules:", "2: version is unknown; known here: rules"),
         ("rules:", "rule:", "2: rule is unknown"),
-        ("    route: small", "   route: small", "this is no YAML"),
+        ("    route: small", "   route: small", "this is not YAML"),
     ],
 )
 def test_a_wrong_policy_is_told_with_its_line(old: str, new: str, told: str) -> None:
@@ -146,8 +146,8 @@ def test_a_role_that_nobody_has_can_never_approve() -> None:
         ("", "1: policy.yaml is empty"),
         ("rules:\n  - name: no\n    refuse: no\n", "2: rules route nothing: add a rule with"),
         ("rules:\n" + "  - {name: a, route: full}\n" * 201, "2: rules are 201; at most 200"),
-        (rule("request.width > 1 " + "&& request.width > 1 " * 100), "at most 2,000 are taken"),
-        (rule("\"draft.model == 'a' || true\\0 && false\""), "has a NUL in it"),
+        (rule("request.width > 1 " + "&& request.width > 1 " * 100), "at most 2,000 are allowed"),
+        (rule("\"draft.model == 'a' || true\\0 && false\""), "contains a NUL character"),
         ("rules: " + "[" * 100_000, "nested too deeply"),
         (rule("(" * 60 + "true" + ")" * 60), "recursion"),
     ],

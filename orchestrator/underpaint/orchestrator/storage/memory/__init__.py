@@ -1,1 +1,1 @@
-"""The stores in this process, twins of those in Redis: for tests and trials."""
+"""The stores in this process's memory, for tests; they behave like those in Redis."""

@@ -1,4 +1,4 @@
-"""Promotions that wait for an approval, in memory: the twin of `RedisApprovals`, for tests."""
+"""Stores promotions that wait for an approval in memory, as `RedisApprovals` does in Redis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from underpaint.orchestrator.storage.memory.store import MemoryStore
 
 
 class MemoryApprovals:
-    """The part of a ledger that reserves nothing yet; its records are the ledger's."""
+    """Stores promotions that wait for an approval; it shares the store's records."""
 
     def __init__(self, ledger: MemoryStore) -> None:
         self._ledger = ledger
@@ -25,7 +25,7 @@ class MemoryApprovals:
         open_quote: OpenQuote,
         approval: Approval,
     ) -> Promotion:
-        """Keeps a promotion for its approval, and its quote open."""
+        """Stores a promotion that waits, and keeps its quote valid meanwhile."""
         ledger = self._ledger
         before = ledger._records.get(promotion_id)
         if before:
@@ -65,7 +65,7 @@ class MemoryApprovals:
         return record.promotion
 
     async def end(self, promotion_id: str, reason: str) -> bool:
-        """Releases a promotion that waits."""
+        """Releases a promotion if it is waiting."""
         record = self._ledger._records.get(promotion_id)
         if record is None or record.promotion.state is not PromotionState.WAITING:
             return False
@@ -73,7 +73,7 @@ class MemoryApprovals:
         return True
 
     async def lapse(self, most: int) -> int:
-        """Expires what nobody approved in time."""
+        """Expires promotions that nobody approved in time."""
         ledger = self._ledger
         due = [
             record

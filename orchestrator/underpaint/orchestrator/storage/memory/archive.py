@@ -1,4 +1,4 @@
-"""The archive in this process's memory: the twin of `RedisArchive`, for tests."""
+"""The archive store in memory, as `RedisArchive` is in Redis."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from underpaint.orchestrator.storage.memory.ledger import MemoryLedger
 
 
 class MemoryArchive(MemoryLedger):
-    """Tombstones and segments; gone with the process."""
+    """Keeps tombstones and the list of segments."""
 
     def __init__(self, clock: Callable[[], float], archive: Archive | None) -> None:
         super().__init__(clock, ClosedDays(archive.artifacts if archive else None))
@@ -19,12 +19,12 @@ class MemoryArchive(MemoryLedger):
         self._segments: list[Segment] = []
 
     async def _archived(self, promotion_id: str) -> Archived | None:
-        """An archived promotion, if it is one."""
+        """The archived promotion of an id, if there is one."""
         number = self._tombstones.get(promotion_id)
         return (await self._archived_from(number, 1))[0] if number else None
 
     async def _archived_from(self, number: int, most: int) -> list[Archived]:
-        """Archived promotions from a number down."""
+        """Up to `most` archived promotions from a number down."""
         found: list[Archived] = []
         for segment in reversed(self._segments):
             if self._archive and segment.first <= number and len(found) < most:
@@ -32,13 +32,13 @@ class MemoryArchive(MemoryLedger):
         return found
 
     async def segment(self, number: int) -> Segment | None:
-        """Where a number belongs."""
+        """The segment that covers a number."""
         return next((each for each in self._segments if number <= each.last), None)
 
     def _bury(
         self, segment: Segment, before: Segment | None, promotions: Sequence[Archived]
     ) -> bool:
-        """Keeps a segment that comes after all others or takes the place of one."""
+        """Adds a segment after all others, or replaces one."""
         if before:
             if before not in self._segments:
                 return False

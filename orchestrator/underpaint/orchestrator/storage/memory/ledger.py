@@ -1,4 +1,4 @@
-"""The ledger in this process's memory: the twin of `RedisLedger`, for tests."""
+"""The ledger store in memory, as `RedisLedger` is in Redis."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ T = TypeVar("T")
 
 
 class MemoryLedger:
-    """Limits, balances, entries, checkpoints and the freeze; gone with the process."""
+    """Keeps limits, balances, entries, checkpoints and the freeze."""
 
     def __init__(self, clock: Callable[[], float], closed: ClosedDays) -> None:
-        """Takes seconds since 1970 from `clock`, and the spend of closed days from elsewhere."""
+        """`clock` returns seconds since 1970; `closed` reads the spend of closed days."""
         self._clock = clock
         self._closed = closed
         self._closed_days: dict[str, str] = {}
@@ -59,7 +59,7 @@ class MemoryLedger:
         from_day: str = "",
         until_day: str = "",
     ) -> Budget:
-        """Limits what a scope may spend in a period."""
+        """Sets the limit of a scope for a period."""
         budget = Budget(
             scope=scope,
             limit_usd_micros=limit_usd_micros,
@@ -77,11 +77,11 @@ class MemoryLedger:
         return self._as_it_stands(budget)
 
     async def remove_budget(self, scope: str, period: Period) -> None:
-        """Lifts a limit."""
+        """Removes a limit."""
         self._limit(scope, period, None, f"no limit for a {period.value}")
 
     async def seed_budget(self, scope: str, limit_usd_micros: int) -> bool:
-        """Limits what a scope may ever spend, if no limit was ever set."""
+        """Sets a limit for all time, unless the ledger has entries already."""
         if self._entry_count:
             return False
         await self.set_budget(scope, limit_usd_micros)
@@ -93,7 +93,7 @@ class MemoryLedger:
         return [budget for scope in scopes for budget in self._limits_of(scope)]
 
     async def limits(self, scopes: Sequence[str]) -> Sequence[Budget]:
-        """The limits that hold today for some scopes."""
+        """The limits in force today for some scopes."""
         return [
             budget
             for scope in scopes
@@ -102,7 +102,7 @@ class MemoryLedger:
         ]
 
     async def keep_prices(self, version: str, digest: str) -> bool:
-        """Binds a version of the price table to its prices."""
+        """Records the digest of a version of the price table."""
         return self._prices.setdefault(version, digest) == digest
 
     async def spend(self, since_day: str) -> Sequence[SpendCell]:
@@ -112,11 +112,11 @@ class MemoryLedger:
         return [*await self._closed.spend(closed), *found]
 
     async def entries(self, after: str, most: int) -> Sequence[LedgerEntry]:
-        """Entries in order."""
+        """Up to `most` entries after an id, in order."""
         return [each for each in self._entries if order(each.id) > order(after)][:most]
 
     async def parts(self) -> AsyncGenerator[Balances]:
-        """All balances, those of a part at one moment."""
+        """All balances in parts; each part is read at one moment."""
         yield replace(self._told(Names()), closed=dict(self._closed_days))
         for some in _some(self._amounts):
             yield self._told(Names(amounts=some))
@@ -143,7 +143,7 @@ class MemoryLedger:
         return True
 
     async def frozen(self) -> str:
-        """Why nothing new may be reserved."""
+        """Why spending is frozen; "" if it is not."""
         return self._frozen
 
     async def freeze(self, reason: str) -> None:
@@ -166,7 +166,7 @@ class MemoryLedger:
     async def keep_checkpoint(
         self, checkpoint: Checkpoint, before: Checkpoint | None, closing: Closing
     ) -> bool:
-        """Keeps a checkpoint in place of the one before, and closes days."""
+        """Makes a checkpoint the latest one, and closes days."""
         if self._checkpoint != before:
             return False
         self._checkpoint = checkpoint
@@ -178,13 +178,13 @@ class MemoryLedger:
         return True
 
     async def trim(self) -> None:
-        """Forgets the entries before the checkpoint's."""
+        """Removes the entries that the latest checkpoint holds."""
         if self._checkpoint:
             oldest = order(self._checkpoint.entry)
             self._entries = [each for each in self._entries if order(each.id) >= oldest]
 
     def _told(self, names: Names) -> Balances:
-        """Some balances as they are now; a campaign's with the one of its scope for ever."""
+        """Some balances as they are now; a scope's campaign comes with its all-time balance."""
         campaigns = self._campaigns()
         dated = {scope for scope, window in names.amounts if window == EVER} & campaigns.keys()
         keys = [*names.amounts, *((scope, CAMPAIGN) for scope in dated)]
@@ -293,7 +293,7 @@ class MemoryLedger:
 
 
 def _some(names: Collection[T]) -> Iterator[list[T]]:
-    """What there is at the beginning, a bounded number at a time."""
+    """Splits a snapshot of the names into batches."""
     every = list(names)
     for at in range(0, len(every), AT_ONCE):
         yield every[at : at + AT_ONCE]

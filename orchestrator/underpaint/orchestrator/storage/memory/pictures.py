@@ -1,4 +1,4 @@
-"""Pictures that no promotion has yet, in this process's memory."""
+"""Pictures that were sent and have no promotion yet, in this process's memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ KEPT_S: Final = 3_600.0
 
 
 class Pictures:
-    """When each was sent, and which a promotion has had lately."""
+    """Remembers when each picture was sent, and which ones a promotion took recently."""
 
     def __init__(self) -> None:
         self._expected: dict[str, float] = {}
@@ -17,7 +17,7 @@ class Pictures:
         self._sweeping: set[str] = set()
 
     def expect(self, sha256: str, now: float, *, stored: bool) -> bool:
-        """Notes one, unless it is being removed."""
+        """Notes a picture as sent; False while it is being removed."""
         if sha256 in self._sweeping:
             return False
         kept = self._kept.get(sha256, now) > now
@@ -26,12 +26,12 @@ class Pictures:
         return True
 
     def keep(self, sha256: str, now: float) -> None:
-        """It belongs to a promotion from now on."""
+        """Notes that a promotion refers to a picture."""
         self._expected.pop(sha256, None)
         self._kept[sha256] = now + KEPT_S
 
     def take(self, before: float, most: int) -> Sequence[str]:
-        """Those that were sent before a time, oldest first, to be removed."""
+        """Marks for removal pictures that were sent before a time, oldest first."""
         due = sorted((at, sha256) for sha256, at in self._expected.items() if at <= before)[:most]
         for _, sha256 in due:
             del self._expected[sha256]
@@ -39,5 +39,5 @@ class Pictures:
         return [sha256 for _, sha256 in due]
 
     def forget(self, sha256: str) -> None:
-        """It is removed."""
+        """Notes that a picture is removed."""
         self._sweeping.discard(sha256)

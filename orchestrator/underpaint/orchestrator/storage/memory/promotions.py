@@ -1,4 +1,4 @@
-"""Quotes, promotions and events in memory: the twin of `RedisPromotions`."""
+"""Quotes, promotions and events in memory, as `RedisPromotions` keeps them in Redis."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ from underpaint.orchestrator.storage.memory.turns import Turns
 
 
 class MemoryPromotions(MemoryArchive):
-    """What there is, wherever it is kept by now."""
+    """Stores and finds promotions, whether they are still here or archived."""
 
     def __init__(self, clock: Callable[[], float], archive: Archive | None) -> None:
         super().__init__(clock, archive)
         self._quotes: dict[str, tuple[OpenQuote, float]] = {}
-        self._promoted: dict[str, str] = {}  # what was promoted by a quote
+        self._promoted: dict[str, str] = {}  # promotion id by quote id
         self._records: dict[str, Record] = {}
         self._dead: dict[int, str] = {}  # ids by number
         self._secret = secrets.token_bytes(SECRET_BYTES)
@@ -64,7 +64,7 @@ class MemoryPromotions(MemoryArchive):
         self._leased: dict[str, Record] = {}
 
     async def keep_quote(self, open_quote: OpenQuote, lifetime_s: float) -> None:
-        """Keeps a quote for its lifetime."""
+        """Stores a quote for its lifetime."""
         self._quotes[open_quote.quote.id] = (open_quote, self._clock() + lifetime_s)
 
     async def find_quote(self, quote_id: str) -> OpenQuote | None:
@@ -81,7 +81,7 @@ class MemoryPromotions(MemoryArchive):
         reservation_s: float,
         approved_by: str = "",
     ) -> Promotion:
-        """Reserves and enqueues."""
+        """Reserves the money and enqueues the work."""
         before = self._records.get(promotion_id)
         if before:
             if before.content != content:
@@ -153,7 +153,7 @@ class MemoryPromotions(MemoryArchive):
         return record.promotion
 
     async def cancel(self, promotion_id: str) -> Promotion:
-        """Releases what waits; asks the worker of what runs to stop."""
+        """Releases a waiting promotion; asks the worker of a running one to stop."""
         archived = await self._archived(promotion_id)
         if archived:
             return archived.promotion
@@ -166,24 +166,24 @@ class MemoryPromotions(MemoryArchive):
         return record.promotion
 
     async def expect_picture(self, sha256: str, *, stored: bool) -> bool:
-        """Notes a picture that is about to be stored."""
+        """Notes a picture as sent before it is stored."""
         return self._pictures.expect(sha256, self._clock(), stored=stored)
 
     async def unwanted_pictures(self, older_s: float, most: int) -> Sequence[str]:
-        """Takes pictures that no promotion has come to have."""
+        """Marks for removal pictures that no promotion refers to."""
         return self._pictures.take(self._clock() - older_s, most)
 
     async def forget_picture(self, sha256: str) -> None:
-        """Lets a picture be sent again once it is removed."""
+        """Ends the removal of a picture; it may be sent again."""
         self._pictures.forget(sha256)
 
     async def get(self, promotion_id: str) -> Promotion:
-        """One promotion."""
+        """Reads one promotion."""
         archived = await self._archived(promotion_id)
         return archived.promotion if archived else self._record(promotion_id).promotion
 
     async def page(self, size: int, token: str, organisation: str = "") -> Page:
-        """Newest first."""
+        """One page of promotions, newest first."""
         newest = int(token) if token else self._next_number()
         older = [
             each
@@ -199,7 +199,7 @@ class MemoryPromotions(MemoryArchive):
         return newest_of(found, size, seen_to(size, *numbers))
 
     async def dead(self, size: int, token: str, organisation: str = "") -> Page:
-        """The dead that were not retried, newest first."""
+        """One page of the dead promotions that were not retried, newest first."""
         newest = int(token) if token else self._next_number()
         numbers = sorted((number for number in self._dead if number < newest), reverse=True)
         every = [await self.get(self._dead[number]) for number in numbers]
@@ -215,7 +215,7 @@ class MemoryPromotions(MemoryArchive):
         )
 
     async def secret(self) -> bytes:
-        """Random bytes of this store."""
+        """The random key of this store."""
         return self._secret
 
     async def events(self, promotion_id: str, after: str, most: int) -> Sequence[PromotionEvent]:
@@ -227,7 +227,7 @@ class MemoryPromotions(MemoryArchive):
     async def finished(
         self, kept_s: float, most: int, after: int
     ) -> tuple[Sequence[Archived], int]:
-        """Of the next promotions after a number those that are final for so many seconds."""
+        """Finds promotions that ended at least `kept_s` seconds ago."""
         before = self._now() - timedelta(seconds=kept_s)
         rows = [each for each in self._records.values() if each.number > after][:most]
         found: list[Archived] = []
@@ -289,7 +289,7 @@ class MemoryPromotions(MemoryArchive):
         self._event(record, message)
 
     def _retried(self, dead: str, promotion_id: str) -> None:
-        """Notes on a dead promotion which one repeats it; nothing if there is no such."""
+        """Notes on a dead promotion which one retries it; does nothing if it is archived."""
         self._dead = {number: id_ for number, id_ in self._dead.items() if id_ != dead}
         if record := self._records.get(dead):
             record.promotion = replace(record.promotion, retried_as=promotion_id)
@@ -313,7 +313,7 @@ class MemoryPromotions(MemoryArchive):
         self._notifier.notify(WORK)
 
     def _dequeue(self, record: Record) -> None:
-        """Takes a promotion out of whatever it waits in or is leased by."""
+        """Removes a promotion from the queue and ends its lease."""
         self._queue.remove(record.promotion, record.party, record.number)
         self._delayed.pop(record.promotion.id, None)
         self._leased.pop(record.promotion.id, None)
@@ -321,5 +321,5 @@ class MemoryPromotions(MemoryArchive):
 
 
 def _is_of(organisation: str, promotion: Promotion) -> bool:
-    """Whether a promotion belongs to an organisation; to "" all do."""
+    """Whether a promotion belongs to an organisation; always for ""."""
     return not organisation or promotion.id.startswith(f"{organisation}/")

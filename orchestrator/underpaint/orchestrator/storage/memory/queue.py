@@ -1,4 +1,4 @@
-"""The work queue in memory, promotions under leases: the twin of `RedisQueue`."""
+"""The work queue in memory, as `RedisQueue` is in Redis."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from underpaint.orchestrator.storage.memory.records import Record
 
 
 class MemoryQueue(MemoryPromotions):
-    """Leases, and what a worker may write under one."""
+    """Gives leases, and makes the changes that need one."""
 
     def __init__(
         self, clock: Callable[[], float], archive: Archive | None, *, lease_s: float
@@ -36,7 +36,7 @@ class MemoryQueue(MemoryPromotions):
     async def take(
         self, worker: str, most: int, running: Mapping[str, int] = NOTHING_RUNS
     ) -> Sequence[Lease]:
-        """Leases of lapsed work, then of due and new work as its turn comes."""
+        """Leases promotions whose lease has lapsed, then waiting ones in order of turn."""
         now = self._clock()
         held = Counter(running)
         leases: list[Lease] = []
@@ -62,7 +62,7 @@ class MemoryQueue(MemoryPromotions):
         return leases
 
     async def renew(self, lease: Lease) -> bool:
-        """Prolongs a lease."""
+        """Extends a lease; returns whether the promotion was cancelled."""
         record = self._held(lease)
         record.lapses_at = self._clock() + self._lease_s
         return record.cancelled
@@ -133,7 +133,7 @@ class MemoryQueue(MemoryPromotions):
         return record.promotion
 
     async def retry(self, lease: Lease, delay_s: float, reason: str, *, counts: bool) -> None:
-        """Puts the promotion back to wait."""
+        """Puts the promotion back into the queue."""
         record = self._held(lease)
         if record.cancelled:
             self._resolve(record, "release", PromotionState.RELEASED, 0, "cancelled")
@@ -177,7 +177,7 @@ class MemoryQueue(MemoryPromotions):
         return record
 
     def _bury_dead(self, record: Record) -> None:
-        """Keeps a promotion that has just ended as dead."""
+        """Lists a promotion that has just ended among the dead."""
         record.promotion = replace(record.promotion, dead=True)
         self._dead[record.number] = record.promotion.id
 

@@ -1,4 +1,4 @@
-"""A promotion as the store in memory keeps it."""
+"""A promotion's record in the store in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from underpaint.orchestrator.promotions.store import Outcome
 
 @dataclass(slots=True)
 class Record:
-    """A promotion and what must be known of it besides."""
+    """A promotion and the state of its lease and its place in the queue."""
 
     promotion: Promotion
     content: str
@@ -23,9 +23,9 @@ class Record:
     fence: int = 0
     refusals: int = 0
     cancelled: bool = False
-    trouble: str = ""  # that it was last put back for
+    trouble: str = ""  # why it was last put back into the queue
     outcome: Outcome | None = None
-    lapses_at: float = 0.0  # of the lease, while running
-    turn: int | None = None  # that it was last taken at
-    waits_until: float = 0.0  # of the backoff, while reserved
+    lapses_at: float = 0.0  # when the lease lapses, while it runs
+    turn: int | None = None  # the turn at which it was last taken
+    waits_until: float = 0.0  # end of the backoff, while it waits
     events: list[PromotionEvent] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The store of promotions in memory, put together: the twin of `RedisStore`."""
+"""The whole store in memory, as `RedisStore` is in Redis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from underpaint.orchestrator.storage.memory.queue import MemoryQueue
 
 
 class MemoryStore(MemoryQueue):
-    """Money, promotions, work and events; gone with the process."""
+    """Keeps money, promotions, work and events for the life of the process."""
 
     def __init__(
         self,
@@ -31,11 +31,11 @@ class MemoryStore(MemoryQueue):
         super().__init__(clock, archive, lease_s=lease_s)
 
     async def open(self) -> None:
-        """Nothing to connect."""
+        """Does nothing: there is no connection."""
 
     async def close(self) -> None:
-        """Nothing to let go."""
+        """Does nothing: there is no connection."""
 
     def listen(self, topic: str) -> AbstractContextManager[asyncio.Event]:
-        """An event set when the topic has news."""
+        """An event that is set when the topic may have changed."""
         return self._notifier.listen(topic)

@@ -1,4 +1,4 @@
-"""What waits to be taken, in this process's memory: the twin of the sorted sets in Redis."""
+"""The waiting promotions in memory, in order of turn, as the sorted sets in Redis."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _Lane = tuple[str, Priority]  # of an engine
 
 
 class Turns:
-    """At each engine interactive first, parties in turn, and each party's by number."""
+    """At each engine interactive work first, parties in turn, each party's work by number."""
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[_Lane, str], list[tuple[int, str]]] = {}
         self._turns: dict[_Lane, dict[str, int]] = {}  # the lowest is next
         self._engines: dict[str, int] = {}  # the lowest is next
         self._next = itertools.count(1)
-        self._passed: dict[str, int] = {}  # turns that batch has let by, by engine
+        self._passed: dict[str, int] = {}  # by engine: turns that passed while batch work waited
         self._busy: dict[str, float] = {}  # until when an engine is left alone
 
     def put(self, promotion: Promotion, party: str, number: int, turn: int | None = None) -> None:
-        """Lets a promotion wait; one that waited before has its old place.
+        """Adds a waiting promotion; one that waited before gets its old place.
 
         Args:
             promotion: at the engine of its quote.
@@ -42,7 +42,7 @@ class Turns:
         self._engines.setdefault(lane[0], 0)
 
     def remove(self, promotion: Promotion, party: str, number: int) -> None:
-        """Takes a promotion out, if it waits."""
+        """Removes a promotion, if it waits."""
         lane = _lane_of(promotion)
         waiting = self._waiting.get((lane, party), [])
         if (number, promotion.id) in waiting:
@@ -51,11 +51,11 @@ class Turns:
                 del self._waiting[lane, party], self._turns[lane][party]
 
     def leave_alone(self, engine: str, until: float) -> None:
-        """Takes nothing for an engine until a time."""
+        """Gives no work of an engine until a time."""
         self._busy[engine] = until
 
     def pop(self, now: float, room: Callable[[str], bool]) -> tuple[str, int] | None:
-        """The promotion that is next at an engine with room, and the turn that it has."""
+        """Takes the next promotion at an engine with room; returns its id and turn."""
         for engine in sorted(self._engines, key=lambda each: (self._engines[each], each)):
             free = room(engine) and self._busy.get(engine, now) <= now
             lane = self._lane(engine) if free else None
@@ -65,7 +65,7 @@ class Turns:
         return None
 
     def _lane(self, engine: str) -> _Lane | None:
-        """Which of an engine's lanes is next; None if nothing waits there."""
+        """Which priority of an engine is next; None if nothing waits there."""
         interactive, batch = ((engine, each) for each in Priority)
         if self._turns.get(interactive) and self._turns.get(batch):
             self._passed[engine] = self._passed.get(engine, 0) + 1

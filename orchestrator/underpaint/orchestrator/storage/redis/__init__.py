@@ -1,1 +1,1 @@
-"""The stores in Redis; each script lies beside the module that runs it."""
+"""The stores in Redis; each Lua script is beside the module that runs it."""

@@ -1,4 +1,4 @@
-"""Promotions that wait for an approval, in the ledger's Redis."""
+"""Stores promotions that wait for an approval, in the Redis of the ledger."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from underpaint.orchestrator.storage.redis.store import RedisStore
 
 
 class RedisApprovals:
-    """The part of a ledger that reserves nothing yet; records and keys are the ledger's."""
+    """Stores promotions that wait for an approval; it shares the store's records and keys."""
 
     def __init__(self, ledger: RedisStore) -> None:
         self._ledger = ledger
@@ -24,7 +24,7 @@ class RedisApprovals:
         open_quote: OpenQuote,
         approval: Approval,
     ) -> Promotion:
-        """Keeps a promotion for its approval, and its quote open."""
+        """Stores a promotion that waits, and keeps its quote valid meanwhile."""
         self._ledger.check_safe()
         verdict, *answer = await self._run(
             "wait",
@@ -40,7 +40,7 @@ class RedisApprovals:
             request.retry_of,
             request.init_image.sha256,
         )
-        if verdict == b"archived":  # it answers as any other that is finished
+        if verdict == b"archived":  # `promote` finds it in the archive
             return await self._ledger.promote(promotion_id, content, request, open_quote, 0)
         if verdict == b"conflict":
             raise taken(promotion_id)
@@ -51,9 +51,9 @@ class RedisApprovals:
         return records.promotion_from(records.pairs(answer[0]))
 
     async def end(self, promotion_id: str, reason: str) -> bool:
-        """Releases a promotion that waits."""
+        """Releases a promotion if it is waiting."""
         return bool(await self._run("unwait", promotion_id, "released", reason, 1))
 
     async def lapse(self, most: int) -> int:
-        """Expires what nobody approved in time."""
+        """Expires promotions that nobody approved in time."""
         return int(await self._run("unwait", "", "expired", LAPSED, most))

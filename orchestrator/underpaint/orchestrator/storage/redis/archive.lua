@@ -1,6 +1,6 @@
--- Replaces promotions by tombstones and keeps the segment that holds them.
+-- Replaces promotions by tombstones and stores the segment that holds them.
 -- ARGV: first number, last number and sha256 of the segment; first number and sha256 of the
---   one it takes the place of, or '' for one that begins after all others;
+--   segment that it replaces, or '' twice for one that begins after all others;
 --   then number and id of each promotion that is new in it
 local first, last, sha256 = ARGV[1], ARGV[2], ARGV[3]
 local SEGMENTS = root .. ':segments'

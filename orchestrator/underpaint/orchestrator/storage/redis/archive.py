@@ -1,4 +1,4 @@
-"""The archive in Redis: tombstones, and the segments that they lead to."""
+"""The archive store in Redis: tombstones, and the list of segments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from underpaint.orchestrator.storage.redis.balances import RedisBalances
 
 
 class RedisArchive(RedisBalances):
-    """Lets finished promotions go, and finds them again."""
+    """Replaces finished promotions by tombstones, and finds them in the archive."""
 
     def __init__(self, url: str, root: str, archive: Archive | None) -> None:
         super().__init__(url, root, ClosedDays(archive.artifacts if archive else None))
@@ -20,7 +20,7 @@ class RedisArchive(RedisBalances):
     async def finished(
         self, kept_s: float, most: int, after: int
     ) -> tuple[Sequence[Archived], int]:
-        """Of the next promotions after a number those that are final for so many seconds."""
+        """Finds promotions that ended at least `kept_s` seconds ago."""
         last, rows = await self._run("finished", int(kept_s * 1000), most, after)
         found = []
         for number, flat in rows:
@@ -46,7 +46,7 @@ class RedisArchive(RedisBalances):
         )
 
     async def _archived(self, promotion_id: str) -> Archived | None:
-        """An archived promotion, if it is one."""
+        """The archived promotion of an id, if there is one."""
         number = int(await self._run("tombstone", promotion_id) or 0)
         if not number or self._archive is None:
             return None
@@ -54,7 +54,7 @@ class RedisArchive(RedisBalances):
         return found[0] if found and found[0].number == number else None
 
     async def _archived_from(self, number: int, most: int) -> list[Archived]:
-        """Archived promotions from a number down."""
+        """Up to `most` archived promotions from a number down."""
         found: list[Archived] = []
         segment = await self.segment(number) or await self._last_segment()
         while self._archive and segment and len(found) < most:
@@ -63,7 +63,7 @@ class RedisArchive(RedisBalances):
         return found
 
     async def segment(self, number: int) -> Segment | None:
-        """Where a number belongs."""
+        """The segment that covers a number."""
         with connection.translated():
             rows = await self._redis.zrangebyscore(
                 self._key("segments"), number, "+inf", start=0, num=1, withscores=True

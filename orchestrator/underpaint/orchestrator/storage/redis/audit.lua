@@ -1,4 +1,4 @@
--- Put between the common part and what reads balances: rows, and when they were read.
+-- Inserted between common.lua and the scripts that read balances: how they return their rows.
 
 local function scope_row(scope)
   return {scope, redis.call('HMGET', scope_key(scope), 'reserved', 'spent',
@@ -20,7 +20,7 @@ local function open_row(id)
     redis.call('HMGET', promotion_key(id), 'day', 'scopes', 'max')}
 end
 
--- The last entry and its number, which day it is and which was over.
+-- The id and number of the last entry, today, and the last day that is over.
 local function told()
   local last = redis.call('XREVRANGE', root .. ':ledger', '+', '-', 'COUNT', 1)[1]
   return {last and last[1] or '', redis.call('GET', root .. ':entries') or '0', today(),

@@ -1,4 +1,4 @@
-"""The balances in Redis, a part at a time, for those who compare them with the entries."""
+"""Reads the balances from Redis in small parts, for the audit, and rebuilds them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from underpaint.orchestrator.ledger.sums import cell_name, cell_of, spend_cell
 from underpaint.orchestrator.storage.redis import records
 from underpaint.orchestrator.storage.redis.ledger import FIRST_DAY, SCRIPTS, RedisLedger
 
-AT_ONCE: Final = 200  # fields that Redis looks at in one go: about a millisecond
+AT_ONCE: Final = 200  # fields that Redis reads in one call: about a millisecond
 _READERS: Final = ("days", "parts", "look")
 
 
 class RedisBalances(RedisLedger):
-    """Reads and rebuilds what the entries must add up to."""
+    """Reads and rebuilds balances."""
 
     async def parts(self) -> AsyncGenerator[Balances]:
-        """All balances, those of a part at one moment."""
+        """All balances in parts; each part is read at one moment."""
         told, listed, closed = await self._run("days")
         days = [day.decode() for day in listed]
         names = records.pairs(closed)
@@ -88,7 +88,7 @@ def _balances(
     open: Sequence[Any] = (),  # noqa: A002 -- as the rows are called
     closed: Mapping[str, str] | None = None,
 ) -> Balances:
-    """A part from the rows of scripts."""
+    """Some balances from the rows that scripts return."""
     entry, number, today, over = told
     amounts: dict[tuple[str, str], Amounts] = {}
     campaigns: dict[str, tuple[str, str]] = {}

@@ -1,5 +1,5 @@
--- Limits with what of them is gone: of some scopes those that hold today, or of all.
--- ARGV: scopes, or '' for every limit there is
+-- Limits with their balances: those in force today of some scopes, or all limits.
+-- ARGV: scopes, or '' for all limits
 local day, found = today(), {}
 local scopes = scopes_of(ARGV[1])
 if ARGV[1] == '' then

@@ -1,4 +1,4 @@
--- Releases what waits; asks the worker of what runs to stop; leaves what is final.
+-- Releases a waiting promotion; asks the worker of a running one to stop; leaves one that ended.
 -- ARGV: id
 local id = ARGV[1]
 local promotion = load(id)

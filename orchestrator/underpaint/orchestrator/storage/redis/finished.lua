@@ -1,7 +1,7 @@
--- Promotions that have been final for long enough, of so many that are looked at in order.
--- What is not final stands in nobody's way; what was made too lately is where it ends.
--- ARGV: milliseconds they are kept, most to look at, number to begin after
--- Returns the last number that was looked at, 0 at the end; then number and record of each.
+-- Finds promotions that ended long enough ago, in order of number. Unfinished ones are passed over;
+-- the search ends at the first that was made too recently.
+-- ARGV: milliseconds that they are kept, most to look at, number to begin after
+-- Returns the last number looked at, or 0 at the end; then the number and record of each found.
 local before = tonumber(now()) - tonumber(ARGV[1])
 local most = tonumber(ARGV[2])
 local rows = redis.call('ZRANGE', root .. ':promotions', '(' .. ARGV[3], '+inf', 'BYSCORE',

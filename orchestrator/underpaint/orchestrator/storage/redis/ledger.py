@@ -1,4 +1,4 @@
-"""The ledger in Redis: limits, balances, entries, checkpoints and the freeze."""
+"""The ledger store in Redis: limits, balances, entries, checkpoints and the freeze."""
 
 from __future__ import annotations
 
@@ -19,10 +19,16 @@ FIRST_DAY: Final = date(1970, 1, 1)
 
 
 class RedisLedger:
-    """One Lua script for each thing that changes, all keys under one hash tag."""
+    """Changes the ledger by one Lua script for each operation; all keys share one hash tag."""
 
     def __init__(self, url: str, root: str, closed: ClosedDays) -> None:
-        """Has the spend of days that are closed from elsewhere."""
+        """Connects at the first call.
+
+        Args:
+            url: redis://, rediss:// or unix://.
+            root: the hash tag with which all keys begin.
+            closed: reads the spend of closed days.
+        """
         # redis-py's types leave open whether answers are text; ours are bytes.
         self._redis: Any = connection.connect(url)
         self._root = root
@@ -39,7 +45,7 @@ class RedisLedger:
         from_day: str = "",
         until_day: str = "",
     ) -> Budget:
-        """Limits what a scope may spend in a period."""
+        """Sets the limit of a scope for a period."""
         budget = Budget(
             scope=scope,
             limit_usd_micros=limit_usd_micros,
@@ -52,12 +58,12 @@ class RedisLedger:
         return records.budget_from(row)
 
     async def remove_budget(self, scope: str, period: Period) -> None:
-        """Lifts a limit."""
+        """Removes a limit."""
         lifted = f"no limit for a {period.value}"
         await self._run("limit", scope, period.value, "", "0", "", "", lifted, "0")
 
     async def seed_budget(self, scope: str, limit_usd_micros: int) -> bool:
-        """Limits what a scope may ever spend, if no limit was ever set."""
+        """Sets a limit for all time, unless the ledger has entries already."""
         budget = Budget(scope=scope, limit_usd_micros=limit_usd_micros)
         verdict, *_ = await self._limit(budget, only_if_new=True)
         return bool(verdict == b"set")
@@ -67,11 +73,11 @@ class RedisLedger:
         return [records.budget_from(row) for row in await self._run("budgets", "")]
 
     async def limits(self, scopes: Sequence[str]) -> Sequence[Budget]:
-        """The limits that hold today for some scopes."""
+        """The limits in force today for some scopes."""
         return [records.budget_from(row) for row in await self._run("budgets", " ".join(scopes))]
 
     async def keep_prices(self, version: str, digest: str) -> bool:
-        """Binds a version of the price table to its prices."""
+        """Records the digest of a version of the price table."""
         with connection.translated():
             await self._redis.hsetnx(self._key("prices"), version, digest)
             kept = await self._redis.hget(self._key("prices"), version)
@@ -79,7 +85,7 @@ class RedisLedger:
 
     async def spend(self, since_day: str) -> Sequence[SpendCell]:
         """What was charged for work reserved on a day or later."""
-        # In this order, so that a day which is closed meanwhile is in both, not in neither.
+        # Open days first: a day that is closed meanwhile is then in both lists, never in neither.
         found = await self._open_spend(since_day)
         closed = await self._closed_days()
         days = {day: sha256 for day, sha256 in closed.items() if day >= since_day}
@@ -89,7 +95,7 @@ class RedisLedger:
         ]
 
     async def entries(self, after: str, most: int) -> Sequence[LedgerEntry]:
-        """Entries in order."""
+        """Up to `most` entries after an id, in order."""
         with connection.translated():
             rows = await self._redis.xrange(
                 self._key("ledger"), min=f"({after}" if after else "-", max="+", count=most
@@ -97,7 +103,7 @@ class RedisLedger:
         return [records.entry_from(entry_id, fields) for entry_id, fields in rows]
 
     async def frozen(self) -> str:
-        """Why nothing new may be reserved."""
+        """Why spending is frozen; "" if it is not."""
         with connection.translated():
             reason = await self._redis.get(self._key("frozen"))
         return (reason or b"").decode()
@@ -125,7 +131,7 @@ class RedisLedger:
     async def keep_checkpoint(
         self, checkpoint: Checkpoint, before: Checkpoint | None, closing: Closing
     ) -> bool:
-        """Keeps a checkpoint in place of the one before, and closes days."""
+        """Makes a checkpoint the latest one, and closes days."""
         over = (date.fromisoformat(closing.over) - FIRST_DAY).days if closing.over else ""
         days = [field for day in closing.days.items() for field in day]
         kept = await self._run(
@@ -142,7 +148,7 @@ class RedisLedger:
         return bool(kept)
 
     async def trim(self) -> None:
-        """Forgets the entries before the checkpoint's."""
+        """Removes the entries that the latest checkpoint holds."""
         while await self._run("trim"):
             pass
 
@@ -175,11 +181,11 @@ class RedisLedger:
                 closed,
                 str(spent),
             )
-            if answer[0] != b"closed":  # else a day was, meanwhile
+            if answer[0] != b"closed":  # otherwise a day was closed meanwhile: ask again
                 return answer
 
     async def _spent_before(self, budget: Budget) -> tuple[int, int]:
-        """How many days are closed, and what a campaign's scope spent on those that are its."""
+        """How many days are closed, and what the scope of a campaign spent on those it covers."""
         if not (budget.from_day or budget.until_day):
             return 0, 0
         closed = await self._closed_days()

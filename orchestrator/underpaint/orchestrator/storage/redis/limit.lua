@@ -1,13 +1,13 @@
--- Sets or lifts a limit of a scope.
--- ARGV: scope, period, limit ('' lifts it), 1 if soft, first day, last day, note,
---   1 to do so only in a ledger without any entry: one whose limits were all lifted has some,
---   how many days are closed, what was spent on those of them that are the campaign's
+-- Sets or removes a limit of a scope.
+-- ARGV: scope, period, limit ('' removes it), 1 if soft, first day, last day, note,
+--   1 to do so only in a ledger without entries (removing limits leaves entries),
+--   number of closed days, what was spent on those that the campaign covers
 local scope, period, limit, soft, from, to, note = unpack(ARGV, 1, 7)
 if ARGV[8] == '1' and redis.call('EXISTS', root .. ':entries') == 1 then return {'kept'} end
 local key, day = scope_key(scope), today()
 
 local reserved, spent = 0, 0
-if limit ~= '' and from .. to ~= '' then -- what was reserved on its days so far counts
+if limit ~= '' and from .. to ~= '' then -- a campaign also counts earlier reservations of its days
   if redis.call('HLEN', root .. ':closed') ~= tonumber(ARGV[9]) then return {'closed'} end
   spent = tonumber(ARGV[10])
   for _, each in ipairs(redis.call('ZRANGE', root .. ':days', 0, -1)) do

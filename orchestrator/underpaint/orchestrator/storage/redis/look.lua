@@ -1,4 +1,4 @@
--- Some balances by name, at one moment.
+-- Reads some balances by name, all at one moment.
 -- ARGV: how many amounts, how many cells;
 --   for each amount: scope, window; for each cell: day, cell; then ids of promotions
 local scopes, windows, spend, open = {}, {}, {}, {}

@@ -1,4 +1,4 @@
-"""News of promotions for all who wait in this process: one subscription, and one look a second."""
+"""Notifies waiters in this process of changed promotions: by a subscription and a regular check."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Look = Callable[[Sequence[str]], Awaitable[Sequence[bytes | None]]]
 
 
 class News:
-    """Wakes those who listen to a promotion, by what is published and by looking.
+    """Notifies those who listen to a promotion, by a subscription and by a regular check.
 
-    What is published comes at once and may be lost with its connection. The look finds what
-    was lost, and costs one command however many wait.
+    A published message arrives at once, but is lost if the connection breaks. The check finds
+    what was lost; it costs one command, however many are waiting.
     """
 
     def __init__(self, url: str, channel: str, notifier: Notifier, look: Look) -> None:
-        """`look` tells the last news of some promotions, None for one that has ended."""
+        """`look` returns the last change of some promotions, None for one that has ended."""
         self._client: Any = connection.connect(url, blocking=True)
         self._channel = channel
         self._notifier = notifier
@@ -39,13 +39,13 @@ class News:
         self._listening: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begins to listen and to look."""
+        """Starts to listen and to check."""
         if self._looking is None:
             self._looking = asyncio.create_task(self._look_forever(), name="ledger news: look")
             self.subscribe()
 
     async def stop(self) -> None:
-        """Lets go of the connection."""
+        """Stops, and closes the connection."""
         for side in (self._looking, self._listening):
             if side is not None:
                 side.cancel()
@@ -53,7 +53,7 @@ class News:
         await self._client.aclose()
 
     def subscribe(self) -> None:
-        """Listens on a new connection: after a failover the old one is to the old server."""
+        """Subscribes again; after a failover the old connection leads to the old server."""
         if self._looking is None:
             return
         if self._listening is not None:
@@ -61,7 +61,7 @@ class News:
         self._listening = asyncio.create_task(self._listen(), name="ledger news: listen")
 
     async def _listen(self) -> None:
-        """Passes on what scripts publish; never gives up."""
+        """Passes on messages that scripts publish; never gives up."""
         while True:
             try:
                 with connection.translated():
@@ -72,9 +72,9 @@ class News:
                             if message["type"] == "message":
                                 self._notifier.notify(message["data"].decode())
             except LedgerUnavailable as error:
-                log.warning("no news for now: %s", error)
-            except Exception:
-                log.exception("no news for now")  # one bad round is not the last
+                log.warning("changes are noticed late for now: %s", error)
+            except Exception:  # the next round may succeed
+                log.exception("changes are noticed late for now")
             await asyncio.sleep(SUBSCRIBE_AGAIN_S)
 
     async def _look_forever(self) -> None:
@@ -83,15 +83,15 @@ class News:
             try:
                 await self._look_once()
             except LedgerUnavailable as error:
-                # Each finds out for itself, and tells whoever asked.
-                log.debug("nothing is looked for: %s", error)
+                # Wake everybody: each will meet the error itself and report it to its caller.
+                log.debug("changes cannot be checked: %s", error)
                 self._seen.clear()
                 self._notifier.notify_all()
             except Exception:
-                log.exception("nothing is looked for")
+                log.exception("changes cannot be checked")
 
     async def _look_once(self) -> None:
-        """Wakes who listens to what has changed since the last look, or was not looked at yet."""
+        """Notifies the topics that changed since the last check or are checked the first time."""
         topics = [topic for topic in self._notifier.topics if topic != WORK]
         told = await self._look(topics) if topics else ()
         before, self._seen = self._seen, dict(zip(topics, told, strict=True))

@@ -1,10 +1,10 @@
--- Some of what the entries must add up to, at one moment; so few that nobody waits for it.
--- ARGV: which: 'scopes', 'balance', 'spend' or 'open'; of which window or day; the cursor of
---   the part before, or 0; about how many
+-- Reads one part of the balances at one moment, small enough not to delay other commands.
+-- ARGV: kind ('scopes', 'balance', 'spend' or 'open'), window or day, cursor of the part before or
+--   0, about how many
 local which, name, cursor, count = unpack(ARGV, 1, 4)
 local rows = {}
 
--- What a hash's fields are of, each once.
+-- The scopes or cells that the fields of a hash belong to, each once.
 local function named(found)
   local names, seen = {}, {}
   for index = 1, #found, 2 do

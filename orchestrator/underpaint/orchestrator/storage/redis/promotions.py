@@ -30,10 +30,10 @@ from underpaint.orchestrator.storage.redis.archive import RedisArchive
 
 
 class RedisPromotions(RedisArchive):
-    """What there is, wherever it is kept by now."""
+    """Stores and finds promotions, whether they are still in Redis or archived."""
 
     async def keep_quote(self, open_quote: OpenQuote, lifetime_s: float) -> None:
-        """Keeps a quote for its lifetime, by the server's clock."""
+        """Stores a quote for its lifetime, by the server's clock."""
         await self._run(
             "quote",
             open_quote.quote.id,
@@ -68,7 +68,7 @@ class RedisPromotions(RedisArchive):
         reservation_s: float,
         approved_by: str = "",
     ) -> Promotion:
-        """Reserves and enqueues in one script."""
+        """Reserves the money and enqueues the work, in one script."""
         quote = open_quote.quote
         scopes = request.account.scopes
         verdict, *answer = await self._run(
@@ -111,37 +111,37 @@ class RedisPromotions(RedisArchive):
         return records.promotion_of(answer[0])
 
     async def cancel(self, promotion_id: str) -> Promotion:
-        """Releases what waits; asks the worker of what runs to stop."""
+        """Releases a waiting promotion; asks the worker of a running one to stop."""
         verdict, *answer = await self._run("cancel", promotion_id)
         if verdict == b"unknown":
             return (await self._gone(promotion_id)).promotion
         return records.promotion_of(answer[0])
 
     async def expect_picture(self, sha256: str, *, stored: bool) -> bool:
-        """Notes a picture that is about to be stored."""
+        """Notes a picture as sent before it is stored."""
         return bool(await self._run("expect", sha256, "1" if stored else "0"))
 
     async def unwanted_pictures(self, older_s: float, most: int) -> Sequence[str]:
-        """Takes pictures that no promotion has come to have."""
+        """Marks for removal pictures that no promotion refers to."""
         return [each.decode() for each in await self._run("sweep", int(older_s * 1000), most)]
 
     async def forget_picture(self, sha256: str) -> None:
-        """Lets a picture be sent again once it is removed."""
+        """Ends the removal of a picture; it may be sent again."""
         with connection.translated():
             await self._redis.delete(self._key("sweeping", sha256))
 
     async def get(self, promotion_id: str) -> Promotion:
-        """One promotion."""
+        """Reads one promotion."""
         fields = await self._hash("promotion", promotion_id)
         if not fields:
             return (await self._gone(promotion_id)).promotion
         return records.promotion_from(fields)
 
     async def page(self, size: int, token: str, organisation: str = "") -> Page:
-        """Newest first."""
+        """One page of promotions, newest first."""
         index = f"promotions:{organisation}" if organisation else "promotions"
         here = await self._newest(index, size, token)
-        # Those here first, so that one which is archived meanwhile is found twice, not never.
+        # Redis first: a promotion that is archived meanwhile is then found twice, but never missed.
         archived: Sequence[Archived] = ()
         last = await self._last_segment()
         if last and (len(here) < size or min(here) <= last.last):
@@ -154,12 +154,12 @@ class RedisPromotions(RedisArchive):
         return newest_of(found, size, seen_to(size, list(here), [each.number for each in archived]))
 
     async def dead(self, size: int, token: str, organisation: str = "") -> Page:
-        """The dead that were not retried, newest first."""
+        """One page of the dead promotions that were not retried, newest first."""
         index = f"dead:{organisation}" if organisation else "dead"
         return newest_of(await self._newest(index, size, token), size)
 
     async def secret(self) -> bytes:
-        """Random bytes, made by whoever asks first."""
+        """The random key of this store, made at the first call."""
         with connection.translated():
             key = self._key("secret")
             await self._redis.set(key, secrets.token_bytes(SECRET_BYTES), nx=True)
@@ -178,12 +178,12 @@ class RedisPromotions(RedisArchive):
         last = records.last_event_from(fields)
         if not last.state.final or order(last.id) <= order(after):
             return []
-        # It has ended since the first look; or long ago, so that its events are gone, but how
-        # it ended is not.
+        # Either it ended just now, so look again; or it ended long ago and its events have
+        # expired, but its record still tells the final one.
         return await self._events(promotion_id, after, most) or [last]
 
     async def _events(self, promotion_id: str, after: str, most: int) -> list[PromotionEvent]:
-        """Those that are still kept."""
+        """Up to `most` of the events that have not expired."""
         oldest = f"({after}" if after else "-"
         with connection.translated():
             rows = await self._redis.xrange(
@@ -192,7 +192,7 @@ class RedisPromotions(RedisArchive):
         return [records.event_from(event_id, fields) for event_id, fields in rows]
 
     async def _newest(self, name: str, size: int, token: str) -> dict[int, Promotion]:
-        """The newest promotions that a sorted set names, by number."""
+        """The newest promotions of a sorted set, by number."""
         newest = f"({token}" if token else "+inf"
         with connection.translated():
             rows = await self._redis.zrevrangebyscore(
@@ -203,7 +203,7 @@ class RedisPromotions(RedisArchive):
                     pipeline.hgetall(self._key("promotion", promotion_id.decode()))
                 stored = await pipeline.execute()
         return {
-            # One that is archived, perhaps since the names were read, is found there.
+            # A promotion may have been archived since the set was read; then it is found there.
             int(number): records.promotion_from(fields)
             if fields
             else (await self._gone(promotion_id.decode())).promotion

@@ -1,4 +1,4 @@
-"""The work queue in Redis: promotions under leases, one Lua script for each thing that changes."""
+"""The work queue in Redis: promotions under leases, one Lua script for each operation."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from underpaint.orchestrator.promotions.store import (
 from underpaint.orchestrator.storage.redis import connection, records
 from underpaint.orchestrator.storage.redis.promotions import RedisPromotions
 
-# One name for all: fences tell workers apart, and names would pile up in the group.
+# One consumer name for all workers: fences tell workers apart, and Redis would never forget
+# the names of workers that have gone.
 CONSUMER: Final = "dispatcher"
 
 
 class RedisQueue(RedisPromotions):
-    """Leases, and what a worker may write under one."""
+    """Gives leases, and makes the changes that need one."""
 
     def __init__(self, url: str, root: str, archive: Archive | None, *, lease_s: float) -> None:
         super().__init__(url, root, archive)
@@ -36,13 +37,13 @@ class RedisQueue(RedisPromotions):
     async def take(
         self, worker: str, most: int, running: Mapping[str, int] = NOTHING_RUNS
     ) -> Sequence[Lease]:
-        """Leases of lapsed work, then of due and new work as its turn comes."""
+        """Leases promotions whose lease has lapsed, then waiting ones in order of turn."""
         held = [each for engine, count in running.items() for each in (engine, count)]
         leased = await self._run("take", CONSUMER, worker, self._lease_ms, most, BATCH_TURN, *held)
         return [records.lease_from(entry, records.pairs(stored)) for entry, stored in leased]
 
     async def renew(self, lease: Lease) -> bool:
-        """Prolongs a lease; says whether the promotion was cancelled."""
+        """Extends a lease; returns whether the promotion was cancelled."""
         (cancelled,) = await self._held("renew", lease, CONSUMER)
         return bool(cancelled == b"1")
 
@@ -92,7 +93,7 @@ class RedisQueue(RedisPromotions):
         return records.promotion_of(stored)
 
     async def retry(self, lease: Lease, delay_s: float, reason: str, *, counts: bool) -> None:
-        """Puts the promotion back to wait."""
+        """Puts the promotion back into the queue."""
         delay_ms = str(int(delay_s * 1000))
         told = again(reason, delay_s)
         await self._held("retry", lease, None, delay_ms, reason, "1" if counts else "0", told)
@@ -104,7 +105,7 @@ class RedisQueue(RedisPromotions):
     async def _held(
         self, script: str, lease: Lease, before: str | None, *arguments: str | bytes
     ) -> list[Any]:
-        """Runs a script under a lease; the lease is refused there if its fence is stale."""
+        """Runs a script under a lease. Raises LeaseLost if the lease's fence is no longer valid."""
         head = () if before is None else (before,)
         answer: list[Any]
         verdict, *answer = await self._run(

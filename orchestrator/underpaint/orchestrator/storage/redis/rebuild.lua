@@ -1,4 +1,4 @@
--- Sets balances to what the entries add up to, if no entry came since.
+-- Sets balances to the sums of the entries, if no entry was added since.
 -- ARGV: id of the last entry, how many amounts, how many cells;
 --   for each amount: scope, window, reserved, spent;
 --   for each cell: day, cell, promotions, charged, cloud only

@@ -1,4 +1,4 @@
-"""Promotions, events and entries from what Redis keeps of them."""
+"""Turns what Redis stores into promotions, leases, events, ledger entries and budgets."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def promotion_from(fields: Fields) -> Promotion:
 
 
 def promotion_of(flat: Sequence[bytes]) -> Promotion:
-    """A promotion from its hash as a script returns it."""
+    """A promotion from its hash, given as a script returns it: a flat list."""
     return promotion_from(pairs(flat))
 
 
@@ -134,7 +134,7 @@ def entry_from(entry_id: bytes, fields: Fields) -> LedgerEntry:
 
 
 def budget_from(row: Sequence[bytes]) -> Budget:
-    """A limit from what a script tells of it."""
+    """A budget from the row that a script returns."""
     scope, period, limit, soft, from_day, until_day, spent, reserved = (
         field.decode() for field in row
     )
@@ -151,16 +151,16 @@ def budget_from(row: Sequence[bytes]) -> Budget:
 
 
 def pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:
-    """A hash from its fields and values in turn."""
+    """A dict from a flat list of alternating fields and values."""
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _overrun(text: str) -> str:
-    """The warning about a soft limit, from its scope, period, limit and excess."""
+    """The warning about a soft limit, from "SCOPE PERIOD LIMIT EXCESS"."""
     scope, period, limit, over = text.split(" ")
     return over_soft(scope, Period(period), int(limit), int(over))
 
 
 def moment(ms: int) -> datetime:
-    """An aware time from milliseconds since 1970."""
+    """A time in UTC from milliseconds since 1970."""
     return datetime.fromtimestamp(ms / 1000, UTC)

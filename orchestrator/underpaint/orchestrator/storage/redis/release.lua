@@ -1,4 +1,4 @@
--- Gives the whole reservation back and ends the promotion.
+-- Returns the whole reservation and ends the promotion.
 -- ARGV: id, fence, reason, 1 if it is dead
 local promotion = leased(ARGV[1], ARGV[2])
 if not promotion then return {'lost'} end

@@ -1,4 +1,4 @@
--- The heartbeat of a lease. JUSTID leaves the delivery count as it is.
+-- Extends a lease. JUSTID leaves the delivery count unchanged.
 -- ARGV: consumer, id, fence
 local promotion = leased(ARGV[2], ARGV[3])
 if not promotion then return {'lost'} end

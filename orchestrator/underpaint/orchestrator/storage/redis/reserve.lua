@@ -1,16 +1,16 @@
--- Reserves the money of a quote in every scope and enqueues the work, or changes nothing.
+-- Reserves the quoted money in every scope and enqueues the work, or changes nothing.
 -- ARGV: id, content, request, quote id, price, quote, reservation in ms, scopes, message,
--- who approved it (nothing for what needs no approval), priority, party,
--- what it repeats or '', engine, sha256 of the picture
+-- who approved it ('' if it needs no approval), priority, party,
+-- id of the promotion that it retries or '', engine, sha256 of the picture
 local id, content, request, quote_id, price, quote = unpack(ARGV, 1, 6)
 local reservation, scopes, message, approver, priority, party = unpack(ARGV, 7, 12)
 
 local before = pairs_of(redis.call('HGETALL', promotion_key(id)))
 if before.content then
   if before.content ~= content then return {'conflict'} end
-  -- As it was stored: a later version may have stored more than this one knows.
+  -- Return the stored record as it is: a later version may have stored more than this one knows.
   request, quote, price = before.request, before.quote, before.price
-  -- Only what waits goes on, and only if it is approved in time.
+  -- An approval takes effect only on a waiting promotion, and only in time.
   if before.state ~= 'waiting' or approver == '' or tonumber(before.due) <= tonumber(now()) then
     return {'stored', stored(id)}
   end

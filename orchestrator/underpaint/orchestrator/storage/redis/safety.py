@@ -1,4 +1,4 @@
-"""Whether a Redis keeps what it acknowledges: its version, persistence, eviction and role."""
+"""Checks that a Redis keeps what it acknowledges: version, persistence, eviction and role."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ Ask = Callable[[tuple[str, ...]], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What was found about a Redis."""
+    """What was found about a Redis, in sentences."""
 
-    unusable: tuple[str, ...] = ()  # it cannot be worked with
-    unsafe: tuple[str, ...] = ()  # it may lose what it has acknowledged
+    unusable: tuple[str, ...] = ()  # why it cannot be used at all
+    unsafe: tuple[str, ...] = ()  # why it may lose acknowledged writes
     unknown: tuple[str, ...] = ()  # what it does not tell
     replica: bool = False
 
 
 class SafetyCheck:
-    """Looks at a Redis on every new connection and now and then, and remembers what it saw."""
+    """Checks a Redis on every new connection and regularly, and remembers the findings."""
 
     def __init__(self, *, accept_data_loss: bool = False) -> None:
-        """`accept_data_loss` only warns of a Redis that may lose what it acknowledged."""
+        """With `accept_data_loss`, an unsafe Redis is used and only causes a warning."""
         self._accept = accept_data_loss
         self._found = Findings()
 
     async def look(self, ask: Ask) -> None:
-        """Looks once.
+        """Checks once.
 
         Raises:
-            redis.exceptions.ReadOnlyError: it is a replica, so that nothing can be written.
+            redis.exceptions.ReadOnlyError: it is a replica and cannot be written to.
         """
         found = await _examine(ask)
         if found.replica:
@@ -64,31 +64,31 @@ class SafetyCheck:
             log.warning("this Redis does not say %s; make sure that it does not lose writes", each)
         if not (found.unusable or found.unsafe):
             if before.unusable or before.unsafe:
-                log.warning("this Redis is safe again; promotions are taken")
+                log.warning("this Redis is safe again; promotions are accepted")
         elif self._accept and not found.unusable:
             log.warning("accepted with --accept-data-loss: %s", "; ".join(found.unsafe))
         else:
-            log.critical("no promotions are taken: %s", self._wrong())
+            log.critical("no promotions are accepted: %s", self._wrong())
 
     def check_at_start(self) -> None:
-        """Raises InvalidRequest unless promises can be kept with this Redis."""
+        """Raises InvalidRequest if this Redis is unusable, or unsafe and that is not accepted."""
         if wrong := self._wrong():
             raise InvalidRequest(wrong)
 
     def check(self) -> None:
-        """Raises LedgerUnavailable unless promises can be kept with this Redis."""
+        """As `check_at_start`, but raises LedgerUnavailable."""
         if wrong := self._wrong():
             raise LedgerUnavailable(
-                f"no promotions are taken until an operator has looked: {wrong}"
+                f"no promotions are accepted until an operator has fixed this: {wrong}"
             )
 
     def _wrong(self) -> str:
         if self._found.unusable:
-            return f"this Redis does not do: {'; '.join(self._found.unusable)}"
+            return f"this Redis cannot be used: {'; '.join(self._found.unusable)}"
         if self._found.unsafe and not self._accept:
             return (
                 f"this Redis may lose acknowledged promotions: {'; '.join(self._found.unsafe)}; "
-                "write it into the server's configuration file, too, or start with "
+                "change it in the server's configuration file, too, or start with "
                 "--accept-data-loss"
             )
         return ""
@@ -103,7 +103,7 @@ async def _examine(ask: Ask) -> Findings:
         log.debug("INFO: %s", error)
     try:
         answer = await ask(("CONFIG", "GET", *_SETTINGS))
-        if isinstance(answer, list):  # by the old protocol, names and values in turn
+        if isinstance(answer, list):  # the old protocol alternates names and values
             answer = dict(zip(answer[::2], answer[1::2], strict=True))
         settings = {name.decode(): value.decode() for name, value in answer.items()}
     except exceptions.ResponseError as error:
@@ -113,7 +113,7 @@ async def _examine(ask: Ask) -> Findings:
 
 
 def findings(info: Mapping[str, str], settings: Mapping[str, str]) -> Findings:
-    """Judges what INFO and CONFIG GET have told; what is missing could not be asked."""
+    """Judges the answers of INFO and CONFIG GET; what is missing there counts as unknown."""
     told = dict(settings)
     if "aof_enabled" in info:
         told["appendonly"] = "yes" if info["aof_enabled"] == "1" else "no"

@@ -1,4 +1,4 @@
--- Charges at most the reservation, gives back the rest, ends the promotion.
+-- Charges at most the reservation, returns the rest and ends the promotion.
 -- ARGV: id, fence, charged, cloud only, message
 local id, fence, charged, cloud_only, message = unpack(ARGV, 1, 5)
 local promotion = leased(id, fence)

@@ -1,4 +1,4 @@
-"""The store of promotions in Redis, put together: connects, checks, listens for news."""
+"""The whole store in Redis: it connects, checks the server and listens for notifications."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from underpaint.orchestrator.storage.redis.safety import SafetyCheck
 
 log = logging.getLogger(__name__)
 
-SCHEMA: Final = 2  # of `common.lua`
+SCHEMA: Final = 2  # the same number is in `common.lua`
 
 
 class RedisStore(RedisQueue):
-    """Money, promotions, the work queue and events, under one hash tag."""
+    """Stores money, promotions, the work queue and events under one hash tag."""
 
     def __init__(
         self,
@@ -37,15 +37,15 @@ class RedisStore(RedisQueue):
         check_every_s: float = 60.0,
         root: str = "{underpaint}",
     ) -> None:
-        """Makes clients; nothing is connected yet.
+        """Connects only in `open`.
 
         Args:
             url: redis://, rediss:// or unix://.
-            lease_s: seconds without a heartbeat after which work is given to another.
-            archive: where finished promotions are looked for that are no longer in Redis.
-            accept_data_loss: whether a Redis will do that may lose what it acknowledged.
-            check_every_s: how often it is looked at whether it may.
-            root: a hash tag; all keys begin with it.
+            lease_s: seconds without a heartbeat after which another worker gets the work.
+            archive: where finished promotions are found that are no longer in Redis.
+            accept_data_loss: whether to use a Redis that may lose acknowledged writes.
+            check_every_s: seconds between checks of the Redis.
+            root: the hash tag with which all keys begin.
 
         Raises:
             InvalidRequest: the URL is malformed.
@@ -59,16 +59,17 @@ class RedisStore(RedisQueue):
         self._checking: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Checks that Redis answers and keeps what it is given, and begins to listen for news.
+        """Connects, checks the Redis, and starts to listen for notifications.
 
         Raises:
-            InvalidRequest: it may lose what it acknowledges, is too old, or its ledger was
-                kept by a version that this one cannot work beside.
+            InvalidRequest: it may lose acknowledged writes, is too old, or holds the ledger of a
+                version that is not compatible with this one.
+            LedgerUnavailable: it does not answer.
         """
         await self.ping()
         self._safety.check_at_start()
         await self._check_schema()
-        await self.expire_due(0)  # scripts run too
+        await self.expire_due(0)  # expires nothing; checks that scripts run
         self._news.start()
         if self._checking is None:
             self._checking = asyncio.create_task(self._check_forever(), name="ledger: check Redis")
@@ -77,16 +78,16 @@ class RedisStore(RedisQueue):
         with connection.translated():
             schema = await self._redis.get(self._key("schema"))
             if schema is None and not await self._redis.exists(self._key("ledger")):
-                return  # the first entry of the ledger says it
+                return  # a new ledger: its first entry sets the schema
         age = "an earlier" if schema is None or int(schema) < SCHEMA else "a later"
         if schema is None or int(schema) != SCHEMA:
             raise InvalidRequest(
-                f"this Redis holds the ledger of {age} version, which this one cannot work on; "
+                f"this Redis holds the ledger of {age} version, which this version cannot use; "
                 "use that version, or another --data-dir or --redis-url"
             )
 
     async def close(self) -> None:
-        """Lets go of connections."""
+        """Closes all connections."""
         if self._checking is not None:
             self._checking.cancel()
             await asyncio.gather(self._checking, return_exceptions=True)
@@ -99,7 +100,7 @@ class RedisStore(RedisQueue):
             await self._redis.ping()
 
     def check_safe(self) -> None:
-        """Raises LedgerUnavailable if what is acknowledged now might be lost."""
+        """Raises LedgerUnavailable if the Redis might lose what is acknowledged now."""
         self._safety.check()
 
     @override
@@ -112,21 +113,21 @@ class RedisStore(RedisQueue):
         reservation_s: float,
         approved_by: str = "",
     ) -> Promotion:
-        """Reserves and enqueues, unless Redis has become one that may lose it."""
+        """Reserves the money and enqueues the work, after checking that Redis is still safe."""
         self.check_safe()
         return await super().promote(
             promotion_id, content, request, open_quote, reservation_s, approved_by
         )
 
     async def claim_artifacts(self, claim: str) -> str:
-        """Binds the ledger to an artifact store, if it is to none yet; returns whose it is."""
+        """Binds the ledger to an artifact store; returns the claim of the one it is bound to."""
         with connection.translated():
             await self._redis.set(self._key("artifacts"), claim, nx=True)
             bound = await self._redis.get(self._key("artifacts"))
         return str(bound.decode())
 
     def listen(self, topic: str) -> AbstractContextManager[asyncio.Event]:
-        """An event set when the topic has news."""
+        """An event that is set when the topic may have changed."""
         return self._notifier.listen(topic)
 
     async def _last_news(self, promotion_ids: Sequence[str]) -> Sequence[bytes | None]:
@@ -135,7 +136,7 @@ class RedisStore(RedisQueue):
         return told
 
     async def _greet(self, ask: Any) -> None:
-        """Looks at whom a new connection has reached, before anything is asked of it."""
+        """Checks the server that a new connection has reached, before any command."""
         await self._safety.look(ask)
         self._news.subscribe()
 
@@ -146,7 +147,7 @@ class RedisStore(RedisQueue):
                 with connection.translated():
                     await self._safety.look(self._redis.ask)
             except LedgerUnavailable as error:
-                log.warning("Redis is let go: %s", error)
+                log.warning("the connection to Redis is closed: %s", error)
                 self._redis.drop(str(error))
             except Exception:
-                log.exception("Redis is not checked for now")
+                log.exception("Redis cannot be checked for now")

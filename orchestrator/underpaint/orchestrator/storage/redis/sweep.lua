@@ -1,4 +1,4 @@
--- Pictures that no promotion has come to have; they are marked while they are removed.
+-- Finds pictures that no promotion refers to, and marks them as being removed.
 -- ARGV: milliseconds since they were last sent, most
 local before = tonumber(now()) - tonumber(ARGV[1])
 local found = redis.call('ZRANGEBYSCORE', EXPECTED, '-inf', before, 'LIMIT', 0, ARGV[2])

@@ -1,7 +1,7 @@
--- Leases: of promotions whose lease has lapsed, whose delay is over, and that are new.
--- Each lease raises the fence, so that the worker before can write nothing any more.
--- ARGV: consumer, worker, lease in ms, most at work at each engine, every which turn batch
---   has, then engines with how many the worker has at work there
+-- Leases promotions: those whose lease has lapsed, whose delay is over, and that are new.
+-- Each lease raises the fence, so that the previous worker can make no more changes.
+-- ARGV: consumer, worker, lease in ms, most running at each engine, N (every N-th turn is for
+--   batch), then each engine with the number that the worker already runs there
 local consumer, worker, lease_ms = ARGV[1], ARGV[2], ARGV[3]
 local most, share = tonumber(ARGV[4]), tonumber(ARGV[5])
 local taken, held = {}, {}
@@ -30,7 +30,7 @@ local function take(entry, id)
   return true
 end
 
--- The engine of a promotion that is there, and whether a later version made it.
+-- The engine of a stored promotion, and whether its record has a later schema.
 local function engine_of(id)
   local promotion = load(id)
   if not promotion.quote then return nil, false end
@@ -38,7 +38,7 @@ local function engine_of(id)
   return engine, of_later(promotion.schema)
 end
 
--- Whose turn it is at an engine: interactive before batch, but every so many are batch's.
+-- The next lane and party at an engine: interactive first, but every N-th turn is for batch.
 local function turn_at(engine)
   local first = {}
   for _, priority in ipairs({'interactive', 'batch'}) do
@@ -53,7 +53,7 @@ local function turn_at(engine)
   return lane_of(engine, priority), first[priority]
 end
 
--- Engines take turns, too; one that refused lately is left alone, and so is one that has no room.
+-- Engines take turns, too; one that refused recently or has no room is passed over.
 local function turn()
   for _, engine in ipairs(redis.call('ZRANGE', root .. ':engines', 0, -1)) do
     if room_at(engine) > 0
@@ -67,10 +67,10 @@ local function turn()
   end
 end
 
--- Work whose lease has lapsed, a page at a time: what is at an engine without room must not
--- hide what is behind it.
+-- Lapsed leases are read page by page to the end: work at an engine without room must not hide
+-- work behind it.
 local PAGE = 100
--- That what a later version made is left to its workers, before it is looked at again.
+-- How long work of a later schema is left to newer workers before it is looked at again.
 local LEFT_MS = 2000
 local after = '-'
 repeat
@@ -107,7 +107,7 @@ while true do
   next_turn(lane, party)
   local _, later_version
   if id then _, later_version = engine_of(id) end
-  if later_version then -- out of the way, so that a worker that knows it is next to look
+  if later_version then -- set it aside, so that a newer worker can take it
     redis.call('ZADD', DELAYED, later(now(), LEFT_MS), id)
   elseif id then
     local entry = redis.call('XADD', WORK, '*', 'promotion', id)

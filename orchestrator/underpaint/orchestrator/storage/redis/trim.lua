@@ -1,5 +1,5 @@
--- Forgets some of what the checkpoint holds; never by length, so that nothing newer can go.
--- Returns how many entries went; those of the last node go one by one, once it is alone.
+-- Removes some of the entries that the checkpoint holds; by id and never by length, so that nothing
+-- newer is removed. Returns how many were removed; the last node's entries go one at a time.
 local kept = redis.call('HGET', root .. ':checkpoint', 'entry')
 if not kept then return 0 end
 local gone = redis.call('XTRIM', root .. ':ledger', 'MINID', '~', kept, 'LIMIT', 5000)

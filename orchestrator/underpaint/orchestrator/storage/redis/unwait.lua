@@ -1,6 +1,6 @@
 -- Ends promotions that wait for an approval: one by id, or all whose time is over.
 -- No money was reserved, so none is moved.
--- ARGV: id or nothing, state, reason, most
+-- ARGV: id or '' for all, state, reason, most
 local only, state, reason, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local WAITING = root .. ':waiting'
 

@@ -1,7 +1,7 @@
--- Keeps a promotion that must be approved: nothing is reserved, and the quote stays open as
--- long as somebody may approve it, so that its price does.
+-- Stores a promotion that must be approved. Nothing is reserved; its quote stays valid, so that the
+-- price is fixed, for as long as somebody may approve it.
 -- ARGV: id, content, request, quote id, price, quote, scopes, time in ms, reason,
--- what it repeats or '', sha256 of the picture
+-- id of the promotion that it retries or '', sha256 of the picture
 local id, content, request, quote_id, price, quote, scopes, within, reason = unpack(ARGV, 1, 9)
 
 local before = redis.call('HGET', promotion_key(id), 'content')
@@ -19,7 +19,7 @@ if kept[3] and kept[3] ~= id then return {'used'} end
 
 local at = now()
 local due = later(at, within)
--- In this order: a time of nothing deletes the quote.
+-- In this order, because a waiting time of 0 deletes the quote.
 redis.call('HSET', key, 'promoted', id)
 redis.call('PEXPIRE', key, within)
 redis.call('HSET', promotion_key(id), 'id', id, 'schema', SCHEMA, 'content', content,
