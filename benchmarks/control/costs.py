@@ -1,4 +1,4 @@
-"""Measures where the time of a promotion goes, by the kernel's clocks, Redis's counters and py-spy."""
+"""Where the time of a promotion goes, by the kernel's clocks, Redis's counters and py-spy."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def disk(folder: Path) -> dict[str, float]:
 
 
 def profile(house: Ours, concurrency: int) -> dict[str, Any]:
-    """CPU time of each process for one promotion, Redis's statistics, and shares of Python functions."""
+    """CPU time of each process for one promotion, Redis's statistics, shares of functions."""
     store = house.store
     store.config_resetstat()
     appended = store.info("persistence")["aof_current_size"]

@@ -1,5 +1,7 @@
-"""The systems that are measured, as processes: ours with a durable Redis, and LiteLLM's proxy, each behind
-the same stub engine."""
+"""The systems that are measured, as processes: ours with a durable Redis, and LiteLLM's proxy.
+
+Each has the same stub engine behind it.
+"""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Artist:
             self.world.wrong.append(f"{promotion_id} was taken for two contents")
 
     async def _watch(self, promotion_id: str, at: Orchestrator) -> None:
-        """Watches to the end, resuming at another orchestrator: no event may be missing or repeated."""
+        """Watches to the end, resuming elsewhere: no event may be missing or repeated."""
         dice, seen, final = random.Random(promotion_id), [""], False
         while not final and not self.world.over.is_set():
             with suppress(*NOT_NOW):
