@@ -183,7 +183,7 @@ def half_written(directory: Path) -> str:
 
 def without_a_part(directory: Path) -> str:
     shutil.rmtree(directory / "vae")
-    return "half-written"
+    return "is incomplete"
 
 
 def with_a_pickle(directory: Path) -> str:

@@ -117,7 +117,7 @@ class NcnnUpscaler:
             raise EngineFailed("the upscaler gave no output; is there enough memory?")
         out = np.array(mat, np.float32)
         if not np.isfinite(out).all():  # it would be rounded to black
-            raise EngineFailed("the upscaler came to NaN or infinite numbers; try another size")
+            raise EngineFailed("the upscaler computed NaN or infinite numbers; try another size")
         return out
 
 

@@ -167,7 +167,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _check_weights(folder: Path) -> None:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
-        raise InvalidModel(f"{folder} holds no .safetensors weights: half-written, or pickled")
+        raise InvalidModel(f"{folder} holds no .safetensors weights: incomplete, or pickled")
     for path in files:
         _check_safetensors(path)
     for index in folder.glob("*.safetensors.index.json"):

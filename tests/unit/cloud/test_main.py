@@ -60,7 +60,7 @@ def test_bad_flags_get_one_line_and_exit_code_2(
 
 
 @pytest.mark.parametrize(
-    ("make", "said"), [(pickled, "can run code when loaded"), (halved, "half-written")]
+    ("make", "said"), [(pickled, "can run code when loaded"), (halved, "is incomplete")]
 )
 def test_a_bad_model_directory_gets_one_line(
     make: Callable[[Path], Path], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

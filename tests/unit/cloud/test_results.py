@@ -57,7 +57,7 @@ def test_a_decoder_that_comes_to_no_numbers_has_failed(engine: FullEngine, value
 def test_a_denoiser_that_comes_to_no_numbers_stops_at_once(engine: FullEngine) -> None:
     spoil(denoiser(engine), float("nan"))
     told: list[Progress] = []
-    with pytest.raises(EngineFailed, match="the model tiny came to NaN"):
+    with pytest.raises(EngineFailed, match="the model tiny computed NaN"):
         engine.generate(asked(num_inference_steps=20), DRAFT, told.append, lambda: False)
     assert told == []
 
