@@ -124,7 +124,7 @@ def huge_png() -> bytes:
 
 
 PICTURES: list[tuple[str, Callable[[bytes], bytes], str]] = [
-    ("not a picture", lambda _: b"no picture at all", "cut short"),
+    ("not a picture", lambda _: b"no picture at all", "corrupt"),
     ("cut short", lambda whole: whole[: len(whole) // 2], "cut short"),
     ("with a tail", lambda whole: whole + b"PK\x03\x04", "after its end"),
     ("too many pixels", lambda _: huge_png(), "at most 4,194,304 pixels"),

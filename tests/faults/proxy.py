@@ -130,8 +130,10 @@ class Proxy:
             server = await self._open()
         except OSError:
             writer.transport.abort()
-            return
+            return None
         link = _Link((reader, writer), server)
+        if self._cut:  # meanwhile
+            return link.reset()
         self._links.add(link)
         there = asyncio.create_task(self._pump(reader, server[1], self._sent(link)))
         back = asyncio.create_task(self._pump(server[0], writer, self._answered(link)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from underpaint.contract.promotion import PromotionState
+from underpaint.sdk import AsyncUnderpaint
 
 from tests.faults.house import QUOTED, House, until
 from tests.faults.servers import Server
@@ -60,7 +61,9 @@ async def test_who_only_reads_does_not_stay_at_the_old_one(house: House) -> None
     address = await house.between(first.address)
     quiet = await house.start("--redis-check-s", "1", "--concurrency", "0", redis=address)
     await house.promote(quiet, "promotion-1")
-    watcher = quiet.client.watch("promotion-1")
+    # As artists watch: a stream that breaks is resumed where it broke.
+    sdk = AsyncUnderpaint(orchestrator=quiet.client.address)
+    watcher = sdk.watch("promotion-1")
     assert (await anext(watcher)).state is PromotionState.RESERVED
     await fail_over(house, first, second)
     first.store.replicaof("127.0.0.1", 1)  # where nobody is
@@ -69,4 +72,5 @@ async def test_who_only_reads_does_not_stay_at_the_old_one(house: House) -> None
     assert await house.ended("promotion-1") == b"settled"
     states = [event.state async for event in watcher]
     assert states[-1] is PromotionState.SETTLED
+    await sdk.close()
     await check_the_ledger(house)

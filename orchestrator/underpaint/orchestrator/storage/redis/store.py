@@ -148,6 +148,6 @@ class RedisStore(RedisQueue):
                     await self._safety.look(self._redis.ask)
             except LedgerUnavailable as error:
                 log.warning("the connection to Redis is closed: %s", error)
-                self._redis.drop(str(error))
+                self._redis.drop("it could not be used")
             except Exception:
                 log.exception("Redis cannot be checked for now")
