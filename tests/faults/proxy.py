@@ -130,10 +130,11 @@ class Proxy:
             server = await self._open()
         except OSError:
             writer.transport.abort()
-            return None
+            return
         link = _Link((reader, writer), server)
         if self._cut:  # meanwhile
-            return link.reset()
+            link.reset()
+            return
         self._links.add(link)
         there = asyncio.create_task(self._pump(reader, server[1], self._sent(link)))
         back = asyncio.create_task(self._pump(server[0], writer, self._answered(link)))
