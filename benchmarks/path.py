@@ -43,7 +43,7 @@ def free_ports(count: int) -> list[int]:
 def up(data_dir: Path) -> Iterator[Running]:
     """Runs all services on a data directory during the block."""
     edge, orchestrator, cloud = free_ports(3)
-    command = [sys.executable, "-m", "underpaint.sdk", "up", "--data-dir", str(data_dir)]
+    command = [sys.executable, "-m", "underpaint.cli", "up", "--data-dir", str(data_dir)]
     command += ["--edge-port", str(edge), "--orchestrator-port", str(orchestrator)]
     command += ["--cloud-port", str(cloud)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
