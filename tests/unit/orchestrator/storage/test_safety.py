@@ -139,3 +139,14 @@ async def test_a_replica_is_left() -> None:
     server.info["role"] = "slave"
     with pytest.raises(exceptions.ReadOnlyError, match="replica"):
         await safety.look(server.ask)
+
+
+async def test_one_that_still_loads_is_waited_for_and_not_judged() -> None:
+    """While it reads its append-only file, it says that it has none."""
+    server, safety = Server(), SafetyCheck()
+    server.info |= {"loading": "1", "aof_enabled": "0"}
+    with pytest.raises(exceptions.BusyLoadingError, match="still loading"):
+        await safety.look(server.ask)
+    server.info |= {"loading": "0", "aof_enabled": "1"}
+    await safety.look(server.ask)
+    safety.check_at_start()

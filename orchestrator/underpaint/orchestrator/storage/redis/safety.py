@@ -53,6 +53,7 @@ class SafetyCheck:
 
         Raises:
             redis.exceptions.ReadOnlyError: it is a replica and cannot be written to.
+            redis.exceptions.BusyLoadingError: it has just started; nothing is known yet.
         """
         found = await _examine(ask)
         if found.replica:
@@ -108,8 +109,11 @@ async def _examine(ask: Ask) -> Findings:
         settings = {name.decode(): value.decode() for name, value in answer.items()}
     except exceptions.ResponseError as error:
         log.debug("CONFIG GET: %s", error)
-    lines = (line.partition(":") for line in info.splitlines())
-    return findings({name: value for name, _, value in lines}, settings)
+    told = {name: value for name, _, value in (line.partition(":") for line in info.splitlines())}
+    if told.get("loading", "0") != "0":
+        # Until the append-only file is read, INFO says that there is none.
+        raise exceptions.BusyLoadingError("it is still loading its data")
+    return findings(told, settings)
 
 
 def findings(info: Mapping[str, str], settings: Mapping[str, str]) -> Findings:
