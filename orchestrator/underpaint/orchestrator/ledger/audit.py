@@ -22,7 +22,6 @@ from underpaint.contract.errors import (
     InvalidRequest,
     LedgerFrozen,
     LedgerUnavailable,
-    UnderpaintError,
 )
 from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.ledger.checkpoints import AT_ONCE, Checkpoints, dump
@@ -41,6 +40,7 @@ from underpaint.orchestrator.ledger.store import (
     order,
 )
 from underpaint.orchestrator.ledger.sums import DaysSpend, cell_name
+from underpaint.orchestrator.repeating import repeat
 
 log = logging.getLogger(__name__)
 
@@ -176,14 +176,8 @@ class Auditor:
 
     async def run(self, every_s: float) -> None:
         """Makes a checkpoint every `every_s` seconds, for ever."""
-        while True:
-            await asyncio.sleep(every_s)
-            try:
-                await self.checkpoint()
-            except UnderpaintError as error:
-                log.warning("a checkpoint of the ledger could not be made: %s", error)
-            except Exception:
-                log.exception("a checkpoint of the ledger could not be made")
+        failed = "a checkpoint of the ledger could not be made"
+        await repeat(self.checkpoint, every_s, failed, log)
 
     async def _verdict(self, audit: _Audit) -> Verification:
         mismatches = audit.mismatches

@@ -15,7 +15,6 @@ the last segment, or replaces exactly the one it was made from; otherwise nothin
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from bisect import bisect_right
@@ -29,11 +28,11 @@ from underpaint.contract.errors import (
     ArtifactNotFound,
     LedgerUnavailable,
     ServiceUnreachable,
-    UnderpaintError,
 )
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import Promotion, PromotionEvent
 from underpaint.orchestrator.artifacts import Artifacts
+from underpaint.orchestrator.repeating import repeat
 
 log = logging.getLogger(__name__)
 
@@ -206,13 +205,9 @@ class Archivist:
 
     async def run(self) -> None:
         """Archives every EVERY_S seconds, for ever."""
-        while True:
-            await asyncio.sleep(EVERY_S)
-            try:
-                count = await self.archive_all()
-                if count:
-                    log.info("%d finished promotions are archived", count)
-            except UnderpaintError as error:
-                log.warning("nothing is archived for now: %s", error)
-            except Exception:
-                log.exception("nothing is archived for now")
+
+        async def archived() -> None:
+            if count := await self.archive_all():
+                log.info("%d finished promotions are archived", count)
+
+        await repeat(archived, EVERY_S, "nothing is archived for now", log)

@@ -7,14 +7,13 @@ and pictures that were in the store before, are never touched.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass
 from typing import Final
 
-from underpaint.contract.errors import UnderpaintError
 from underpaint.orchestrator.artifacts import Artifacts
 from underpaint.orchestrator.promotions.store import PromotionStore
+from underpaint.orchestrator.repeating import repeat
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +46,9 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweeps every EVERY_S seconds, for ever."""
-        while True:
-            await asyncio.sleep(EVERY_S)
-            try:
-                count = await self.sweep()
-                if count:
-                    log.info("%d pictures of refused promotions are removed", count)
-            except UnderpaintError as error:
-                log.warning("unwanted pictures cannot be removed for now: %s", error)
-            except Exception:
-                log.exception("unwanted pictures cannot be removed for now")
+
+        async def swept() -> None:
+            if count := await self.sweep():
+                log.info("%d pictures of refused promotions are removed", count)
+
+        await repeat(swept, EVERY_S, "unwanted pictures cannot be removed for now", log)
