@@ -31,6 +31,11 @@ def bare(promotion_id: str) -> str:
     return promotion_id.rpartition("/")[2]
 
 
+def is_of(promotion_id: str, organisation: str) -> bool:
+    """Whether a stored promotion id is of an organisation; every one is of ""."""
+    return not organisation or promotion_id.startswith(f"{organisation}/")
+
+
 def check_name(name: str) -> str:
     """Returns the name if an organisation, team, project or user may have it.
 

@@ -8,7 +8,14 @@ from underpaint.contract.promotion import Account, Page, Promotion
 from underpaint.orchestrator.api.page_tokens import seal, unseal
 from underpaint.orchestrator.api.roles import Row, admit, not_allowed
 from underpaint.orchestrator.callers import Caller
-from underpaint.orchestrator.names import bare, below, check_name, check_named_id, path_of
+from underpaint.orchestrator.names import (
+    bare,
+    below,
+    check_name,
+    check_named_id,
+    is_of,
+    path_of,
+)
 from underpaint.orchestrator.promotions.store import PromotionStore, not_found
 
 # Times that the store is read to fill one page of what the caller may see. After that a short
@@ -133,5 +140,5 @@ class Access:
 
     def shown_id(self, promotion_id: str) -> str:
         """A promotion id as shown to the caller; see `shown`."""
-        own = promotion_id.startswith(f"{self.caller.organisation}/")
+        own = is_of(promotion_id, self.caller.organisation)
         return bare(promotion_id) if own else promotion_id

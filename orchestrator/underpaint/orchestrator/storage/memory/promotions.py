@@ -27,6 +27,7 @@ from underpaint.orchestrator.ledger.store import (
     too_much,
     warnings,
 )
+from underpaint.orchestrator.names import is_of
 from underpaint.orchestrator.notifier import Notifier
 from underpaint.orchestrator.promotions.archive import Archive, Archived, Segment
 from underpaint.orchestrator.promotions.store import (
@@ -188,12 +189,12 @@ class MemoryPromotions(MemoryArchive):
         older = [
             each
             for each in reversed(self._records.values())
-            if each.number < newest and _is_of(organisation, each.promotion)
+            if each.number < newest and is_of(each.promotion.id, organisation)
         ][:size]
         archived = await self._archived_from(newest - 1, size)
         found = {each.number: each.promotion for each in older}
         for each in archived:
-            if _is_of(organisation, each.promotion):
+            if is_of(each.promotion.id, organisation):
                 found[each.number] = each.promotion
         numbers = ([each.number for each in some] for some in (older, archived))
         return newest_of(found, size, seen_to(size, *numbers))
@@ -206,7 +207,7 @@ class MemoryPromotions(MemoryArchive):
         mine = [
             (number, each)
             for number, each in zip(numbers, every, strict=True)
-            if _is_of(organisation, each)
+            if is_of(each.id, organisation)
         ]
         numbers, promotions = [each for each, _ in mine], [each for _, each in mine[:size]]
         return Page(
@@ -318,8 +319,3 @@ class MemoryPromotions(MemoryArchive):
         self._delayed.pop(record.promotion.id, None)
         self._leased.pop(record.promotion.id, None)
         record.entry = ""
-
-
-def _is_of(organisation: str, promotion: Promotion) -> bool:
-    """Whether a promotion belongs to an organisation; always for ""."""
-    return not organisation or promotion.id.startswith(f"{organisation}/")

@@ -13,6 +13,7 @@ from underpaint.orchestrator.ledger.store import (
     spending_frozen,
     too_much,
 )
+from underpaint.orchestrator.names import is_of
 from underpaint.orchestrator.promotions.archive import Archived
 from underpaint.orchestrator.promotions.store import (
     SECRET_BYTES,
@@ -149,7 +150,7 @@ class RedisPromotions(RedisArchive):
         found = here | {
             each.number: each.promotion
             for each in archived
-            if not organisation or each.promotion.id.startswith(f"{organisation}/")
+            if is_of(each.promotion.id, organisation)
         }
         return newest_of(found, size, seen_to(size, list(here), [each.number for each in archived]))
 
