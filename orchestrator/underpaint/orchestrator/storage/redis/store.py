@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Any
 
 from typing_extensions import override
 from underpaint.contract.errors import InvalidRequest, LedgerUnavailable
@@ -20,8 +20,6 @@ from underpaint.orchestrator.storage.redis.queue import RedisQueue
 from underpaint.orchestrator.storage.redis.safety import SafetyCheck
 
 log = logging.getLogger(__name__)
-
-SCHEMA: Final = 2  # the same number is in `common.lua`
 
 
 class RedisStore(RedisQueue):
@@ -75,12 +73,12 @@ class RedisStore(RedisQueue):
             self._checking = asyncio.create_task(self._check_forever(), name="ledger: check Redis")
 
     async def _check_schema(self) -> None:
-        with connection.translated():
-            schema = await self._redis.get(self._key("schema"))
-            if schema is None and not await self._redis.exists(self._key("ledger")):
-                return  # a new ledger: its first entry sets the schema
-        age = "an earlier" if schema is None or int(schema) < SCHEMA else "a later"
-        if schema is None or int(schema) != SCHEMA:
+        told, own, kept = await self._run("schema")
+        if not told and not kept:
+            return  # a new ledger: its first entry sets the schema
+        schema = int(told or 0)
+        if schema != own:
+            age = "an earlier" if schema < own else "a later"
             raise InvalidRequest(
                 f"this Redis holds the ledger of {age} version, which this version cannot use; "
                 "use that version, or another --data-dir or --redis-url"
