@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +41,7 @@ class Orders:
 
     @property
     def fault(self) -> Path:
-        """`out of memory`, `crash` or `busy`: what happens after the first step."""
+        """`out of memory` or `busy`: what happens after the first step."""
         return self.folder / "fault"
 
     @property
@@ -127,8 +126,6 @@ class StubEngine(cloud_pb2_grpc.CloudServiceServicer):
         return cloud_pb2.ListEnginesResponse(engines=[cloud_pb2.EngineDescription(name="full")])
 
     def _suffer(self, fault: str) -> None:
-        if fault == "crash":
-            os.kill(os.getpid(), signal.SIGKILL)
         if fault == "busy":
             raise EngineBusy("every replica is busy")
         if fault:
