@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := proto/underpaint/contract edge orchestrator cloud sdk training benchmarks docs
+SOURCES := proto/underpaint/contract engines edge orchestrator cloud sdk training benchmarks docs
 PROTOC := -m grpc_tools.protoc -Iproto
 GENERATE = $(BIN)/python $(PROTOC) --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 	--python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) \

@@ -27,8 +27,8 @@ from underpaint.cloud.engine import FullEngine
 from underpaint.cloud.preview import Previewer
 from underpaint.cloud.settings import BUNDLED
 from underpaint.cloud.upscaler import load_upscaler
-from underpaint.contract.checkpoints import check_directory, read_card
 from underpaint.contract.generation import GenerationRequest
+from underpaint.engines.checkpoints import check_directory, read_card
 
 PROMPT = "a 3d cat on a blue background"
 PARTS = ("load", "denoise", "previews", "decode", "upscale", "encode", "polish")

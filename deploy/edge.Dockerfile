@@ -12,6 +12,7 @@ RUN apt-get update \
 WORKDIR /src
 COPY constraints.txt pyproject.toml README.md ./
 COPY proto proto
+COPY engines engines
 COPY edge edge
 COPY orchestrator orchestrator
 COPY cloud cloud

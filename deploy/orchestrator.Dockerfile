@@ -8,6 +8,7 @@ RUN useradd --create-home --uid 10001 underpaint \
 WORKDIR /src
 COPY constraints.txt pyproject.toml README.md ./
 COPY proto proto
+COPY engines engines
 COPY edge edge
 COPY orchestrator orchestrator
 COPY cloud cloud

@@ -32,7 +32,7 @@ from underpaint.orchestrator.callers import BUILT_IN
 log = logging.getLogger(__name__)
 
 ROOT: Final = Path(__file__).parents[1]
-SOURCE_ROOTS: Final = ("cloud", "edge", "orchestrator", "proto", "sdk")
+SOURCE_ROOTS: Final = ("cloud", "edge", "engines", "orchestrator", "proto", "sdk")
 WIDTH: Final = 560
 BOX: Final = 46
 GAP: Final = 26

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from underpaint.cloud import processes
 
-from tests.faults.house import PATIENCE_S, SMALL, House, small, until
+from tests.faults.house import PATIENCE_S, SMALL, House, small
 from tests.faults.verdict import check_the_ledger
 from tests.integration.cloud.conftest import start_cloud
 from tests.unit.cloud.tiny import save_flow

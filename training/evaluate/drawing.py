@@ -16,10 +16,10 @@ from PIL import Image, PngImagePlugin
 from tqdm import tqdm
 from underpaint.cloud.engine import FullEngine
 from underpaint.cloud.upscaler import LanczosUpscaler
-from underpaint.contract.checkpoints import check_directory, read_card
 from underpaint.contract.errors import InvalidModel
 from underpaint.contract.generation import GenerationRequest
 from underpaint.edge.engine import LiteEngine
+from underpaint.engines.checkpoints import check_directory, read_card
 
 from training.evaluate.prompts import Asked
 

@@ -19,7 +19,6 @@ from transformers.utils import logging as transformers_logging
 from underpaint.cloud.dtype import choose_dtype
 from underpaint.cloud.preview import Previewer
 from underpaint.cloud.upscaler import Upscaler
-from underpaint.contract.checkpoints import ModelCard
 from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
 from underpaint.contract.fitting import fitted
 from underpaint.contract.generation import (
@@ -30,8 +29,9 @@ from underpaint.contract.generation import (
 )
 from underpaint.contract.pictures import encode_png, encode_preview
 from underpaint.contract.prompts import clean
-from underpaint.contract.results import DecoderWatch, check_colours, drawn, not_finite
-from underpaint.contract.tokens import pipeline_limits
+from underpaint.engines.checkpoints import ModelCard
+from underpaint.engines.results import DecoderWatch, check_colours, drawn, not_finite
+from underpaint.engines.tokens import pipeline_limits
 
 PREVIEWS_AT: Final = (0.25, 0.5, 0.75)  # of the denoising steps
 _SIDE_MULTIPLE: Final = 16  # pixels; at least this, because UNets halve their latents
@@ -50,7 +50,7 @@ class FullEngine:
         """Loads a checked diffusers directory.
 
         Args:
-            directory: passed `contract.checkpoints.check_directory`.
+            directory: passed `engines.checkpoints.check_directory`.
             card: how the pipeline likes to be called.
             upscaler: brings results to the requested size.
             device: torch's name, such as "cpu" or "cuda".

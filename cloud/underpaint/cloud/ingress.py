@@ -13,7 +13,6 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.grpc_util import RayServegRPCContext
 from ray.serve.handle import DeploymentHandle
-from underpaint.contract.checkpoints import ModelCard
 from underpaint.contract.chunks import split
 from underpaint.contract.errors import (
     EngineBusy,
@@ -37,6 +36,7 @@ from underpaint.contract.wire import (
     generation_from_wire,
     progress_to_wire,
 )
+from underpaint.engines.checkpoints import ModelCard
 from underpaint.v1 import cloud_pb2, common_pb2
 
 log = logging.getLogger(__name__)

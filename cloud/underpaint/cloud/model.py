@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from underpaint.contract.checkpoints import check_directory
 from underpaint.contract.errors import InvalidModel
+from underpaint.engines.checkpoints import check_directory
 
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 

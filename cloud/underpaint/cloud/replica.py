@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from underpaint.cloud.model import fetch_model
 from underpaint.cloud.upscaler import load_upscaler
-from underpaint.contract.checkpoints import ModelCard, read_card
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
 from underpaint.contract.pictures import decode
+from underpaint.engines.checkpoints import ModelCard, read_card
 
 
 class EngineReplica:

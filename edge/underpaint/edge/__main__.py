@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from underpaint.contract.checkpoints import check_directory
 from underpaint.contract.errors import UnderpaintError
 from underpaint.contract.rim import Readiness, read_token, start_server
 from underpaint.edge.draft_queue import DraftQueue, Engine
@@ -20,6 +19,7 @@ from underpaint.edge.outbox_sender import OutboxSender
 from underpaint.edge.servicer import SERVICE, EdgeServicer
 from underpaint.edge.settings import Settings, is_hub_id, read_settings
 from underpaint.edge.store import DraftStore
+from underpaint.engines.checkpoints import check_directory
 from underpaint.v1.edge_pb2_grpc import add_EdgeServiceServicer_to_server
 
 GRACE_S: Final = 2.0

@@ -14,17 +14,17 @@ from typing import Any, Final
 import diffusers
 import torch
 import transformers
-from underpaint.contract.checkpoints import ModelCard, check_directory, read_card
 from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest, UnderpaintError
 from underpaint.contract.generation import GenerationRequest, GenerationResult
 from underpaint.contract.pictures import encode_png
 from underpaint.contract.prompts import clean
-from underpaint.contract.results import DecoderWatch, drawn
-from underpaint.contract.tokens import pipeline_limits
 from underpaint.contract.vocabulary import Vocabulary, read_vocabulary
 from underpaint.contract.wire import Defaults
 from underpaint.edge.settings import BUNDLED, is_hub_id
 from underpaint.edge.vocabulary import Reader
+from underpaint.engines.checkpoints import ModelCard, check_directory, read_card
+from underpaint.engines.results import DecoderWatch, drawn
+from underpaint.engines.tokens import pipeline_limits
 
 PROMPTS_REMEMBERED: Final = 32
 # Measuring the best number of threads takes a few drafts, so it is done only if steps are quick.

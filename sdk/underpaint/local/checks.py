@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from underpaint.contract.addresses import proxies
-from underpaint.contract.checkpoints import check_directory
 from underpaint.contract.errors import InvalidModel, InvalidRequest
 from underpaint.contract.health import unhealthy
 from underpaint.contract.tls import read_certificates
+from underpaint.engines.checkpoints import check_directory
 from underpaint.local import extras, stack
 from underpaint.local.bundled import model_directory
 from underpaint.local.findings import Finding, Verdict

@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from underpaint.contract.checkpoints import check_directory
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.health import unhealthy
 from underpaint.contract.tls import read_certificates
+from underpaint.engines.checkpoints import check_directory
 from underpaint.local import extras
 from underpaint.local.child import ChildSpec
 from underpaint.local.probes import redis_silent

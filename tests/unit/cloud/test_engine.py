@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 from underpaint.cloud.engine import Cancelled, FullEngine, exact_schedule
 from underpaint.cloud.upscaler import LanczosUpscaler
-from underpaint.contract.checkpoints import check_directory, read_card
 from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
 from underpaint.contract.pictures import decode
+from underpaint.engines.checkpoints import check_directory, read_card
 
 from tests.unit.cloud.tiny import save_coarse, save_flow, save_unet
 

@@ -12,10 +12,10 @@ from PIL import Image
 from transformers import CLIPConfig, CLIPImageProcessor
 from underpaint.cloud.engine import FullEngine
 from underpaint.cloud.upscaler import LanczosUpscaler
-from underpaint.contract.checkpoints import read_card
 from underpaint.contract.errors import EngineFailed, InvalidRequest
 from underpaint.contract.generation import Fit, Progress
 from underpaint.contract.pictures import decode
+from underpaint.engines.checkpoints import read_card
 
 from tests.unit.cloud.test_engine import DRAFT, asked, run
 from tests.unit.cloud.tiny import save_flow, save_unet

@@ -13,7 +13,7 @@ import pytest
 import typer
 import yaml
 from underpaint.cli.main import app
-from underpaint.contract.checkpoints import check_directory
+from underpaint.engines.checkpoints import check_directory
 from underpaint.local import authority
 from underpaint.orchestrator.callers import BUILT_IN, read_callers
 from underpaint.orchestrator.policy.cost import MAX_LOOPS

@@ -16,14 +16,14 @@ from underpaint.cli import exits
 from underpaint.cli.command import CommandContext, Ended
 from underpaint.cli.output.console import Sheet
 from underpaint.cli.output.legible import marked
-from underpaint.contract.checkpoints import (
+from underpaint.contract.errors import InvalidModel, InvalidRequest
+from underpaint.contract.vocabulary import Vocabulary, Word, read_vocabulary
+from underpaint.engines.checkpoints import (
     check_directory,
     check_sums,
     count_parameters,
     read_card,
 )
-from underpaint.contract.errors import InvalidModel, InvalidRequest
-from underpaint.contract.vocabulary import Vocabulary, Word, read_vocabulary
 from underpaint.local import extras
 from underpaint.local.bundled import model_directory
 

@@ -3,8 +3,8 @@ import struct
 from pathlib import Path
 
 import pytest
-from underpaint.contract.checkpoints import UNSAFE_SUFFIXES, check_directory, read_card
 from underpaint.contract.errors import InvalidModel
+from underpaint.engines.checkpoints import UNSAFE_SUFFIXES, check_directory, read_card
 
 
 def safetensors(size: int = 8) -> bytes:

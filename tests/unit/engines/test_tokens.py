@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from underpaint.contract.checkpoints import ModelCard
-from underpaint.contract.tokens import TokenLimits, pipeline_limits
+from underpaint.engines.checkpoints import ModelCard
+from underpaint.engines.tokens import TokenLimits, pipeline_limits
 
 from tests.unit.cloud.tiny import make_tokenizer
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from underpaint.contract.checkpoints import SUMS, check_sums, count_parameters
 from underpaint.contract.errors import InvalidModel
+from underpaint.engines.checkpoints import SUMS, check_sums, count_parameters
 
 WEIGHTS = "transformer/model.safetensors"
 

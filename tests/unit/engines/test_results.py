@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 from underpaint.contract.errors import EngineFailed
-from underpaint.contract.results import DecoderWatch, check_colours, drawn
+from underpaint.engines.results import DecoderWatch, check_colours, drawn
 
 FOX = Image.linear_gradient("L").convert("RGB")
 NOBODY = DecoderWatch(None)

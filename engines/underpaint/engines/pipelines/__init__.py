@@ -1,0 +1,1 @@
+"""Loads and calls diffusers pipelines. The only part of engines that imports torch."""
