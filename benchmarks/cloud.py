@@ -24,11 +24,11 @@ from typing import Any
 from PIL import Image
 from underpaint.cloud import engine as engine_module
 from underpaint.cloud.engine import FullEngine
-from underpaint.cloud.preview import Previewer
 from underpaint.cloud.settings import BUNDLED
 from underpaint.cloud.upscaler import load_upscaler
 from underpaint.contract.generation import GenerationRequest
 from underpaint.engines.checkpoints import check_directory, read_card
+from underpaint.engines.pipelines.previews import Previewer
 
 PROMPT = "a 3d cat on a blue background"
 PARTS = ("load", "denoise", "previews", "decode", "upscale", "encode", "polish")
@@ -71,7 +71,7 @@ def measure(model: Path, rounds: int, threads: int) -> dict[str, float]:
     clock.around(upscaler, "enlarge", "upscale")
     clock.around(Previewer, "follow", "previews")
     clock.around(engine_module, "encode_png", "encode")
-    clock.around(engine._pipeline.vae, "decode", "decode")
+    clock.around(engine._model.pipeline.vae, "decode", "decode")
     request = GenerationRequest(
         prompt=PROMPT,
         seed=7,

@@ -234,7 +234,7 @@ async def test_a_draft_that_is_no_picture_is_an_error_and_not_a_black_picture(
     tmp_path: Path, sd: Path
 ) -> None:
     engine = LiteEngine(str(sd), device="cpu", dtype="float32", threads=1)
-    next(engine._pipeline.vae.decoder.parameters()).data.fill_(float("nan"))
+    next(engine._model.pipeline.vae.decoder.parameters()).data.fill_(float("nan"))
     store = DraftStore(tmp_path, draft_limit=70, bytes_limit=2**30)
     queue = DraftQueue(lambda: engine)
     await queue.open()

@@ -37,7 +37,7 @@ def load(directory: Path) -> FullEngine:
 
 
 def denoiser(engine: FullEngine) -> Any:
-    return getattr(engine._pipeline, "transformer", None) or engine._pipeline.unet
+    return getattr(engine._model.pipeline, "transformer", None) or engine._model.pipeline.unet
 
 
 def spoil(module: torch.nn.Module, value: float) -> None:
@@ -49,7 +49,7 @@ def spoil(module: torch.nn.Module, value: float) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_decoder_that_comes_to_no_numbers_has_failed(engine: FullEngine, value: float) -> None:
     """It was a black picture, a success and a bill."""
-    spoil(engine._pipeline.vae.decoder, value)
+    spoil(engine._model.pipeline.vae.decoder, value)
     with pytest.raises(EngineFailed, match="the model tiny computed NaN or infinite numbers"):
         run(engine, asked())
 
@@ -63,13 +63,13 @@ def test_a_denoiser_that_comes_to_no_numbers_stops_at_once(engine: FullEngine) -
 
 
 def test_a_preview_that_cannot_be_drawn_does_not_end_a_sound_polish(engine: FullEngine) -> None:
-    whole = engine._pipeline.vae.decoder.forward
+    whole = engine._model.pipeline.vae.decoder.forward
     answers = iter([float("nan")])
 
     def forward(*given: Any, **named: Any) -> Any:
         return whole(*given, **named) + next(answers, 0.0)  # the first preview only
 
-    engine._pipeline.vae.decoder.forward = forward
+    engine._model.pipeline.vae.decoder.forward = forward
     result, told = run(engine, asked())
     assert result.picture
     previews = [progress for progress in told if progress.preview]
@@ -78,7 +78,7 @@ def test_a_preview_that_cannot_be_drawn_does_not_end_a_sound_polish(engine: Full
 
 
 def test_a_picture_of_one_colour_is_no_result(engine: FullEngine) -> None:
-    for parameter in engine._pipeline.vae.decoder.parameters():
+    for parameter in engine._model.pipeline.vae.decoder.parameters():
         parameter.data.zero_()
     with pytest.raises(EngineFailed, match="the model tiny made a picture of one colour only"):
         run(engine, asked())
@@ -104,8 +104,8 @@ def test_what_a_safety_checker_blanks_is_no_result(tmp_path: Path) -> None:
         CLIPConfig(text_config=dict(sizes), vision_config=vision, projection_dim=8)
     )
     checker.concept_embeds_weights.data.fill_(-9.0)  # everything is above the threshold
-    engine._pipeline.safety_checker = checker
-    engine._pipeline.feature_extractor = CLIPImageProcessor(
+    engine._model.pipeline.safety_checker = checker
+    engine._model.pipeline.feature_extractor = CLIPImageProcessor(
         size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
     )
     with pytest.raises(EngineFailed, match="the safety checker of the model tiny blanked"):
@@ -129,7 +129,7 @@ def wide() -> Image.Image:
 def seen(engine: FullEngine) -> list[Image.Image]:
     """What the pipeline is given to start from."""
     given: list[Image.Image] = []
-    processor = engine._pipeline.image_processor
+    processor = engine._model.pipeline.image_processor
     whole = processor.preprocess
 
     def preprocess(image: Any, *more: Any, **named: Any) -> Any:

@@ -39,6 +39,11 @@ class Checkpoint:
     configs: Mapping[str, Mapping[str, Any]]  # by component, such as "scheduler" and "transformer"
     name: str = ""  # the hub id, the file's name or the directory's
 
+    @property
+    def scheduler(self) -> str:
+        """The scheduler's class, such as "LCMScheduler"; empty if it has none."""
+        return str(self.config("scheduler").get("_class_name", ""))
+
     def config(self, *components: str) -> Mapping[str, Any]:
         """The configuration of the first of these components that exists; else an empty one."""
         return next((self.configs[name] for name in components if name in self.configs), {})
@@ -51,6 +56,7 @@ class Manner:
     num_inference_steps: int
     guidance_scale: float
     why: str  # such as "as FLUX.1 schnell: its transformer takes no guidance"
+    guided: bool = True  # whether the guidance changes anything
     scheduler: Mapping[str, Any] = field(default_factory=dict)  # changes to the configuration
     call: Mapping[str, Any] = field(default_factory=dict)  # further keyword arguments
 
@@ -70,14 +76,26 @@ class Family:
     name: str  # such as "flux"
     title: str  # for people, such as "FLUX.1"
     index: frozenset[str]  # values of `_class_name` in model_index.json
+    is_one: Callable[[Checkpoint], bool] = lambda checkpoint: True
+    """Tells it from another family whose checkpoints name the same classes."""
     denoiser: str = "transformer"  # the component that is called at each step
+    inner: str = ""
+    """The attribute with the pipeline that denoises, if the class combines several."""
     text_to_image: str | None = None  # class of diffusers; None if it cannot draw from words alone
-    image_to_image: str | None = None  # its own class: with a strength (OWN), or for references
+    image_to_image: str | None = None
+    """Its class with a strength (OWN) or for references; None: that of text_to_image is used."""
     start: Start = Start.OWN
-    inpaint: str | None = None  # class for a mask
+    picture: str = "image"  # the argument for the picture that it starts from or looks at
+    pictures: bool = False  # whether that argument is a list
+    told_of_picture: str = "{prompt}"  # the prompt that a picture to look at belongs to
+    inpaint: str | None = None  # class for a mask; None: the latents outside it are kept
+    needs_mask: bool = False  # a model made for masks: without one, everything is drawn anew
     control: Mapping[str, str] = field(default_factory=dict)
     """Classes of pipelines that take a ControlNet, by use: "text", "image", "mask"."""
     control_model: str | None = None  # class of its ControlNet
+    control_union: str | None = None  # class of its ControlNet for several kinds of maps
+    control_is_image: bool = False  # whether its text-to-image class calls the map "image"
+    own_control: bool = False  # whether the checkpoint itself takes a map
     native: Callable[[Checkpoint], tuple[int, int]] | tuple[int, int] = (1024, 1024)
     """Width x height in pixels that the model was taught at."""
     multiple: int = 16  # pixels; both sides must be a multiple of it
@@ -88,11 +106,13 @@ class Family:
     guidance: str | None = "guidance_scale"  # the argument that guides; None if there is none
     negative: Callable[[float], bool] = lambda guidance: guidance > 1
     """Whether a negative prompt has an effect at a guidance."""
+    nothing: str | None = None  # the negative prompt that the guidance needs when none is given
     layout: Layout = Layout.SPATIAL
     references: int = 0  # how many pictures it can look at beside the init_image
     loras: bool = False
     textual_inversion: bool = False
     clip_skip: bool = False
+    autoencoder: str = "vae"  # the component that decodes
 
     def manner_of(self, checkpoint: Checkpoint) -> Manner:
         """How this checkpoint likes to be called: the first variant that it is, else ordinarily."""

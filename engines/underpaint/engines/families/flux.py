@@ -34,6 +34,7 @@ FAMILY = Family(
                 num_inference_steps=4,
                 guidance_scale=0.0,
                 why="as FLUX.1 schnell: its transformer takes no guidance",
+                guided=False,
                 call={"max_sequence_length": 256},
             ),
         ),
