@@ -87,7 +87,7 @@ class Family:
     start: Start = Start.OWN
     picture: str = "image"  # the argument for the picture that it starts from or looks at
     pictures: bool = False  # whether that argument is a list
-    told_of_picture: str = "{prompt}"  # the prompt that a picture to look at belongs to
+    told_of_picture: str = ""  # what stands in the prompt for the picture with the number {n}
     inpaint: str | None = None  # class for a mask; None: the latents outside it are kept
     needs_mask: bool = False  # a model made for masks: without one, everything is drawn anew
     control: Mapping[str, str] = field(default_factory=dict)
@@ -99,8 +99,12 @@ class Family:
     native: Callable[[Checkpoint], tuple[int, int]] | tuple[int, int] = (1024, 1024)
     """Width x height in pixels that the model was taught at."""
     multiple: int = 16  # pixels; both sides must be a multiple of it
+    sizes: tuple[tuple[int, int], ...] = ()  # the only ones that it draws at, if there are some
     manner: Manner  # of the ordinary model
     variants: tuple[Variant, ...] = ()
+    call_for: Callable[[int, int, int], Mapping[str, Any]] = lambda steps, width, height: {}
+    """Further arguments for a number of steps, a width and a height."""
+    steps: str = "num_inference_steps"  # the argument for the number of steps
     strength: float = 0.6
     least_steps: int = 1
     guidance: str | None = "guidance_scale"  # the argument that guides; None if there is none

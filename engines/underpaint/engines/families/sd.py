@@ -92,6 +92,29 @@ TCD: Final = Variant(
     ),
 )
 
+
+def is_inpainting(checkpoint: Checkpoint) -> bool:
+    """Whether its UNet was taught to be given a mask and what is to be kept."""
+    return checkpoint.config("unet").get("in_channels") == 9
+
+
+INPAINT = Family(
+    name="sd-inpaint",
+    title="Stable Diffusion Inpainting",
+    index=_CLASSES,
+    is_one=is_inpainting,
+    denoiser="unet",
+    image_to_image="StableDiffusionInpaintPipeline",
+    inpaint="StableDiffusionInpaintPipeline",
+    needs_mask=True,
+    native=by_sample_size,
+    manner=Manner(num_inference_steps=50, guidance_scale=7.5, why="as Stable Diffusion Inpainting"),
+    variants=(LCM,),
+    loras=True,
+    textual_inversion=True,
+    clip_skip=True,
+)
+
 SD1 = Family(
     name="sd1",
     title="Stable Diffusion 1.x",
@@ -105,7 +128,6 @@ SD1 = Family(
     control_model="ControlNetModel",
     control_is_image=True,
     native=by_sample_size,
-    multiple=16,  # the autoencoder divides by 8, the UNet thrice by 2, but pads what is odd
     manner=Manner(num_inference_steps=50, guidance_scale=7.5, why="as Stable Diffusion 1.5"),
     variants=(LCM_TAUGHT, LCM, TCD, TURBO),
     loras=True,

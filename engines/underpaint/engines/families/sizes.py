@@ -11,8 +11,9 @@ from underpaint.engines.families.family import Checkpoint, Family
 
 def vae_scale(checkpoint: Checkpoint, *components: str) -> int:
     """By how much the autoencoder divides each side."""
-    blocks = checkpoint.config(*components or ("vae", "movq", "vqgan")).get("block_out_channels")
-    return int(2 ** (len(blocks) - 1)) if blocks else 8
+    config = checkpoint.config(*components or ("vae", "movq", "vqgan"))
+    blocks = config.get("block_out_channels") or config.get("encoder_block_out_channels")
+    return int(2 ** (len(blocks) - 1)) if isinstance(blocks, list | tuple) else 8
 
 
 def by_sample_size(checkpoint: Checkpoint) -> tuple[int, int]:

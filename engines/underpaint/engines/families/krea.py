@@ -1,0 +1,33 @@
+"""Krea 2."""
+
+from __future__ import annotations
+
+from underpaint.engines.families.family import Checkpoint, Family, Layout, Manner, Start, Variant
+
+
+def _is_distilled(checkpoint: Checkpoint) -> bool:
+    return bool(checkpoint.index.get("is_distilled"))
+
+
+FAMILY = Family(
+    name="krea2",
+    title="Krea 2",
+    index=frozenset({"Krea2Pipeline"}),
+    text_to_image="Krea2Pipeline",
+    start=Start.NOISED,
+    # The example in diffusers' pipeline, which Krea wrote.
+    manner=Manner(num_inference_steps=28, guidance_scale=4.5, why="as Krea 2"),
+    variants=(
+        Variant(
+            is_one=_is_distilled,
+            manner=Manner(
+                num_inference_steps=8,
+                guidance_scale=0.0,
+                why="as Krea 2 distilled: its index says so",
+            ),
+        ),
+    ),
+    negative=lambda guidance: guidance > 0,  # it adds the guidance to 1
+    layout=Layout.PACKED,
+    loras=True,
+)

@@ -1,0 +1,32 @@
+"""LongCat-Image and its editor."""
+
+from __future__ import annotations
+
+from underpaint.engines.families.family import Family, Layout, Manner, Start
+
+FAMILY = Family(
+    name="longcat",
+    title="LongCat-Image",
+    index=frozenset({"LongCatImagePipeline"}),
+    text_to_image="LongCatImagePipeline",
+    start=Start.NOISED,
+    # https://huggingface.co/meituan-longcat/LongCat-Image: 50 steps, guidance 4.5. Its makers also
+    # have the prompt rewritten; here the artist's words are drawn.
+    manner=Manner(
+        num_inference_steps=50,
+        guidance_scale=4.5,
+        why="as LongCat-Image",
+        call={"enable_prompt_rewrite": False},
+    ),
+    layout=Layout.PACKED,
+)
+
+EDIT = Family(
+    name="longcat-edit",
+    title="LongCat-Image-Edit",
+    index=frozenset({"LongCatImageEditPipeline"}),
+    image_to_image="LongCatImageEditPipeline",
+    start=Start.REFERENCE,
+    manner=Manner(num_inference_steps=50, guidance_scale=4.5, why="as LongCat-Image-Edit"),
+    layout=Layout.PACKED,
+)
