@@ -37,12 +37,13 @@ def guarded(pipeline: Any, target: Target, size: str) -> Iterator[None]:
         yield
         return
     except BaseException as error:
+        if target.placement.offload == "model":
+            pipeline.maybe_free_model_hooks()  # which only the end of a call does by itself
         told = _explained(error, target, size)
         if told is None:
-            _release(pipeline, target)
             raise
         _forget(error)
-    _release(pipeline, target)
+    _empty(target.device)
     raise EngineFailed(told) from None
 
 
@@ -65,14 +66,12 @@ def _explained(error: BaseException, target: Target, size: str) -> str | None:
     return None
 
 
-def _release(pipeline: Any, target: Target) -> None:
-    """Frees what a call that ended early left on the device."""
-    if target.placement.offload == "model":
-        pipeline.maybe_free_model_hooks()  # which only the end of a call does by itself
+def _empty(device: torch.device) -> None:
+    """Gives back what torch keeps of a device's memory for the next tensors."""
     gc.collect()
-    if target.device.type == "cuda":
+    if device.type == "cuda":
         torch.cuda.empty_cache()
-    elif target.device.type == "mps":
+    elif device.type == "mps":
         torch.mps.empty_cache()
 
 
