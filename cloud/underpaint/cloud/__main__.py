@@ -78,6 +78,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _check_listener(settings, token=read_token(settings.token_file))
         check_model(settings.model)
+        placement = settings.engine_placement
+        if not settings.ray_address:
+            placement.check_installed()
         with _locked(settings.data_dir) as was_killed, ExitStack() as stack:
             _check_port(settings, patience_s=_AFTERLIFE_S if was_killed else 0)
             for number in (signal.SIGTERM, signal.SIGINT):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from ray import serve
 from ray.serve import Application
 from underpaint.cloud.ingress import CloudIngress
 from underpaint.cloud.model import check_model
 from underpaint.cloud.replica import EngineReplica
 from underpaint.cloud.settings import BUNDLED
+from underpaint.contract.errors import InvalidRequest
+from underpaint.engines.placement import PlacementSettings
 
 NAME: Final = "underpaint"
 SERVICER_FUNCTIONS: Final = (
@@ -21,7 +24,7 @@ SERVICER_FUNCTIONS: Final = (
 WAITING: Final = 4
 
 
-class Arguments(BaseModel):
+class Arguments(PlacementSettings):
     """`args` of the application in serve.yaml; named like the flags."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,7 +33,9 @@ class Arguments(BaseModel):
     upscaler: str = Field("auto", pattern="^(auto|none)$")
     replicas: Annotated[int, Field(ge=1)] = 1
     threads: Annotated[int, Field(ge=1)] = 2
-    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
+    gpus_each: Annotated[float, Field(gt=0, le=64)] = 1
+    """GPUs that Ray gives each replica with `device: cuda`; 0.5 lets two share one."""
+    cache_dir: str = ""  # of compiled code, on each node
     token_file: str = ""
 
 
@@ -42,8 +47,15 @@ def build(args: Arguments) -> Application:
 
     Raises:
         InvalidModel: the model directory cannot be loaded.
+        InvalidRequest: two arguments do not go together.
     """
     check_model(args.model)
+    if args.device.startswith("cuda:"):
+        raise InvalidRequest(
+            f"device {args.device}: Ray gives each replica its GPU; use cuda, and gpus_each below "
+            "1 to share one"
+        )
+    placement = args.placement(Path(args.cache_dir) if args.cache_dir else None)
     deployment: Any = serve.deployment  # its type annotation covers only the use as decorator
     replica = deployment(EngineReplica).options(
         name="Engine",
@@ -54,7 +66,7 @@ def build(args: Arguments) -> Application:
         graceful_shutdown_timeout_s=10,
         ray_actor_options={
             "num_cpus": args.threads,
-            "num_gpus": 1 if args.device.startswith("cuda") else 0,
+            "num_gpus": args.gpus_each if args.device == "cuda" else 0,
         },
     )
     ingress = deployment(CloudIngress).options(
@@ -64,6 +76,6 @@ def build(args: Arguments) -> Application:
         ray_actor_options={"num_cpus": 0},
     )
     application: Application = ingress.bind(
-        replica.bind(args.model, args.upscaler, args.device, args.threads), args.token_file
+        replica.bind(args.model, args.upscaler, placement, args.threads), args.token_file
     )
     return application

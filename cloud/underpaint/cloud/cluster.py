@@ -16,12 +16,14 @@ from typing import Any, Final
 
 from underpaint.cloud import processes
 from underpaint.cloud.binding import HOST_VARIABLE, TLS_VARIABLE
+from underpaint.cloud.gpus import gpus, show_one_gpu
 from underpaint.cloud.leftovers import Leftovers
 from underpaint.cloud.settings import Settings
 from underpaint.contract.deadlines import DEADLINES
-from underpaint.contract.errors import EngineFailed, InvalidModel
+from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
 from underpaint.contract.health import unhealthy
 from underpaint.contract.reach import SPEAKS_NO_TLS
+from underpaint.engines.placement import PlacementSettings
 
 _OBJECT_STORE_BYTES: Final = 200 * 2**20  # enough: it holds pictures of one or two megabytes
 _LOAD_S: Final = 1_800  # long, because a model of several gigabytes may have to be fetched
@@ -95,6 +97,7 @@ class Cluster:
         warnings.simplefilter("ignore", FutureWarning)
         if self._own:
             self._prepare_folder()
+            show_one_gpu(self._settings.device)
         import ray  # reads the environment
 
         # Ray's own handler of SIGTERM would abort this process.
@@ -173,17 +176,19 @@ class Cluster:
         from underpaint.cloud.app import NAME, Arguments, build
 
         settings = self._settings
-        device = settings.device
-        if device == "auto":
-            resources: Any = ray.cluster_resources  # untyped
-            device = "cuda" if resources().get("GPU") else "cpu"
+        resources: Any = ray.cluster_resources  # untyped
+        placement = settings.engine_placement
+        device, gpus_each = gpus(settings, resources().get("GPU", 0))
         application = build(
             Arguments(
                 model=settings.model,
                 upscaler=settings.upscaler,
                 replicas=settings.replicas,
                 threads=settings.threads,
+                **settings.model_dump(include=set(PlacementSettings.model_fields) - {"device"}),
                 device=device,
+                gpus_each=gpus_each,
+                cache_dir=str(placement.cache_dir.resolve()) if placement.cache_dir else "",
                 token_file=str(settings.token_file.resolve()) if settings.token_file else "",
             )
         )
@@ -230,14 +235,14 @@ class Cluster:
             ray.shutdown()
 
 
-def _failure(status: Any) -> InvalidModel | EngineFailed:
+def _failure(status: Any) -> InvalidRequest | EngineFailed:
     """The error of a failed start, from the last line of the traceback that Serve reports."""
     reports = [status.message, *(d.message for d in status.deployments.values())]
     lines = [line.strip() for report in reports for line in report.splitlines()]
-    marker = "InvalidModel: "
     for line in reversed(lines):
-        if marker in line:
-            return InvalidModel(line.partition(marker)[2])
+        for kind in (InvalidModel, InvalidRequest):
+            if f"{kind.__name__}: " in line:
+                return kind(line.partition(f"{kind.__name__}: ")[2])
     causes = [line for line in lines if "Error" in line or "Exception" in line]
     return EngineFailed(f"the engine did not start: {(causes or lines or ['no reason given'])[-1]}")
 

@@ -13,16 +13,18 @@ from underpaint.cloud.upscaler import load_upscaler
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
 from underpaint.contract.pictures import decode
 from underpaint.engines.checkpoints import ModelCard, read_card
+from underpaint.engines.placement import Placement
 
 
 class EngineReplica:
     """Runs the engine in a thread, so that cancellation and health checks work meanwhile."""
 
-    def __init__(self, model: str, upscaler: str, device: str, threads: int) -> None:
+    def __init__(self, model: str, upscaler: str, placement: Placement, threads: int) -> None:
         """Loads the engine.
 
         Raises:
             InvalidModel: the model directory cannot be loaded.
+            InvalidRequest: this machine has no such device, or lacks what is asked of it.
         """
         # By default OpenMP's threads spin while they wait, and slow each other down on shared
         # cores: on two busy cores a step took 0.4 s spinning and 0.02 s sleeping. The variable is
@@ -35,7 +37,7 @@ class EngineReplica:
             directory,
             read_card(directory),
             load_upscaler(upscaler, threads),
-            device=device,
+            placement=placement,
             threads=threads,
         )
         self._thread = ThreadPoolExecutor(1, "engine")

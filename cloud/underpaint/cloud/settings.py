@@ -10,7 +10,9 @@ from typing import Annotated, Final, Literal
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from underpaint.contract.addresses import Address, PeerAddress, parse_address
+from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.paths import UserPath, UserPathOrName
+from underpaint.engines.placement import Placement, PlacementSettings
 
 PREFIX: Final = "UNDERPAINT_CLOUD_"
 BUNDLED: Final = Path(__file__).parent / "models" / "full"
@@ -20,7 +22,7 @@ def _threads() -> int:
     return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
 
 
-class Settings(BaseSettings):
+class Settings(PlacementSettings, BaseSettings):
     """The settings: flags win over UNDERPAINT_CLOUD_* variables, which win over the defaults."""
 
     model_config = SettingsConfigDict(
@@ -38,13 +40,10 @@ class Settings(BaseSettings):
     threads: Annotated[int, Field(ge=1, le=256)] = Field(
         default_factory=_threads, description="CPU threads of each engine"
     )
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")] = Field(
-        "auto", description="auto, cpu, cuda or mps"
-    )
     ray_address: str = Field("", description="join this Ray cluster instead of starting one")
     data_dir: UserPath = Field(
         Path("~/.local/share/underpaint/cloud"),
-        description="holds the lock that keeps two clouds apart",
+        description="holds the lock that keeps two clouds apart, and compiled code",
     )
     token_file: UserPath | None = Field(
         None, description="file with the token that callers must send"
@@ -59,6 +58,21 @@ class Settings(BaseSettings):
         description="allow other machines to connect without a token or without TLS",
     )
     reflection: bool = Field(False, description="let callers list the services")
+
+    @property
+    def engine_placement(self) -> Placement:
+        """Where the engines run; compiled code is kept in the data directory.
+
+        Raises:
+            InvalidRequest: two of the settings do not go together.
+        """
+        if self.ray_address and self.device.startswith("cuda:"):
+            raise InvalidRequest(
+                f"--device {self.device} is for a Ray of one's own; on a cluster, Ray gives each "
+                "replica a GPU: use --device cuda"
+            )
+        # The folder is of this machine, and replicas on a cluster may run on any.
+        return self.placement(None if self.ray_address else self.data_dir / "compiled")
 
     @property
     def address(self) -> Address:

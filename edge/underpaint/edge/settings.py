@@ -6,13 +6,14 @@ import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal, NoReturn
+from typing import Annotated, Final, NoReturn
 
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from underpaint.contract.addresses import ListenAddress, PeerAddressOrNone
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.paths import UserPath, UserPathOrName
+from underpaint.engines.placement import Placement, PlacementSettings
 
 BUNDLED: Final = Path(__file__).parent / "models" / "lite"
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -24,7 +25,7 @@ def is_hub_id(model: str) -> bool:
     return not Path(model).exists() and _HUB_ID.fullmatch(model) is not None
 
 
-class Settings(BaseSettings):
+class Settings(PlacementSettings, BaseSettings):
     """The settings. Each has a flag (`--data-dir`) and a variable (`UNDERPAINT_EDGE_DATA_DIR`)."""
 
     model_config = SettingsConfigDict(
@@ -38,8 +39,6 @@ class Settings(BaseSettings):
     store_mib: Annotated[int, Field(ge=4, le=1_048_576)] = 1_024
     waiting_limit: Annotated[int, Field(ge=1, le=10_000)] = 64
     threads: Annotated[int, Field(ge=0, le=1_024)] = 0
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     # Usually all services share one token, so a second variable is accepted.
     token_file: Annotated[
         UserPath | None,
@@ -58,6 +57,15 @@ class Settings(BaseSettings):
     orchestrator_token_file: UserPath | None = None
     outbox_every_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
 
+    @property
+    def engine_placement(self) -> Placement:
+        """Where the engine runs; compiled code is kept in the data directory.
+
+        Raises:
+            InvalidRequest: two of the settings do not go together.
+        """
+        return self.placement(self.data_dir / "compiled")
+
 
 _HELP: Final = {
     "listen": "HOST:PORT to serve gRPC on; port 0 chooses a free port",
@@ -67,8 +75,7 @@ _HELP: Final = {
     "store_mib": "most MiB of pictures to store; the oldest are deleted",
     "waiting_limit": "most drafts that may wait for the engine",
     "threads": "CPU threads of the engine; 0 measures which number is fastest",
-    "device": "auto, cpu or cuda",
-    "dtype": "auto, float32, bfloat16 or float16",
+    **{name: field.description or "" for name, field in PlacementSettings.model_fields.items()},
     "token_file": "file with the token that callers must send",
     "tls_dir": "directory with ca.pem, cert.pem and key.pem; then callers and the orchestrator "
     "must use TLS, too",
@@ -91,7 +98,7 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     """Reads the settings from the command line and the environment.
 
     Raises:
-        InvalidRequest: a flag is unknown or a value is not valid; names it.
+        InvalidRequest: a flag is unknown, a value is not valid, or what it needs is not installed.
     """
     flags = _Flags(prog="python -m underpaint.edge", description="Run an edge node.")
     for name, text in _HELP.items():
@@ -105,10 +112,12 @@ def read_settings(arguments: Sequence[str]) -> Settings:
             help=text,
         )
     try:
-        return Settings(**vars(flags.parse_args(arguments)))
+        settings = Settings(**vars(flags.parse_args(arguments)))
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).removeprefix(PREFIX).lower().replace("_", "-")
         # The message about an address contains it already.
         given = "" if first["type"] == "address" else f" {first['input']!r}"
         raise InvalidRequest(f"--{name}{given}: {first['msg']}") from None
+    settings.engine_placement.check_installed()
+    return settings

@@ -57,7 +57,7 @@ def check_directory(directory: Path) -> None:
                 f"{path} can run code when loaded; save the pipeline again with "
                 "safe_serialization=True and remove this file"
             )
-    index = _read_json(directory / "model_index.json")
+    index = read_json(directory / "model_index.json")
     if "_class_name" not in index:
         raise InvalidModel(f"{directory / 'model_index.json'} names no pipeline class")
     for component, source in index.items():
@@ -115,7 +115,7 @@ def count_parameters(directory: Path) -> int:
     """
     count = 0
     for path in directory.rglob("*.safetensors"):
-        header = _check_safetensors(path)
+        header = read_header(path)
         try:
             shapes = [tensor["shape"] for name, tensor in header.items() if name != "__metadata__"]
             count += sum(map(math.prod, shapes))
@@ -133,7 +133,7 @@ def read_card(directory: Path) -> ModelCard:
     path = directory / CARD
     if not path.exists():
         return ModelCard(name=directory.name)
-    card = _read_json(path)
+    card = read_json(path)
     try:
         return ModelCard(
             name=str(card["name"]),
@@ -152,7 +152,12 @@ def _optional(card: Mapping[str, Any], key: str, kind: Callable[[Any], T]) -> T 
     return None if value is None else kind(value)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object of a file of a model.
+
+    Raises:
+        InvalidModel: it is missing, or no JSON object.
+    """
     try:
         value = json.loads(path.read_text())
     except FileNotFoundError:
@@ -169,9 +174,9 @@ def _check_weights(folder: Path) -> None:
     if not files:
         raise InvalidModel(f"{folder} holds no .safetensors weights: incomplete, or pickled")
     for path in files:
-        _check_safetensors(path)
+        read_header(path)
     for index in folder.glob("*.safetensors.index.json"):
-        weight_map = _read_json(index).get("weight_map", {})
+        weight_map = read_json(index).get("weight_map", {})
         if not isinstance(weight_map, dict):
             raise InvalidModel(f"{index} maps no weights to files; fetch it again")
         for name in set(map(str, weight_map.values())):
@@ -187,7 +192,7 @@ def _sha256(path: Path) -> str:
         raise InvalidModel(f"{path} cannot be read: {error}") from None
 
 
-def _check_safetensors(path: Path) -> dict[str, Any]:
+def read_header(path: Path) -> dict[str, Any]:
     """The header, which says where the last tensor ends; a file of another length was cut."""
     size = path.stat().st_size
     try:

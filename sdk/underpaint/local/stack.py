@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ from underpaint.contract.tls import read_certificates
 from underpaint.engines.checkpoints import check_directory
 from underpaint.local import extras
 from underpaint.local.child import ChildSpec
+from underpaint.local.hardware import check, flags
 from underpaint.local.probes import redis_silent
 
 HOST: Final = "127.0.0.1"
@@ -43,6 +44,9 @@ class StackOptions:
     redis_url: str = ""  # empty starts an embedded server
     lite: str = ""
     full: str = ""
+    lite_placement: Mapping[str, str] = field(default_factory=dict)
+    full_placement: Mapping[str, str] = field(default_factory=dict)
+    """Settings of `engines.placement` by name, such as "device"; see `local.hardware`."""
     prices: Path | None = None
     policy: Path | None = None
     callers_file: Path | None = None
@@ -60,6 +64,9 @@ def plan(options: StackOptions) -> list[ChildSpec]:
         # The services check it, too, but only after others have started.
         if Path(model).is_absolute() or (Path(model).is_dir() and model):
             check_directory(Path(model))
+    check(options.lite_placement)
+    if options.cloud:
+        check(options.full_placement)
     data = options.data_dir.resolve()
     if options.tls_dir:
         read_certificates(options.tls_dir)
@@ -84,6 +91,7 @@ def plan(options: StackOptions) -> list[ChildSpec]:
                 "--listen": edge,
                 "--data-dir": data / "edge",
                 "--model": options.lite,
+                **flags(options.lite_placement),
                 "--orchestrator": orchestrator,
                 "--tls-dir": options.tls_dir,
             },
@@ -127,6 +135,7 @@ def plan(options: StackOptions) -> list[ChildSpec]:
                 "--listen": cloud,
                 "--data-dir": data / "cloud",
                 "--model": options.full,
+                **flags(options.full_placement),
                 "--tls-dir": options.tls_dir,
             },
         ),

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 import typer
 from PIL import Image
 from rich.text import Text
+from underpaint.cli import hardware
 from underpaint.cli.command import CommandContext
 from underpaint.cli.commands.drafts import SHORT, draft_progress
 from underpaint.cli.commands.promotions import fetch, still_there
@@ -24,7 +25,7 @@ from underpaint.cli.output.legible import marked
 from underpaint.cli.output.progress import check_previews, follow
 from underpaint.cli.output.promotion import print_outcome, print_quote
 from underpaint.contract.drafts import Draft, InitImage
-from underpaint.contract.errors import EngineFailed
+from underpaint.contract.errors import EngineFailed, InvalidRequest
 from underpaint.contract.money import format_usd
 from underpaint.contract.pictures import encode_png
 from underpaint.contract.promotion import Lineage, Promotion, Quote, Receipt
@@ -61,18 +62,26 @@ async def demo(
         Path | None,
         typer.Option(help="Directory for the results; default: demo-out, demo-out-2 and so on."),
     ] = None,
+    device: hardware.Device = [],  # noqa: B006 - typer copies it
+    dtype: hardware.Dtype = [],  # noqa: B006
+    offload: hardware.Offload = [],  # noqa: B006
+    compile: hardware.Compile = [],  # noqa: A002, B006
+    quantise: hardware.Quantise = [],  # noqa: B006
     force: Force = False,
 ) -> object:
     """Show the whole path: drafts, a choice, a quote, the finished picture, the bill."""
     wanted = DraftRequest(prompt=prompt or example_prompt(), seed=seed, count=count)
     polish = PolishRequest(strength=strength, draft_count=count)
+    placements = hardware.by_engine(
+        device=device, dtype=dtype, offload=offload, compile=compile, quantise=quantise
+    )
     out = files.first_free(Path("demo-out")) if out is None else out
     for name in FILES:
         files.check_file(out / name, force=force, kinds=())
     check_previews(out / "previews", force=force)
     times = Times()
     async with AsyncExitStack() as started:
-        await _start(context, started, times)
+        await _start(context, started, times, placements)
         told = "\n[bold]{} drafts[/] of “{}”, on this machine, free"
         context.out.print(marked(told, count, wanted.prompt))
         drafts = await _draft(context, wanted, times)
@@ -118,16 +127,33 @@ async def demo(
     return receipt
 
 
-async def _start(context: CommandContext, started: AsyncExitStack, times: Times) -> None:
+async def _start(
+    context: CommandContext,
+    started: AsyncExitStack,
+    times: Times,
+    placements: tuple[dict[str, str], dict[str, str]],
+) -> None:
     """Uses services that are named or running; otherwise starts all for the time of the demo."""
     settings = context.settings
     if (settings.edge and settings.orchestrator) or read_running(settings.data_directory):
+        if any(placements):
+            flag = next(iter(placements[0] or placements[1]))
+            raise InvalidRequest(
+                f"--{flag} is for engines that the demo starts, and these run already; leave it "
+                "out, or end them with `underpaint down` first"
+            )
         return
     begun = time.monotonic()
     # Kept, so that the next demo starts in seconds; separate from the user's real data.
     data_dir = settings.data_dir or settings.data_directory / "demo"
     options = StackOptions(
-        data_dir=data_dir, edge_port=0, orchestrator_port=0, cloud_port=0, tls_dir=settings.tls_dir
+        data_dir=data_dir,
+        edge_port=0,
+        orchestrator_port=0,
+        cloud_port=0,
+        lite_placement=placements[0],
+        full_placement=placements[1],
+        tls_dir=settings.tls_dir,
     )
     _, state = await started.enter_async_context(running(context, options))
     context.client = AsyncUnderpaint(

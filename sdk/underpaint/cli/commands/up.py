@@ -16,6 +16,7 @@ from rich.console import RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
+from underpaint.cli import hardware
 from underpaint.cli.command import CommandContext, Ended
 from underpaint.cli.exits import DONE, FAILED
 from underpaint.cli.output.console import Sheet
@@ -46,6 +47,11 @@ async def up(
     full: Annotated[
         str, typer.Option(metavar="DIR|ID", help="The cloud's model: a diffusers directory or id.")
     ] = "",
+    device: hardware.Device = [],  # noqa: B006 - typer copies it
+    dtype: hardware.Dtype = [],  # noqa: B006
+    offload: hardware.Offload = [],  # noqa: B006
+    compile: hardware.Compile = [],  # noqa: A002, B006
+    quantise: hardware.Quantise = [],  # noqa: B006
     edge_port: Port = stack.EDGE_PORT,
     orchestrator_port: Port = stack.ORCHESTRATOR_PORT,
     cloud_port: Port = stack.CLOUD_PORT,
@@ -64,6 +70,9 @@ async def up(
     """Start all services here. Ctrl-C, SIGTERM or `underpaint down` stops them; the data stays."""
     if budget:
         parse_usd(budget)  # checked now, not only after the first services have started
+    lite_placement, full_placement = hardware.by_engine(
+        device=device, dtype=dtype, offload=offload, compile=compile, quantise=quantise
+    )
     options = StackOptions(
         data_dir=context.settings.data_directory,
         edge_port=edge_port,
@@ -73,6 +82,8 @@ async def up(
         redis_url=redis_url,
         lite=expanded_name(lite),
         full=expanded_name(full),
+        lite_placement=lite_placement,
+        full_placement=full_placement,
         prices=prices,
         policy=policy,
         callers_file=callers_file,
