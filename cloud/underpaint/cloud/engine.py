@@ -29,7 +29,7 @@ from underpaint.contract.generation import (
 )
 from underpaint.contract.pictures import encode_png, encode_preview
 from underpaint.contract.prompts import clean
-from underpaint.engines.checkpoints import ModelCard
+from underpaint.engines.cards import ModelCard
 from underpaint.engines.results import DecoderWatch, check_colours, drawn, not_finite
 from underpaint.engines.tokens import pipeline_limits
 

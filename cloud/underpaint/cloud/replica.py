@@ -12,7 +12,7 @@ from underpaint.cloud.model import fetch_model
 from underpaint.cloud.upscaler import load_upscaler
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
 from underpaint.contract.pictures import decode
-from underpaint.engines.checkpoints import ModelCard, read_card
+from underpaint.engines.cards import ModelCard, directory_card
 
 
 class EngineReplica:
@@ -33,7 +33,7 @@ class EngineReplica:
         directory = fetch_model(model)
         self._engine = FullEngine(
             directory,
-            read_card(directory),
+            directory_card(directory),
             load_upscaler(upscaler, threads),
             device=device,
             threads=threads,

@@ -22,7 +22,8 @@ from underpaint.contract.vocabulary import Vocabulary, read_vocabulary
 from underpaint.contract.wire import Defaults
 from underpaint.edge.settings import BUNDLED, is_hub_id
 from underpaint.edge.vocabulary import Reader
-from underpaint.engines.checkpoints import ModelCard, check_directory, read_card
+from underpaint.engines.cards import ModelCard, directory_card
+from underpaint.engines.checkpoints import check_directory
 from underpaint.engines.results import DecoderWatch, drawn
 from underpaint.engines.tokens import pipeline_limits
 
@@ -59,7 +60,7 @@ class LiteEngine:
             self._card = ModelCard(name=model)
             self._reader = Reader(Vocabulary())
         else:
-            self._card = read_card(Path(model))
+            self._card = directory_card(Path(model))
             # `models show` knows only the bundled models.
             bundled = Path(model).resolve() == BUNDLED.resolve()
             listed_by = "underpaint models show lite" if bundled else ""
