@@ -36,7 +36,7 @@ from underpaint.contract.wire import (
     generation_from_wire,
     progress_to_wire,
 )
-from underpaint.engines.checkpoints import ModelCard
+from underpaint.engines.cards import ModelCard
 from underpaint.v1 import cloud_pb2, common_pb2
 
 log = logging.getLogger(__name__)

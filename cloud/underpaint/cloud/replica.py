@@ -14,6 +14,7 @@ from underpaint.contract.generation import GenerationRequest, GenerationResult, 
 from underpaint.contract.pictures import decode
 from underpaint.engines.checkpoints import ModelCard, read_card
 from underpaint.engines.placement import Placement
+from underpaint.engines.cards import ModelCard, directory_card
 
 
 class EngineReplica:
@@ -35,7 +36,7 @@ class EngineReplica:
         directory = fetch_model(model)
         self._engine = FullEngine(
             directory,
-            read_card(directory),
+            directory_card(directory),
             load_upscaler(upscaler, threads),
             placement=placement,
             threads=threads,

@@ -10,10 +10,9 @@ import json
 import math
 import re
 import struct
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from underpaint.contract.errors import InvalidModel
 
@@ -21,26 +20,23 @@ from underpaint.contract.errors import InvalidModel
 UNSAFE_SUFFIXES: Final = frozenset(
     {".py", ".pyc", ".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle", ".so", ".h5", ".msgpack"}
 )
-T = TypeVar("T")
-CARD: Final = "underpaint.json"
 SUMS: Final = "SHA256SUMS"
 _SUM_LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](.+)")
-_WEIGHTLESS: Final = ("tokenizer", "scheduler", "feature_extractor", "image_processor")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCard:
-    """The recommended settings of a pipeline, from `underpaint.json` in its directory.
-
-    Pipelines of others have no such file. None means the pipeline's own default.
-    """
-
-    name: str
-    native_size: int | None = None  # pixels a side
-    num_inference_steps: int | None = None
-    guidance_scale: float | None = None
-    strength: float | None = None
-    call: Mapping[str, Any] = field(default_factory=dict)  # further keyword arguments
+# Components that are only files of settings and words, by their class or, if that is odd, by name.
+_WEIGHTLESS: Final = re.compile(
+    r"(Tokenizer|Scheduler|Processor|FeatureExtractor)(Fast)?$|"
+    r"^(\w+_)?(tokenizer|scheduler|processor|feature_extractor)(_\d+)?$"
+)
+# As safetensors writes them, with the bits of each number.
+DTYPES: Final = {
+    **dict.fromkeys(("F64", "I64", "U64", "C64"), 64),
+    **dict.fromkeys(("F32", "I32", "U32"), 32),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
+    **dict.fromkeys(("I8", "U8", "BOOL"), 8),
+    **dict.fromkeys(("F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    "F4": 4,
+}
 
 
 def check_directory(directory: Path) -> None:
@@ -60,14 +56,57 @@ def check_directory(directory: Path) -> None:
     index = read_json(directory / "model_index.json")
     if "_class_name" not in index:
         raise InvalidModel(f"{directory / 'model_index.json'} names no pipeline class")
-    for component, source in index.items():
-        if component.startswith("_") or not isinstance(source, list) or source == [None, None]:
-            continue
+    for component in components(index):
         folder = directory / component
         if not folder.is_dir():
             raise InvalidModel(f"{folder} is missing: the model directory is incomplete")
-        if not component.startswith(_WEIGHTLESS):
+        if has_weights(index, component):
             _check_weights(folder)
+
+
+def components(index: Mapping[str, Any]) -> list[str]:
+    """The components that a model_index.json names, without those that it leaves out."""
+    return [
+        name
+        for name, source in index.items()
+        if not name.startswith("_") and isinstance(source, list) and source[:1] != [None]
+    ]
+
+
+def has_weights(index: Mapping[str, Any], component: str) -> bool:
+    """Whether a component of a model_index.json has weights, unlike a tokenizer."""
+    made_of = str((index[component] or [""])[-1])
+    return not (_WEIGHTLESS.search(made_of) or _WEIGHTLESS.search(component))
+
+
+def variant_of(directory: Path, index: Mapping[str, Any]) -> str:
+    """The variant of the weights to load, such as "fp16"; empty if there are ordinary ones.
+
+    Raises:
+        InvalidModel: the components have no variant in common.
+    """
+    have = {
+        name: {variant_in(path.name) for path in (directory / name).glob("*.safetensors")}
+        for name in components(index)
+        if has_weights(index, name)
+    }
+    short = [variants for variants in have.values() if "" not in variants]
+    if not short:
+        return ""
+    common = sorted(set.intersection(*short), key=lambda one: (one != "fp16", one))
+    if not common:
+        raise InvalidModel(
+            f"{directory}: its components have weights of different variants "
+            f"({', '.join(sorted(set.union(*short)))}); fetch one variant of all of them"
+        )
+    return common[0]
+
+
+def variant_in(file: str) -> str:
+    """The variant in a file's name: model.fp16-00001-of-00002.safetensors has "fp16"."""
+    name = file.rpartition("/")[2].removesuffix(".safetensors")
+    stem = re.sub(r"-\d{5}-of-\d{5}", "", name)
+    return stem.partition(".")[2]
 
 
 def check_sums(directory: Path) -> int:
@@ -113,50 +152,24 @@ def count_parameters(directory: Path) -> int:
     Raises:
         InvalidModel: names the file that is corrupt.
     """
-    count = 0
-    for path in directory.rglob("*.safetensors"):
-        header = read_header(path)
-        try:
-            shapes = [tensor["shape"] for name, tensor in header.items() if name != "__metadata__"]
-            count += sum(map(math.prod, shapes))
-        except (LookupError, TypeError) as error:
-            raise InvalidModel(f"{path} is corrupt: a tensor without a shape: {error}") from None
-    return count
+    return sum(parameters_of(path) for path in directory.rglob("*.safetensors"))
 
 
-def read_card(directory: Path) -> ModelCard:
-    """Reads the card of a model directory; without a card the folder's name is the model's name.
+def parameters_of(path: Path) -> int:
+    """The number of parameters in a .safetensors file.
 
     Raises:
-        InvalidModel: the card is not JSON or has fields of other kinds.
+        InvalidModel: the file is corrupt.
     """
-    path = directory / CARD
-    if not path.exists():
-        return ModelCard(name=directory.name)
-    card = read_json(path)
-    try:
-        return ModelCard(
-            name=str(card["name"]),
-            native_size=_optional(card, "native_size", int),
-            num_inference_steps=_optional(card, "num_inference_steps", int),
-            guidance_scale=_optional(card, "guidance_scale", float),
-            strength=_optional(card, "strength", float),
-            call=dict(card.get("call", {})),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidModel(f"{path} is not a model card: {error!r}") from None
-
-
-def _optional(card: Mapping[str, Any], key: str, kind: Callable[[Any], T]) -> T | None:
-    value = card.get(key)
-    return None if value is None else kind(value)
+    header = read_header(path)
+    return sum(math.prod(each["shape"]) for name, each in header.items() if name != "__metadata__")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object of a file of a model.
+    """A JSON object from a file.
 
     Raises:
-        InvalidModel: it is missing, or no JSON object.
+        InvalidModel: there is none.
     """
     try:
         value = json.loads(path.read_text())
@@ -175,7 +188,7 @@ def _check_weights(folder: Path) -> None:
         raise InvalidModel(f"{folder} holds no .safetensors weights: incomplete, or pickled")
     for path in files:
         read_header(path)
-    for index in folder.glob("*.safetensors.index.json"):
+    for index in folder.glob("*.safetensors.index*.json"):
         weight_map = read_json(index).get("weight_map", {})
         if not isinstance(weight_map, dict):
             raise InvalidModel(f"{index} maps no weights to files; fetch it again")
@@ -193,20 +206,45 @@ def _sha256(path: Path) -> str:
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The header, which says where the last tensor ends; a file of another length was cut."""
-    size = path.stat().st_size
+    """The header of a .safetensors file: its tensors by name, and maybe `__metadata__`.
+
+    It says where the last tensor ends; a file of another length was cut.
+
+    Raises:
+        InvalidModel: the file is cut, corrupt or of an unknown dtype.
+    """
     try:
+        size = path.stat().st_size
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > min(size, 100 * 2**20):
                 raise ValueError("its header is longer than the file")
             header: dict[str, Any] = json.loads(file.read(length))
-            end = max(
-                (int(t["data_offsets"][1]) for n, t in header.items() if n != "__metadata__"),
-                default=0,
-            )
+            tensors = {name: each for name, each in header.items() if name != "__metadata__"}
+            end = max((int(each["data_offsets"][1]) for each in tensors.values()), default=0)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         raise InvalidModel(f"{path} is corrupt: {error}; fetch it again") from None
     if 8 + length + end != size:
         raise InvalidModel(f"{path} has {size:,} bytes, not {8 + length + end:,}: fetch it again")
+    for name, each in tensors.items():
+        _check_tensor(path, name, each)
     return header
+
+
+def _check_tensor(path: Path, name: str, tensor: Mapping[str, Any]) -> None:
+    try:
+        bits = DTYPES.get(tensor["dtype"])
+        begin, end = tensor["data_offsets"]
+        needed = math.prod(tensor["shape"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise InvalidModel(f"{path} is corrupt: {name} is no tensor: {error}") from None
+    if bits is None:
+        raise InvalidModel(
+            f"{path}: {name} has the dtype {tensor['dtype']!r}, which is none of safetensors: "
+            "fetch it again, or save it in float16"
+        )
+    if needed * bits != (end - begin) * 8:
+        raise InvalidModel(
+            f"{path} is corrupt: {name} of {tensor['dtype']} needs {needed * bits // 8:,} bytes "
+            f"and has {end - begin:,}; fetch it again"
+        )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
-from underpaint.engines.checkpoints import ModelCard
+from underpaint.engines.cards import ModelCard
 
 REMEMBERED: Final = 32  # prompts
 SHOWN: Final = 80  # characters of the part that was cut off

@@ -13,7 +13,7 @@ from underpaint.cloud.ingress import CloudIngress
 from underpaint.contract.generation import GenerationResult, Progress
 from underpaint.contract.pictures import Digest, encode_png
 from underpaint.contract.wire import digest_to_wire, generation_to_wire
-from underpaint.engines.checkpoints import ModelCard
+from underpaint.engines.cards import ModelCard
 from underpaint.v1 import cloud_pb2
 
 from tests.unit.cloud.test_engine import asked

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from underpaint.contract.errors import InvalidModel
-from underpaint.engines.checkpoints import UNSAFE_SUFFIXES, check_directory, read_card
+from underpaint.engines.cards import directory_card
+from underpaint.engines.checkpoints import UNSAFE_SUFFIXES, check_directory
 
 
 def safetensors(size: int = 8) -> bytes:
@@ -123,14 +124,14 @@ def test_a_component_outside_the_directory_is_refused(model: Path) -> None:
 def test_the_card_is_read(model: Path) -> None:
     card = {"name": "n", "native_size": 128, "guidance_scale": 1, "call": {"max": 1}, "other": 2}
     (model / "underpaint.json").write_text(json.dumps(card))
-    read = read_card(model)
+    read = directory_card(model)
     assert (read.name, read.native_size, read.guidance_scale) == ("n", 128, 1.0)
     assert read.call == {"max": 1}
     assert read.strength is None
 
 
 def test_a_directory_without_a_card_is_called_by_its_name(model: Path) -> None:
-    assert read_card(model).name == "model"
+    assert directory_card(model).name == "model"
 
 
 @pytest.mark.parametrize(
@@ -139,4 +140,4 @@ def test_a_directory_without_a_card_is_called_by_its_name(model: Path) -> None:
 def test_a_card_that_is_none_is_refused(model: Path, card: str) -> None:
     (model / "underpaint.json").write_text(card)
     with pytest.raises(InvalidModel, match=r"underpaint\.json"):
-        read_card(model)
+        directory_card(model)

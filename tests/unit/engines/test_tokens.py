@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from underpaint.engines.checkpoints import ModelCard
+from underpaint.engines.cards import ModelCard
 from underpaint.engines.tokens import TokenLimits, pipeline_limits
 
 from tests.tiny.tokenizers import make_tokenizer

@@ -18,12 +18,8 @@ from underpaint.cli.output.console import Sheet
 from underpaint.cli.output.legible import marked
 from underpaint.contract.errors import InvalidModel, InvalidRequest
 from underpaint.contract.vocabulary import Vocabulary, Word, read_vocabulary
-from underpaint.engines.checkpoints import (
-    check_directory,
-    check_sums,
-    count_parameters,
-    read_card,
-)
+from underpaint.engines.cards import directory_card
+from underpaint.engines.checkpoints import check_directory, check_sums, count_parameters
 from underpaint.local import extras
 from underpaint.local.bundled import model_directory
 
@@ -65,7 +61,7 @@ async def models_show(
     """Show the words that a bundled model knows, its size and its defaults."""
     directory = model.directory
     check_directory(directory)
-    card, vocabulary = read_card(directory), read_vocabulary(directory)
+    card, vocabulary = directory_card(directory), read_vocabulary(directory)
     files = [path for path in directory.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files)
     parameters = count_parameters(directory)
