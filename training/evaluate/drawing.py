@@ -20,6 +20,7 @@ from underpaint.contract.errors import InvalidModel
 from underpaint.contract.generation import GenerationRequest
 from underpaint.edge.engine import LiteEngine
 from underpaint.engines.checkpoints import check_directory, read_card
+from underpaint.engines.placement import Placement
 
 from training.evaluate.prompts import Asked
 
@@ -121,7 +122,11 @@ class Studio:
         if card.strength is None or not card.num_inference_steps or not card.native_size:
             raise InvalidModel(f"{full} says not how to polish; its underpaint.json must")
         self._full = FullEngine(
-            full, card, LanczosUpscaler(), device=device, threads=self._full_threads
+            full,
+            card,
+            LanczosUpscaler(),
+            placement=Placement(device=device),
+            threads=self._full_threads,
         )
         self._drafts, self._polishes = Album(out / "drafts"), Album(out / "polishes")
         guidance = card.guidance_scale if card.guidance_scale is not None else 1.0

@@ -16,6 +16,7 @@ from underpaint.contract.errors import EngineFailed, InvalidRequest
 from underpaint.contract.generation import Fit, Progress
 from underpaint.contract.pictures import decode
 from underpaint.engines.checkpoints import read_card
+from underpaint.engines.placement import Placement
 
 from tests.tiny.plain import save_flow, save_unet
 from tests.unit.cloud.test_engine import DRAFT, asked, run
@@ -33,7 +34,13 @@ def engine(directory: Path) -> FullEngine:
 
 
 def load(directory: Path) -> FullEngine:
-    return FullEngine(directory, read_card(directory), LanczosUpscaler(), device="cpu", threads=1)
+    return FullEngine(
+        directory,
+        read_card(directory),
+        LanczosUpscaler(),
+        placement=Placement(device="cpu"),
+        threads=1,
+    )
 
 
 def denoiser(engine: FullEngine) -> Any:
