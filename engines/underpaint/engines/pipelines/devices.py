@@ -154,16 +154,18 @@ def check_memory(
     Raises:
         InvalidModel: it does not fit; says what would do.
     """
-    free = free_memory(target.device) if free is None else free
-    if free is None:
-        return ()
-    return memory.check(
-        name,
-        components,
-        target.placement,
-        device=str(target.device),
-        dtype=target.dtype_name,
-        free=free,
+    rooms = [(str(target.device), target.placement, free or free_memory(target.device))]
+    if target.placement.offload != "none" and free is None:
+        # What waits for the GPU waits in the memory of the CPU.
+        waiting = replace(target.placement, offload="none")
+        rooms.append(("cpu", waiting, memory.free_of_host()))
+    return tuple(
+        warning
+        for device, placement, room in rooms
+        if room is not None
+        for warning in memory.check(
+            name, components, placement, device=device, dtype=target.dtype_name, free=room
+        )
     )
 
 
