@@ -27,9 +27,9 @@ from underpaint.cloud.engine import FullEngine
 from underpaint.cloud.settings import BUNDLED
 from underpaint.cloud.upscaler import load_upscaler
 from underpaint.contract.generation import GenerationRequest
+from underpaint.engines.checkpoints import check_directory, read_card
 from underpaint.engines.pipelines.previews import Previewer
-from underpaint.engines.cards import directory_card
-from underpaint.engines.checkpoints import check_directory
+from underpaint.engines.placement import Placement
 
 PROMPT = "a 3d cat on a blue background"
 PARTS = ("load", "denoise", "previews", "decode", "upscale", "encode", "polish")
@@ -67,7 +67,9 @@ def measure(model: Path, rounds: int, threads: int) -> dict[str, float]:
     began = time.perf_counter()
     check_directory(model)
     upscaler = load_upscaler("auto", threads)
-    engine = FullEngine(model, directory_card(model), upscaler, device="cpu", threads=threads)
+    engine = FullEngine(
+        model, read_card(model), upscaler, placement=Placement(device="cpu"), threads=threads
+    )
     load = time.perf_counter() - began
     clock.around(upscaler, "enlarge", "upscale")
     clock.around(Previewer, "follow", "previews")

@@ -9,7 +9,6 @@ from typing import Final
 
 import torch
 from PIL import Image
-from underpaint.cloud.dtype import choose_dtype
 from underpaint.cloud.upscaler import Upscaler
 from underpaint.contract.errors import EngineFailed, InvalidRequest
 from underpaint.contract.fitting import fitted
@@ -21,7 +20,9 @@ from underpaint.contract.generation import (
 )
 from underpaint.contract.pictures import encode_png, encode_preview
 from underpaint.engines.checkpoints import ModelCard
+from underpaint.engines.pipelines.devices import choose
 from underpaint.engines.pipelines.model import Drawn, Model, Pictures, open_directory
+from underpaint.engines.placement import Placement
 from underpaint.engines.results import check_colours
 
 PREVIEWS_AT: Final = (0.25, 0.5, 0.75)  # of the denoising steps
@@ -35,7 +36,13 @@ class FullEngine:
     """One loaded model. Not thread-safe."""
 
     def __init__(
-        self, directory: Path, card: ModelCard, upscaler: Upscaler, *, device: str, threads: int
+        self,
+        directory: Path,
+        card: ModelCard,
+        upscaler: Upscaler,
+        *,
+        placement: Placement,
+        threads: int,
     ) -> None:
         """Loads a checked diffusers directory.
 
@@ -43,7 +50,7 @@ class FullEngine:
             directory: passed `engines.checkpoints.check_directory`.
             card: how the pipeline likes to be called.
             upscaler: brings results to the requested size.
-            device: torch's name, such as "cpu" or "cuda".
+            placement: where it runs and in which form.
             threads: of torch, on a CPU.
 
         Raises:
@@ -51,9 +58,7 @@ class FullEngine:
         """
         torch.set_num_threads(threads)
         self._upscaler = upscaler
-        self._model: Model = open_directory(
-            directory, card, use="image", device=device, dtype=choose_dtype(device)
-        )
+        self._model: Model = open_directory(directory, card, use="image", target=choose(placement))
 
     @property
     def card(self) -> ModelCard:

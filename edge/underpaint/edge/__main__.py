@@ -91,8 +91,7 @@ def _load(settings: Settings) -> Engine:
 
     return LiteEngine(
         settings.model,
-        device=settings.device,
-        dtype=settings.dtype,
+        placement=settings.engine_placement,
         threads=settings.threads,
     )
 

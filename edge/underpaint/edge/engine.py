@@ -19,8 +19,10 @@ from underpaint.contract.wire import Defaults
 from underpaint.edge.settings import BUNDLED, is_hub_id
 from underpaint.edge.vocabulary import Reader
 from underpaint.engines.checkpoints import ModelCard, check_directory, read_card
+from underpaint.engines.pipelines.devices import choose
 from underpaint.engines.pipelines.loading import fetched
 from underpaint.engines.pipelines.model import Model, open_directory
+from underpaint.engines.placement import Placement
 
 # Measuring the best number of threads takes a few drafts, so it is done only if steps are quick.
 QUICK_STEP_S: Final = 0.5
@@ -31,19 +33,17 @@ class LiteEngine:
 
     Args:
         model: a diffusers directory or a hub id.
-        device: "auto", "cpu" or "cuda".
-        dtype: "auto", "float32", "bfloat16" or "float16".
+        placement: where it runs and in which form.
         threads: number of CPU threads; 0 measures which number is fastest.
 
     Raises:
         InvalidModel: the model is missing, incomplete, unsafe or not a text-to-image model.
-        InvalidRequest: there is no such device.
+        InvalidRequest: there is no such device, or it cannot do what is asked of it.
     """
 
-    def __init__(
-        self, model: str, *, device: str = "auto", dtype: str = "auto", threads: int = 0
-    ) -> None:
-        self._device = _choose_device(device)
+    def __init__(self, model: str, *, placement: Placement | None = None, threads: int = 0) -> None:
+        target = choose(placement or Placement())
+        self._device = target.device.type
         if is_hub_id(model):
             directory = fetched(model)
             card = ModelCard(name=model)
@@ -60,8 +60,7 @@ class LiteEngine:
             directory,
             card,
             use="text",
-            device=self._device,
-            dtype=_choose_dtype(dtype, self._device),
+            target=target,
         )
         width, height = self._model.native_size
         self._defaults = Defaults(
@@ -164,22 +163,3 @@ class LiteEngine:
             self._model.try_out(request, (own.width, own.height))
             seconds.append(time.perf_counter() - began)
         return statistics.median(seconds)
-
-
-def _choose_device(wanted: str) -> str:
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise InvalidRequest("there is no CUDA device that torch can use; use --device cpu")
-    return wanted
-
-
-def _choose_dtype(wanted: str, device: str) -> torch.dtype:
-    """The dtype: bfloat16 if the hardware supports it, because it is faster then; else float32."""
-    if wanted != "auto":
-        dtype: torch.dtype = getattr(torch, wanted)
-        return dtype
-    if device == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    able: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # new in torch 2.10
-    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32

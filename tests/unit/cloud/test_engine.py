@@ -10,8 +10,8 @@ from underpaint.cloud.upscaler import LanczosUpscaler
 from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
 from underpaint.contract.pictures import decode
-from underpaint.engines.cards import directory_card
-from underpaint.engines.checkpoints import check_directory
+from underpaint.engines.checkpoints import check_directory, read_card
+from underpaint.engines.placement import Placement
 
 from tests.tiny.plain import save_coarse, save_flow, save_unet
 
@@ -24,7 +24,11 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     directory = save(tmp_path_factory.mktemp("models") / "tiny")
     check_directory(directory)
     return FullEngine(
-        directory, directory_card(directory), LanczosUpscaler(), device="cpu", threads=1
+        directory,
+        read_card(directory),
+        LanczosUpscaler(),
+        placement=Placement(device="cpu"),
+        threads=1,
     )
 
 
@@ -127,4 +131,10 @@ def test_what_breaks_inside_is_the_engines_failure(engine: FullEngine) -> None:
 def test_a_directory_that_is_no_pipeline_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text('{"_class_name": "NoSuchPipeline"}')
     with pytest.raises(InvalidModel, match="NoSuchPipeline, which is no family"):
-        FullEngine(tmp_path, directory_card(tmp_path), LanczosUpscaler(), device="cpu", threads=1)
+        FullEngine(
+            tmp_path,
+            read_card(tmp_path),
+            LanczosUpscaler(),
+            placement=Placement(device="cpu"),
+            threads=1,
+        )

@@ -38,7 +38,11 @@ def halved(folder: Path) -> Path:
         (["--threads", "0"], "--threads: "),
         (["--replicas", "many"], "--replicas: "),
         (["--upscaler", "magic"], "--upscaler: "),
-        (["--device", "abacus"], "--device: "),
+        (["--device", "abacus"], "--device: write auto, cpu, cuda, cuda:N or mps"),
+        (["--dtype", "int4"], "--dtype: "),
+        (["--vae-tiling", "maybe"], "--vae-tiling: "),
+        (["--device", "cpu", "--offload", "model"], "--offload model moves weights"),
+        (["--quantise", "torchao-int8"], "--quantise torchao-int8 needs the package torchao: pip"),
         (["--token-file", "/nowhere/token"], "token file /nowhere/token cannot be read"),
         (["--model", "/nowhere/model"], "there is no model directory /nowhere/model"),
         (["--model", "not a hub id"], "there is no model directory not a hub id"),
@@ -50,8 +54,13 @@ def halved(folder: Path) -> Path:
     ],
 )
 def test_bad_flags_get_one_line_and_exit_code_2(
-    flags: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    flags: list[str],
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setitem(sys.modules, "torchao", None)
     model = ["--model", str(whole(tmp_path / "model"))]
     assert cloud.main([*model, "--data-dir", str(tmp_path / "data"), *flags]) == 2
     error = capsys.readouterr().err

@@ -14,6 +14,7 @@ from underpaint.cloud.engine import Cancelled
 from underpaint.cloud.replica import EngineReplica
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
 from underpaint.contract.pictures import encode_png
+from underpaint.engines.placement import Placement
 
 from tests.tiny.plain import save_flow
 from tests.unit.cloud.test_engine import asked
@@ -60,7 +61,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def replica(model: Path) -> AsyncIterator[tuple[EngineReplica, GatedEngine]]:
-    loaded = await asyncio.to_thread(EngineReplica, str(model), "none", "cpu", 1)
+    loaded = await asyncio.to_thread(EngineReplica, str(model), "none", Placement(device="cpu"), 1)
     engine: Any = GatedEngine()
     loaded._engine = engine
     yield loaded, engine

@@ -15,7 +15,8 @@ from underpaint.cloud.upscaler import LanczosUpscaler
 from underpaint.contract.errors import EngineFailed, InvalidRequest
 from underpaint.contract.generation import Fit, Progress
 from underpaint.contract.pictures import decode
-from underpaint.engines.cards import directory_card
+from underpaint.engines.checkpoints import read_card
+from underpaint.engines.placement import Placement
 
 from tests.tiny.plain import save_flow, save_unet
 from tests.unit.cloud.test_engine import DRAFT, asked, run
@@ -34,7 +35,11 @@ def engine(directory: Path) -> FullEngine:
 
 def load(directory: Path) -> FullEngine:
     return FullEngine(
-        directory, directory_card(directory), LanczosUpscaler(), device="cpu", threads=1
+        directory,
+        read_card(directory),
+        LanczosUpscaler(),
+        placement=Placement(device="cpu"),
+        threads=1,
     )
 
 

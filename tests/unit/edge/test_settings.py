@@ -1,9 +1,11 @@
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 from underpaint.contract.errors import InvalidRequest
 from underpaint.edge.settings import BUNDLED, is_hub_id, read_settings
+from underpaint.engines.placement import Placement
 
 
 def test_the_bundled_model_on_loopback_is_the_default() -> None:
@@ -65,6 +67,12 @@ def test_settings_cannot_be_changed_later() -> None:
         (["--orchestrator", "studio"], "--orchestrator"),
         (["--outbox-every-s", "0"], "--outbox-every-s"),
         (["--dtype", "int4"], "--dtype"),
+        (["--device", "cuda:x"], "--device 'cuda:x': write auto, cpu, cuda, cuda:N or mps"),
+        (["--offload", "disk"], "--offload"),
+        (["--vae-tiling", "maybe"], "--vae-tiling"),
+        (["--compile", "fast"], "--compile"),
+        (["--quantise", "1bit"], "--quantise"),
+        (["--device", "cpu", "--offload", "model"], "--offload model moves weights"),
         (["--threads", "-2"], "--threads"),
         (["--colour", "red"], "--colour"),
         (["--model"], "--model"),
@@ -85,3 +93,27 @@ def test_a_hub_id_is_owner_slash_name_and_no_path(
     (tmp_path / "models" / "lite").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     assert not is_hub_id("models/lite")
+
+
+def test_where_the_engine_runs_is_set_by_flag_and_by_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("UNDERPAINT_EDGE_OFFLOAD", "model")
+    settings = read_settings(
+        ["--device", "cuda:1", "--dtype", "float16", "--vae-tiling", "on", "--data-dir", "/data"]
+    )
+    assert settings.engine_placement == Placement(
+        device="cuda:1",
+        dtype="float16",
+        offload="model",
+        vae_tiling="on",
+        cache_dir=Path("/data/compiled"),
+    )
+
+
+def test_a_quantiser_that_is_not_installed_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "torchao", None)
+    with pytest.raises(InvalidRequest, match="pip install torchao"):
+        read_settings(["--quantise", "torchao-int8"])

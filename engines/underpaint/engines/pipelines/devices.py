@@ -82,7 +82,7 @@ def load_options(target: Target, index: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
-def place(pipeline: Any, target: Target, denoisers: tuple[str, ...] = ()) -> None:
+def place(pipeline: Any, target: Target, denoiser: str) -> None:
     """Puts a loaded pipeline on its device, and prepares compiling.
 
     May be called again, for another pipeline of the same components: with offloading it must be,
@@ -91,7 +91,7 @@ def place(pipeline: Any, target: Target, denoisers: tuple[str, ...] = ()) -> Non
     Args:
         pipeline: of diffusers.
         target: as chosen.
-        denoisers: the components that are called at each step; default: the usual names.
+        denoiser: the component that is called at each step, and so is compiled.
 
     Raises:
         InvalidRequest: it cannot be offloaded or tiled, or the directory of compiled code cannot
@@ -120,10 +120,9 @@ def place(pipeline: Any, target: Target, denoisers: tuple[str, ...] = ()) -> Non
         ) from None
     if placement.compile != "none":
         _keep_compiled(placement)
-        for name in denoisers or ("transformer", "transformer_2", "unet", "prior", "decoder"):
-            part = getattr(pipeline, name, None)
-            if isinstance(part, torch.nn.Module):
-                _compile(part, placement.compile)
+        part = getattr(pipeline, denoiser, None)
+        if isinstance(part, torch.nn.Module):
+            _compile(part, placement.compile)
 
 
 def tile(pipeline: Any, target: Target, width: int, height: int) -> bool:
@@ -155,16 +154,18 @@ def check_memory(
     Raises:
         InvalidModel: it does not fit; says what would do.
     """
-    free = free_memory(target.device) if free is None else free
-    if free is None:
-        return ()
-    return memory.check(
-        name,
-        components,
-        target.placement,
-        device=str(target.device),
-        dtype=target.dtype_name,
-        free=free,
+    rooms = [(str(target.device), target.placement, free or free_memory(target.device))]
+    if target.placement.offload != "none" and free is None:
+        # What waits for the GPU waits in the memory of the CPU.
+        waiting = replace(target.placement, offload="none")
+        rooms.append(("cpu", waiting, memory.free_of_host()))
+    return tuple(
+        warning
+        for device, placement, room in rooms
+        if room is not None
+        for warning in memory.check(
+            name, components, placement, device=device, dtype=target.dtype_name, free=room
+        )
     )
 
 

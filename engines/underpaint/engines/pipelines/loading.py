@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import diffusers
-import torch
 import transformers
 from underpaint.contract.errors import InvalidModel
 from underpaint.engines.checkpoints import check_directory
@@ -104,14 +103,14 @@ def fetched(hub_id: str) -> Path:
     return directory
 
 
-def load(directory: Path, name: str, class_name: str, *, dtype: torch.dtype) -> Any:
+def load(directory: Path, name: str, class_name: str, **options: Any) -> Any:
     """Loads a pipeline.
 
     Args:
         directory: of diffusers, checked.
         name: the model's, for messages.
         class_name: of diffusers.
-        dtype: of the weights.
+        **options: see `devices.load_options`.
 
     Raises:
         InvalidModel: it cannot be loaded.
@@ -124,7 +123,7 @@ def load(directory: Path, name: str, class_name: str, *, dtype: torch.dtype) -> 
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
-            dtype=dtype,
+            **options,
             **_left_out(directory, made),
         )
     except Exception as error:  # libraries raise everything for files of other people

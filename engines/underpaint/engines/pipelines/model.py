@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
@@ -18,11 +19,16 @@ from underpaint.contract.prompts import clean
 from underpaint.engines.checkpoints import ModelCard
 from underpaint.engines.families.family import Checkpoint, Family, Manner, Start
 from underpaint.engines.families.sizes import longest_side, multiple_of, nearest, working_size
-from underpaint.engines.pipelines import loading
+from underpaint.engines.memory import sizes
+from underpaint.engines.pipelines import devices, loading
+from underpaint.engines.pipelines.devices import Target
+from underpaint.engines.pipelines.guard import guarded
 from underpaint.engines.pipelines.previews import Previewer
 from underpaint.engines.pipelines.watching import watched
 from underpaint.engines.results import DecoderWatch, drawn, not_finite
 from underpaint.engines.tokens import pipeline_limits
+
+log = logging.getLogger(__name__)
 
 PROMPTS_REMEMBERED: Final = 32
 # Whose layers work with channels last, which makes them 8 % faster; those for video do not.
@@ -63,8 +69,7 @@ class Model:
         card: ModelCard,
         *,
         use: str,
-        device: str,
-        dtype: torch.dtype,
+        target: Target,
     ) -> None:
         """Loads a model.
 
@@ -74,11 +79,12 @@ class Model:
             card: how it likes to be called, where that is known.
             use: what it is loaded for: "text" or "image"; it can do the other as well if its
                 family can.
-            device: of torch.
-            dtype: of the weights.
+            target: where it runs.
 
         Raises:
-            InvalidModel: it is of no known family, cannot do what it is for, or is broken.
+            InvalidModel: it is of no known family, cannot do what it is for, is broken, or does
+                not fit into memory.
+            InvalidRequest: it cannot be placed as it is asked for.
         """
         loading.silence()
         self.card = card
@@ -86,11 +92,18 @@ class Model:
         self.family: Family = loading.family_for(checkpoint)
         self.manner: Manner = self.family.manner_of(checkpoint)
         first = loading.class_for(self.family, use, card.name)
-        pipeline = loading.load(directory, card.name, first, dtype=dtype)
+        self.warnings = (
+            *target.warnings,
+            *devices.check_memory(card.name, sizes(directory), target),
+        )
+        for warning in self.warnings:
+            log.warning("%s", warning)
+        options = devices.load_options(target, checkpoint.index)
+        pipeline = loading.load(directory, card.name, first, **options)
         pipeline.set_progress_bar_config(disable=True)
-        self._device = device
-        self._pipelines = {first: self._remembering(pipeline.to(device))}
-        self.pipeline = pipeline
+        self._target = target
+        self._pipelines: dict[str, Any] = {}
+        self.pipeline = self._placed(first, pipeline)
         denoiser = getattr(pipeline, self.family.denoiser, None)
         self._denoiser: Mapping[str, Any] = denoiser.config if denoiser is not None else {}
         decoder = getattr(pipeline, self.family.autoencoder, None)
@@ -207,10 +220,12 @@ class Model:
         use = "text" if pictures.init_image is None else "image"
         wanted = loading.class_for(self.family, use, self.name)
         if wanted not in self._pipelines:
-            self._pipelines[wanted] = self._remembering(loading.share(self.pipeline, wanted))
+            self._placed(wanted, loading.share(self.pipeline, wanted))
         return use, self._pipelines[wanted]
 
-    def _remembering(self, pipeline: Any) -> Any:
+    def _placed(self, class_name: str, pipeline: Any) -> Any:
+        devices.place(pipeline, self._target, self.family.denoiser)
+        self._pipelines[class_name] = pipeline
         if hasattr(pipeline, "encode_prompt"):
             pipeline.encode_prompt = _remembered(pipeline.encode_prompt)
         return pipeline
@@ -272,16 +287,12 @@ class Model:
 
     def _run(self, pipeline: Any, arguments: dict[str, Any], size: tuple[int, int]) -> Any:
         """Runs the pipeline; the output is not checked yet."""
+        devices.tile(pipeline, self._target, *size)
         try:
-            with torch.inference_mode():
+            with guarded(pipeline, self._target, f"{size[0]} x {size[1]}"), torch.inference_mode():
                 return pipeline(**arguments)
         except ValueError as error:  # what diffusers' own checks of the inputs raise
             raise InvalidRequest(f"the model {self.name} refuses: {loading.line(error)}") from None
-        except torch.OutOfMemoryError:
-            raise EngineFailed(
-                f"the {self._device} ran out of memory at {size[0]} x {size[1]}; ask for a "
-                "smaller picture"
-            ) from None
         except UnderpaintError:
             raise
         except Exception as error:
