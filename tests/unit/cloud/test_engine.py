@@ -13,7 +13,7 @@ from underpaint.contract.pictures import decode
 from underpaint.engines.cards import directory_card
 from underpaint.engines.checkpoints import check_directory
 
-from tests.unit.cloud.tiny import save_coarse, save_flow, save_unet
+from tests.tiny.plain import save_coarse, save_flow, save_unet
 
 DRAFT = Image.linear_gradient("L").convert("RGB")
 
