@@ -48,7 +48,7 @@ _SIGNS: Final[tuple[tuple[str, str], ...]] = (
     (r"double_stream_modulation|to_qkv_mlp_proj", "flux2"),
     (r"double_stream_blocks|single_stream_blocks", "hidream"),
     (r"joint_blocks", "sd3"),
-    (r"(^|_)double_blocks|single_transformer_blocks", "flux"),
+    (r"(^|_)(double|single)_blocks|single_transformer_blocks", "flux"),
     (r"transformer_blocks_\d+_(img|txt)_m(lp|od)", "qwen-image"),
     (r"transformer_blocks_\d+_attn_(add_[qkv]_proj|to_add_out)", "sd3"),
     (r"(^|_)layers_\d+_(attention|adaLN_modulation)", "z-image"),
