@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 CARD: Final = "underpaint.json"
-FOLDER: Final = "cards"  # in a data directory
+FOLDER: Final = "cards"  # of a data directory
 MOST_STEPS: Final = 1000  # as many as schedulers are taught
 MOST_GUIDANCE: Final = 100.0
 SIZES: Final = range(64, 4097)  # pixels
@@ -82,17 +82,17 @@ _KINDS: Final[Mapping[str, Callable[[Any], Any]]] = {
 }
 
 
-def read_card(form: Form, data_dir: Path | None = None) -> ModelCard:
+def read_card(form: Form, cards: Path | None = None) -> ModelCard:
     """The card of a model; one that says nothing but the model's name if it has none.
 
     Args:
         form: of the model.
-        data_dir: of the node; without it only directories have cards.
+        cards: the folder of the node with cards; without it only directories have one.
 
     Raises:
         InvalidModel: the card is not JSON or says what cannot be.
     """
-    place = form.card_file(data_dir)
+    place = form.card_file(cards)
     return ModelCard(name=form.name) if place is None else read_card_file(place, form.name)
 
 
@@ -123,18 +123,17 @@ def read_card_file(path: Path, name: str) -> ModelCard:
         raise InvalidModel(f"{path}: {error}") from None
 
 
-def write_card(form: Form, card: ModelCard, data_dir: Path) -> Path:
-    """Writes the card of a model, whole or not at all; returns where.
+def write_card(path: Path, card: ModelCard) -> None:
+    """Writes a card, whole or not at all. What the file says beside a card's fields stays.
 
-    What the file says beside the fields of a card stays.
+    Args:
+        path: from `forms.card_place`.
+        card: what it is to say.
 
     Raises:
         InvalidModel: the card says what cannot be, or cannot be written.
     """
     card.check()
-    path = form.card_file(data_dir)
-    if path is None:
-        raise InvalidModel(f"there is no place for a card of {form.name}")
     if (path.parent / SUMS).exists():
         raise InvalidModel(
             f"{path.parent} is kept as its {SUMS} says; copy it elsewhere, without that file, "
@@ -154,7 +153,6 @@ def write_card(form: Form, card: ModelCard, data_dir: Path) -> Path:
         temporary.replace(path)
     except OSError as error:
         raise InvalidModel(f"{path} cannot be written: {error.strerror}") from None
-    return path
 
 
 def shown(number: float) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from underpaint.contract.errors import InvalidModel
 from underpaint.engines import hub
-from underpaint.engines.cards import CARD, FOLDER, read_card_file
+from underpaint.engines.cards import CARD, read_card_file
 from underpaint.engines.checkpoints import (
     check_directory,
     components,
@@ -61,17 +61,20 @@ class Form:
         """Whether it is one file."""
         return self.kind in (Kind.FILE, Kind.GGUF)
 
-    def card_file(self, data_dir: Path | None) -> Path | None:
-        """Where its card is, or would be; None without a data directory to keep it in."""
-        return _card_file(self.kind, self.model, self.path, data_dir)
+    def card_file(self, cards: Path | None) -> Path | None:
+        """Where its card is, or would be; None without a folder for it."""
+        return _card_file(self.kind, self.model, self.path, cards)
 
 
-def find(model: str, data_dir: Path | None = None, *, fetch: bool = True) -> Form:
+def find(
+    model: str, cards: Path | None = None, *, fetch: bool = True, base: str | None = None
+) -> Form:
     """Finds a model and checks that it is complete, safe, and draws pictures.
 
     Args:
         model: a directory, a hub id OWNER/NAME[@REVISION], or a .safetensors or .gguf file.
-        data_dir: of the node, where the cards of hub ids and files are.
+        cards: the folder of the node with the cards of hub ids and files.
+        base: of a single file: the model with the parts that it lacks, instead of its card's.
         fetch: whether the weights of a hub id that is not in the cache are fetched; else only its
             configuration is.
 
@@ -88,8 +91,36 @@ def find(model: str, data_dir: Path | None = None, *, fetch: bool = True) -> For
         check_directory(path)
         return _directory_form(Kind.DIRECTORY, model, path.resolve().name, path)
     if path.is_file():
-        return _find_file(model, path, data_dir)
-    raise InvalidModel(
+        return _find_file(model, path, cards, base)
+    raise _nothing(model)
+
+
+def card_place(model: str, cards: Path) -> Path:
+    """Where the card of a model is, or would be.
+
+    Args:
+        model: a directory, a hub id or a file.
+        cards: the folder of the node with the cards of hub ids and files.
+
+    Raises:
+        InvalidModel: there is no such model.
+    """
+    path = Path(model)
+    if hub.parse(model) is not None:
+        kind = Kind.HUB
+    elif path.is_dir():
+        kind = Kind.DIRECTORY
+    elif path.is_file():
+        kind = Kind.FILE
+    else:
+        raise _nothing(model)
+    place = _card_file(kind, model, path, cards)
+    assert place is not None  # because there is a folder for it
+    return place
+
+
+def _nothing(model: str) -> InvalidModel:
+    return InvalidModel(
         f"there is no model {model}; give a diffusers directory, a .safetensors or .gguf file, or "
         "a hub id OWNER/NAME"
     )
@@ -144,7 +175,7 @@ def read_checkpoint(directory: Path, name: str) -> Checkpoint:
     return Checkpoint(index=index, configs=configs, name=name)
 
 
-def _find_file(model: str, path: Path, data_dir: Path | None) -> Form:
+def _find_file(model: str, path: Path, cards: Path | None, base: str | None) -> Form:
     suffix = path.suffix.lower()
     if suffix in _PICKLES:
         raise InvalidModel(
@@ -157,39 +188,40 @@ def _find_file(model: str, path: Path, data_dir: Path | None) -> Form:
         raise InvalidModel(f"{path} is no model; give a .safetensors or .gguf file")
     kind = Kind.GGUF if is_gguf else Kind.FILE
     contents = classify(read_gguf(path)) if is_gguf else contents_of(read_header(path))
-    card_file = _card_file(kind, model, path, data_dir)
-    given = read_card_file(card_file, path.stem).base if card_file else ""
-    base = find(given, data_dir).path if given else None
-    check_contents(path, contents, base)
+    card_file = _card_file(kind, model, path, cards)
+    if base is None:
+        base = read_card_file(card_file, path.stem).base if card_file else ""
+    rest = find(base, cards).path if base else None
+    check_contents(path, contents, rest)
     name = path.stem
     return Form(
         kind=kind,
         model=model,
         name=name,
         path=path,
-        checkpoint=read_checkpoint(base, name) if base else packaged(contents.kind, name),
+        checkpoint=read_checkpoint(rest, name) if rest else packaged(contents.kind, name),
         contents=contents,
-        base=base,
+        base=rest,
         notes=tuple(
-            f"it has no {part}, so it is drawn without" for part in contents.lacks if base is None
+            f"it has no {part}, so it is drawn without" for part in contents.lacks if rest is None
         ),
     )
 
 
-def _card_file(kind: Kind, model: str, path: Path, data_dir: Path | None) -> Path | None:
+def _card_file(kind: Kind, model: str, path: Path, cards: Path | None) -> Path | None:
     if kind is Kind.DIRECTORY:
         return path / CARD
-    if data_dir is None:
+    if cards is None:
         return None
     if kind is Kind.HUB:
         wanted = hub.parse(model)
         assert wanted is not None  # or it would not be of the hub
         # The next revision of a model is called like this one.
-        return data_dir / FOLDER / f"{wanted.id.replace('/', '--')}.json"
+        return cards / f"{wanted.id.replace('/', '--')}.json"
     digest = _fingerprint(path)
-    found = sorted((data_dir / FOLDER).glob(f"*-{digest}.json"))
+    found = sorted(cards.glob(f"*-{digest}.json"))
     stem = re.sub(r"[^\w.-]+", "_", path.stem)[:80]
-    return found[0] if found else data_dir / FOLDER / f"{stem}-{digest}.json"
+    return found[0] if found else cards / f"{stem}-{digest}.json"
 
 
 def _fingerprint(path: Path) -> str:

@@ -17,6 +17,7 @@ from underpaint.cli.commands import (
     doctor,
     drafts,
     ledger,
+    model_cards,
     models,
     outbox,
     policy,
@@ -41,7 +42,10 @@ policy_app = typer.Typer(
     help="Show and check policies, explain and replay decisions.", no_args_is_help=True
 )
 ledger_app = typer.Typer(help="Verify, export and thaw the ledger.", no_args_is_help=True)
-models_app = typer.Typer(help="Show, verify and evaluate the bundled models.", no_args_is_help=True)
+models_app = typer.Typer(
+    help="Inspect models and say how they are called; verify the bundled ones.",
+    no_args_is_help=True,
+)
 
 callers_app = typer.Typer(
     help="Give callers tokens and roles, or revoke them.", no_args_is_help=True
@@ -86,6 +90,8 @@ add_command(ledger_app, "verify", ledger.ledger_verify)
 add_command(ledger_app, "thaw", ledger.ledger_thaw)
 add_command(ledger_app, "export", ledger.ledger_export)
 app.add_typer(models_app, name="models")
+add_command(models_app, "inspect", model_cards.models_inspect)
+add_command(models_app, "card", model_cards.models_card)
 add_command(models_app, "show", models.models_show)
 add_command(models_app, "verify", models.models_verify)
 add_command(models_app, "eval", models.models_eval)

@@ -1,0 +1,121 @@
+"""Single files draw the very pictures that their diffusers directories draw."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from transformers import CLIPTextConfig, CLIPTextModel
+from underpaint.contract.errors import InvalidModel
+from underpaint.engines import singles
+from underpaint.engines.forms import find
+from underpaint.engines.pipelines.single_file import load_single
+from underpaint.engines.pipelines.tokenizers import packaged_tokenizer
+
+from tests.tiny import make
+from tests.tiny.single_file import write_single_file
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make("sd15", tmp_path_factory.mktemp("models") / "sd15")
+
+
+@pytest.fixture(scope="module")
+def file(directory: Path) -> Path:
+    return write_single_file(directory, directory.parent / "fox.safetensors")
+
+
+def draw(pipeline: Any) -> torch.Tensor:
+    pipeline.set_progress_bar_config(disable=True)
+    picture: torch.Tensor = pipeline(
+        "a red fox, sleeping",
+        num_inference_steps=2,
+        width=64,
+        height=64,
+        output_type="pt",
+        generator=torch.Generator().manual_seed(0),
+    ).images
+    return picture
+
+
+def test_a_file_with_a_base_draws_what_its_directory_draws(directory: Path, file: Path) -> None:
+    form = find(str(file), base=str(directory))
+    loaded = load_single(form, "StableDiffusionPipeline", dtype=torch.float32)
+    whole = StableDiffusionPipeline.from_pretrained(directory)
+    assert torch.equal(draw(loaded), draw(whole))
+
+
+def test_a_file_by_itself_takes_the_configuration_and_tokenizer_of_the_package(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = StableDiffusionPipeline.from_pretrained(directory)
+    torch.manual_seed(0)
+    text = CLIPTextConfig(hidden_size=32, intermediate_size=32, num_hidden_layers=2)
+    whole.text_encoder = CLIPTextModel(text).eval()  # with a vocabulary as large as CLIP's
+    whole.tokenizer = packaged_tokenizer("CLIPTokenizer")
+    whole.save_pretrained(tmp_path / "whole")
+    file = write_single_file(tmp_path / "whole", tmp_path / "fox.safetensors")
+    # The package's own configuration, but as tiny as the file.
+    shutil.copytree(singles.CONFIGS, tmp_path / "configs")
+    monkeypatch.setattr(singles, "CONFIGS", tmp_path / "configs")
+    kind = json.loads((tmp_path / "configs" / "sd1.json").read_text())
+    for name in ("unet", "vae", "text_encoder"):
+        kind[name] = json.loads((tmp_path / "whole" / name / "config.json").read_text())
+    (tmp_path / "configs" / "sd1.json").write_text(json.dumps(kind))
+
+    loaded = load_single(find(str(file)), "StableDiffusionPipeline", dtype=torch.float32)
+    assert torch.equal(draw(loaded), draw(whole))
+
+
+def test_a_file_that_does_not_fit_its_configuration_is_one_line(file: Path) -> None:
+    with pytest.raises(InvalidModel, match=r"fox\.safetensors does not load") as error:
+        load_single(find(str(file)), "StableDiffusionPipeline", dtype=torch.float32)
+    assert "\n" not in str(error.value)
+
+
+def test_the_packaged_tokenizers_read_as_their_makers_do() -> None:
+    clip = packaged_tokenizer("CLIPTokenizer")
+    assert clip("a photo of a cat").input_ids == [49406, 320, 1125, 539, 320, 2368, 49407]
+    assert clip("Ein Füchschen!").input_ids[-2:] == [256, 49407]
+    assert clip.model_max_length == 77
+    zero = packaged_tokenizer("CLIPTokenizer", padded_by="!")
+    assert zero("a", padding="max_length", max_length=4).input_ids == [49406, 320, 49407, 0]
+    t5 = packaged_tokenizer("T5TokenizerFast")
+    assert t5("a photo of a cat").input_ids == [3, 9, 1202, 13, 3, 9, 1712, 1]
+    assert t5.is_fast
+    assert clip.is_fast
+
+
+@pytest.mark.parametrize("kind", sorted(singles.kinds()))
+def test_each_packaged_configuration_is_a_model_of_its_real_size(kind: str) -> None:
+    import diffusers
+    import transformers
+
+    checkpoint = singles.packaged(kind, "x")
+    sizes = {
+        "sd1": 859_520_964,
+        "sd2": 865_910_724,
+        "sdxl": 2_567_463_684,
+        "playground": 2_567_463_684,
+        "sd3": 2_028_328_000,
+        "sd35-medium": 2_243_171_520,
+        "sd35-large": 8_056_627_520,
+        "flux-dev": 11_901_408_320,
+        "flux-schnell": 11_891_178_560,
+    }
+    for name, config in checkpoint.configs.items():
+        library, class_name = checkpoint.index[name]
+        made = getattr(diffusers if library == "diffusers" else transformers, class_name)
+        if name == "scheduler":
+            made.from_config(config).set_timesteps(4, **({"mu": 1.0} if kind[:4] == "flux" else {}))
+            continue
+        with torch.device("meta"):
+            module = made.from_config(config) if library == "diffusers" else None
+        if name in ("unet", "transformer"):
+            assert sum(each.numel() for each in module.parameters()) == sizes[kind]
