@@ -23,6 +23,7 @@ BARE_PROMOTION = dataclasses.replace(
         ("generation", dataclasses.replace(samples.REQUEST, strength=None)),
         ("draft", samples.DRAFT),
         ("node", samples.NODE),
+        ("engine", samples.ENGINE),
         ("progress", samples.PROGRESS),
         ("promotion_request", samples.PROMOTION_REQUEST),
         ("quote", samples.QUOTE),

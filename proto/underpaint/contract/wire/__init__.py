@@ -23,6 +23,7 @@ from underpaint.contract.wire.drafts import (
     node_to_wire,
     privacy_from_wire,
 )
+from underpaint.contract.wire.engines import engine_from_wire, engine_to_wire
 from underpaint.contract.wire.generation import (
     Defaults,
     digest_from_wire,
@@ -66,6 +67,8 @@ __all__ = [
     "digest_to_wire",
     "draft_from_wire",
     "draft_to_wire",
+    "engine_from_wire",
+    "engine_to_wire",
     "entry_from_wire",
     "entry_to_wire",
     "event_from_wire",

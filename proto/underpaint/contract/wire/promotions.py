@@ -7,6 +7,7 @@ from typing import Final
 
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.fitting import result_size
+from underpaint.contract.generation import GenerationRequest
 from underpaint.contract.promotion import (
     Account,
     Approval,
@@ -21,6 +22,7 @@ from underpaint.contract.promotion import (
     Receipt,
     RuleVerdict,
 )
+from underpaint.contract.strength import auto_strength
 from underpaint.contract.wire.drafts import PRIVACY_TO_WIRE, privacy_from_wire
 from underpaint.contract.wire.generation import (
     Defaults,
@@ -72,6 +74,13 @@ def promotion_request_to_wire(promotion: PromotionRequest) -> orchestrator_pb2.P
         draft_count=promotion.draft_count,
         priority=PRIORITY_TO_WIRE[promotion.priority],
         retry_of=promotion.retry_of,
+        mask=digest_to_wire(promotion.mask) if promotion.mask else None,
+        control=digest_to_wire(promotion.control) if promotion.control else None,
+        control_kind=promotion.control_kind,
+        references=map(digest_to_wire, promotion.references),
+        auto_strength=promotion.auto_strength,
+        prompt_moved=promotion.prompt_moved,
+        draft_score=promotion.draft_score,
     )
 
 
@@ -80,17 +89,19 @@ def promotion_request_from_wire(
 ) -> PromotionRequest:
     """Wire to domain; zeros of the generation take the defaults, if given.
 
+    So does a strength that is left to the orchestrator.
+
     Raises:
         InvalidRequest: a field is out of range or missing.
     """
     draft = (wire.init_width, wire.init_height)
-    if defaults and defaults.shaped_by_draft and all(draft):
+    if defaults and defaults.of_engine and all(draft):
         asked = (wire.request.width, wire.request.height)
         width, height = result_size(asked, draft, (defaults.width, defaults.height))
         defaults = replace(defaults, width=width, height=height)
     request = generation_from_wire(wire.request, defaults)
     if request.strength is None:
-        raise InvalidRequest("a promotion needs a strength, 0.01 to 1")
+        request = _with_strength(request, wire, defaults)
     account = wire.account
     return PromotionRequest(
         request=request,
@@ -111,7 +122,28 @@ def promotion_request_from_wire(
         draft_count=max(1, wire.draft_count),
         priority=priority_from_wire(wire.priority),
         retry_of=wire.retry_of,
+        mask=digest_from_wire(wire.mask) if wire.HasField("mask") else None,
+        control=digest_from_wire(wire.control) if wire.HasField("control") else None,
+        control_kind=wire.control_kind,
+        references=tuple(map(digest_from_wire, wire.references)),
+        auto_strength=wire.auto_strength,
+        prompt_moved=wire.prompt_moved,
+        draft_score=wire.draft_score if wire.HasField("draft_score") else None,
     )
+
+
+def _with_strength(
+    request: GenerationRequest,
+    wire: orchestrator_pb2.PromotionRequest,
+    defaults: Defaults | None,
+) -> GenerationRequest:
+    if not wire.auto_strength or defaults is None or defaults.strength is None:
+        raise InvalidRequest("a promotion needs a strength, 0.01 to 1")
+    if not defaults.of_engine:
+        return replace(request, strength=defaults.strength)
+    score = wire.draft_score if wire.HasField("draft_score") else None
+    chosen, _ = auto_strength(defaults.strength, wire.prompt_moved, score)
+    return replace(request, strength=chosen)
 
 
 def priority_from_wire(wire: orchestrator_pb2.Priority) -> Priority:
@@ -164,6 +196,7 @@ def quote_to_wire(quote: Quote) -> orchestrator_pb2.Quote:
         policy_version=quote.policy_version,
         facts=quote.facts,
         warnings=quote.warnings,
+        strength_reason=quote.strength_reason,
         priority=PRIORITY_TO_WIRE[quote.priority],
     )
 
@@ -187,6 +220,7 @@ def quote_from_wire(wire: orchestrator_pb2.Quote) -> Quote:
         policy_version=wire.policy_version,
         facts=dict(wire.facts),
         warnings=tuple(wire.warnings),
+        strength_reason=wire.strength_reason,
         priority=priority_from_wire(wire.priority),
     )
 
@@ -293,6 +327,10 @@ def _lineage_to_wire(lineage: Lineage) -> orchestrator_pb2.Lineage:
         model=lineage.model,
         upscaler=lineage.upscaler,
         request=generation_to_wire(lineage.request),
+        mask_sha256=lineage.mask_sha256,
+        control_sha256=lineage.control_sha256,
+        control_kind=lineage.control_kind,
+        reference_sha256s=lineage.reference_sha256s,
     )
 
 
@@ -306,4 +344,8 @@ def _lineage_from_wire(wire: orchestrator_pb2.Lineage) -> Lineage:
         model=wire.model,
         upscaler=wire.upscaler,
         request=generation_from_wire(wire.request),
+        mask_sha256=wire.mask_sha256,
+        control_sha256=wire.control_sha256,
+        control_kind=wire.control_kind,
+        reference_sha256s=tuple(wire.reference_sha256s),
     )
