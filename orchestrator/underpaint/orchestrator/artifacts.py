@@ -15,6 +15,8 @@ from typing import Any, Final, TypeVar
 
 import fsspec
 from underpaint.contract.errors import ArtifactNotFound, InvalidRequest, ServiceUnreachable
+from underpaint.contract.generation import Inputs
+from underpaint.contract.inputs import InputDigests, gathered
 from underpaint.contract.pictures import Digest
 
 T = TypeVar("T")
@@ -250,3 +252,12 @@ def _sync(folder: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+async def stored_inputs(artifacts: Artifacts, digests: InputDigests) -> Inputs:
+    """The stored pictures that a promotion takes.
+
+    Raises:
+        ArtifactNotFound, ServiceUnreachable: as for `Artifacts.get`.
+    """
+    return gathered(digests, [(await artifacts.get(each.sha256))[0] for each in digests.every])

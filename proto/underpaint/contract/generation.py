@@ -187,7 +187,13 @@ class Inputs:
     init_image: bytes
     mask: bytes = b""  # what to draw anew; empty if everything may change
     control: bytes = b""  # a map that steers the drawing, or empty
+    control_kind: str = ""  # what it shows, such as "edges"
     references: tuple[bytes, ...] = ()
+
+    @property
+    def pictures(self) -> tuple[bytes, ...]:
+        """Every picture that there is, in the order in which they are sent."""
+        return tuple(filter(None, (self.init_image, self.mask, self.control, *self.references)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

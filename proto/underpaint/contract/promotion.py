@@ -12,6 +12,7 @@ from typing import Final
 from underpaint.contract.drafts import Privacy
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.generation import GenerationRequest
+from underpaint.contract.inputs import InputDigests
 from underpaint.contract.pictures import Digest
 
 SCOPE_KINDS: Final = ("organisation", "team", "project", "user")
@@ -115,10 +116,15 @@ class PromotionRequest:
     draft_score: float | None = None  # how good the draft is, 0 to 1, if somebody judged it
 
     @property
-    def digests(self) -> tuple[Digest, ...]:
-        """Of every picture that it takes, in the order in which they are sent."""
-        named = (self.init_image, self.mask, self.control, *self.references)
-        return tuple(digest for digest in named if digest)
+    def inputs(self) -> InputDigests:
+        """The digests of every picture that it takes."""
+        return InputDigests(
+            init_image=self.init_image,
+            mask=self.mask,
+            control=self.control,
+            control_kind=self.control_kind,
+            references=self.references,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

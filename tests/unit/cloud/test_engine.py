@@ -9,6 +9,7 @@ from underpaint.cloud.engine import Cancelled, FullEngine, exact_schedule
 from underpaint.cloud.upscaler import LanczosUpscaler
 from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
+from underpaint.contract.inputs import InputPictures
 from underpaint.contract.pictures import decode
 from underpaint.engines.checkpoints import check_directory, read_card
 
@@ -41,7 +42,9 @@ def asked(**changes: object) -> GenerationRequest:
 
 def run(engine: FullEngine, request: GenerationRequest) -> tuple[GenerationResult, list[Progress]]:
     told: list[Progress] = []
-    return engine.generate(request, DRAFT, told.append, lambda: False), told
+    return engine.generate(
+        request, InputPictures(init_image=DRAFT), told.append, lambda: False
+    ), told
 
 
 def test_the_result_has_the_size_that_was_asked_for(engine: FullEngine) -> None:
@@ -87,7 +90,9 @@ def test_one_seed_gives_one_picture(engine: FullEngine) -> None:
 def test_cancelling_stops_between_two_steps(engine: FullEngine) -> None:
     told: list[Progress] = []
     with pytest.raises(Cancelled):
-        engine.generate(asked(), DRAFT, told.append, lambda: len(told) == 2)
+        engine.generate(
+            asked(), InputPictures(init_image=DRAFT), told.append, lambda: len(told) == 2
+        )
     assert len(told) == 2
 
 

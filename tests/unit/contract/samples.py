@@ -40,7 +40,9 @@ REQUEST = GenerationRequest(
     clip_skip=2,
     control_scale=0.5,
 )
-INPUTS = Inputs(init_image=b"a", mask=b"b", control=b"c", references=(b"d", b"e"))
+INPUTS = Inputs(
+    init_image=b"a", mask=b"b", control=b"c", control_kind="edges", references=(b"d", b"e")
+)
 DRAFT = Draft(
     id="abcdefghijkl",
     digest=DIGEST,

@@ -274,6 +274,10 @@ def ending(
         model=outcome.model,
         upscaler=outcome.upscaler,
         request=quote.request,
+        mask_sha256=request.mask.sha256 if request.mask else "",
+        control_sha256=request.control.sha256 if request.control else "",
+        control_kind=request.control_kind,
+        reference_sha256s=tuple(each.sha256 for each in request.references),
     )
     receipt = Receipt(
         quoted_usd_micros=quote.max_usd_micros,

@@ -8,6 +8,7 @@ from typing import Final
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.fitting import result_size
 from underpaint.contract.generation import GenerationRequest
+from underpaint.contract.inputs import InputDigests
 from underpaint.contract.promotion import (
     Account,
     Approval,
@@ -102,10 +103,10 @@ def promotion_request_from_wire(
     request = generation_from_wire(wire.request, defaults)
     if request.strength is None:
         request = _with_strength(request, wire, defaults)
-    account = wire.account
+    account, inputs = wire.account, input_digests_from_wire(wire)
     return PromotionRequest(
         request=request,
-        init_image=digest_from_wire(wire.init_image),
+        init_image=inputs.init_image,
         init_width=wire.init_width,
         init_height=wire.init_height,
         privacy=privacy_from_wire(wire.privacy),
@@ -122,13 +123,24 @@ def promotion_request_from_wire(
         draft_count=max(1, wire.draft_count),
         priority=priority_from_wire(wire.priority),
         retry_of=wire.retry_of,
+        mask=inputs.mask,
+        control=inputs.control,
+        control_kind=inputs.control_kind,
+        references=inputs.references,
+        auto_strength=wire.auto_strength,
+        prompt_moved=wire.prompt_moved,
+        draft_score=wire.draft_score if wire.HasField("draft_score") else None,
+    )
+
+
+def input_digests_from_wire(wire: orchestrator_pb2.PromotionRequest) -> InputDigests:
+    """The digests of the pictures that a request takes."""
+    return InputDigests(
+        init_image=digest_from_wire(wire.init_image),
         mask=digest_from_wire(wire.mask) if wire.HasField("mask") else None,
         control=digest_from_wire(wire.control) if wire.HasField("control") else None,
         control_kind=wire.control_kind,
         references=tuple(map(digest_from_wire, wire.references)),
-        auto_strength=wire.auto_strength,
-        prompt_moved=wire.prompt_moved,
-        draft_score=wire.draft_score if wire.HasField("draft_score") else None,
     )
 
 

@@ -69,6 +69,13 @@ def promotion_from(fields: Fields) -> Promotion:
     )
 
 
+def schema_of(request: PromotionRequest) -> int:
+    """The schema of a promotion's record: see SCHEMA and RECORDS in common.lua."""
+    made = request.request
+    extras = (request.mask, request.control, request.references, made.loras, made.scheduler)
+    return 3 if any(extras) or made.clip_skip or made.control_scale else 2
+
+
 def promotion_of(flat: Sequence[bytes]) -> Promotion:
     """A promotion from its hash, given as a script returns it: a flat list."""
     return promotion_from(pairs(flat))
