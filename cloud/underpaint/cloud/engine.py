@@ -160,6 +160,8 @@ class FullEngine:
             "control map": inputs.control,
             "references": inputs.references,
             "LoRA": request.loras,
+            "scheduler": request.scheduler,
+            "clip_skip": request.clip_skip,
         }
         for name, given in wanted.items():
             if given:

@@ -17,7 +17,7 @@ import fsspec
 from underpaint.contract.errors import ArtifactNotFound, InvalidRequest, ServiceUnreachable
 from underpaint.contract.generation import Inputs
 from underpaint.contract.inputs import InputDigests, gathered
-from underpaint.contract.pictures import Digest
+from underpaint.contract.pictures import Digest, media_type
 
 T = TypeVar("T")
 
@@ -28,7 +28,6 @@ THREADS: Final = 16
 # A decoded picture takes several bytes for each pixel, and more threads than cores would not be
 # faster.
 CHECKED_AT_ONCE: Final = min(4, os.cpu_count() or 1)
-_MAGIC: Final = ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
 
 
 class Artifacts:
@@ -213,14 +212,6 @@ class Artifacts:
             self._named.discard(folder)
             raise
         _sync(folder)  # makes the file's name durable, too
-
-
-def media_type(data: bytes) -> str:
-    """The media type of a picture, from its first bytes."""
-    for magic, name in _MAGIC:
-        if data.startswith(magic):
-            return name
-    return "image/webp" if data[8:12] == b"WEBP" else "application/octet-stream"
 
 
 def _protocols(fs: Any) -> tuple[str, ...]:

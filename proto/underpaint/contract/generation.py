@@ -193,7 +193,7 @@ class Inputs:
     @property
     def pictures(self) -> tuple[bytes, ...]:
         """Every picture that there is, in the order in which they are sent."""
-        return tuple(filter(None, (self.init_image, self.mask, self.control, *self.references)))
+        return self.init_image, *filter(None, (self.mask, self.control)), *self.references
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,6 +103,23 @@ def check_kind(kind: str, *, given: bool) -> None:
         )
 
 
+def check_digests(inputs: Inputs, digests: InputDigests) -> None:
+    """Compares pictures with their digests.
+
+    Raises:
+        InvalidRequest: one of them differs, or comes without the other; it is named.
+    """
+    expected = announced(digests)
+    if len(inputs.pictures) != len(expected):
+        raise InvalidRequest(
+            f"{len(inputs.pictures)} pictures came with {len(expected)} digests; send one digest "
+            "for each"
+        )
+    for picture, (name, digest, _) in zip(inputs.pictures, expected, strict=True):
+        if Digest.of(picture, digest.media_type) != digest:
+            raise InvalidRequest(f"{name} differs from its digest; send the picture again")
+
+
 def decode_inputs(inputs: Inputs) -> InputPictures:
     """Decodes all pictures. The mask becomes grey; what is transparent in it counts as black.
 

@@ -9,7 +9,8 @@ Calls raise only the errors of `underpaint.sdk.errors`.
 from underpaint.contract import errors
 from underpaint.contract.accounting import Budget, LedgerEntry, Period, SpendLine, Verification
 from underpaint.contract.drafts import Draft, InitImage, Node, Privacy
-from underpaint.contract.generation import Fit, GenerationRequest
+from underpaint.contract.edges import EDGES, edge_map
+from underpaint.contract.generation import Fit, GenerationRequest, LoraUse
 from underpaint.contract.outbox import OutboxItem
 from underpaint.contract.policy import Explanation, PolicyCheck, PolicyStatus, Replay
 from underpaint.contract.promotion import (
@@ -27,6 +28,7 @@ from underpaint.sdk.requests import DraftRequest, PolishRequest, new_promotion_i
 from underpaint.sdk.settings import Settings
 
 __all__ = [
+    "EDGES",
     "Account",
     "AsyncUnderpaint",
     "Budget",
@@ -37,6 +39,7 @@ __all__ = [
     "GenerationRequest",
     "InitImage",
     "LedgerEntry",
+    "LoraUse",
     "Node",
     "OutboxItem",
     "Period",
@@ -55,6 +58,7 @@ __all__ = [
     "SpendLine",
     "Underpaint",
     "Verification",
+    "edge_map",
     "errors",
     "new_promotion_id",
 ]

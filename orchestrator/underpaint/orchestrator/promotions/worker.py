@@ -19,9 +19,9 @@ from underpaint.contract.errors import (
     UnderpaintError,
 )
 from underpaint.contract.generation import GenerationResult, Progress
-from underpaint.contract.pictures import Digest
+from underpaint.contract.pictures import Digest, media_type
 from underpaint.orchestrator import pricing
-from underpaint.orchestrator.artifacts import Artifacts, media_type, stored_inputs
+from underpaint.orchestrator.artifacts import Artifacts, stored_inputs
 from underpaint.orchestrator.notifier import notified
 from underpaint.orchestrator.promotions.engine import Engine, Polish
 from underpaint.orchestrator.promotions.store import Lease, LeaseLost, Outcome, PromotionStore

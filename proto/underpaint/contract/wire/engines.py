@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from underpaint.contract.engines import EngineDescription, Lora
-from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.generation import Inputs
-from underpaint.contract.inputs import InputDigests, announced, check_announced
-from underpaint.contract.pictures import Digest
+from underpaint.contract.inputs import InputDigests, check_announced, check_digests
 from underpaint.contract.wire.generation import digest_from_wire, digest_to_wire
 from underpaint.v1 import cloud_pb2
 
@@ -70,6 +66,13 @@ def inputs_from_wire(wire: cloud_pb2.GenerateRequest) -> Inputs:
     Raises:
         InvalidRequest: a picture is too large or differs from its digest, or one lacks the other.
     """
+    digests = InputDigests(
+        init_image=digest_from_wire(wire.init_image_digest),
+        mask=digest_from_wire(wire.mask_digest) if wire.HasField("mask_digest") else None,
+        control=digest_from_wire(wire.control_digest) if wire.HasField("control_digest") else None,
+        control_kind=wire.control_kind,
+        references=tuple(map(digest_from_wire, wire.reference_digests)),
+    )
     inputs = Inputs(
         init_image=wire.init_image,
         mask=wire.mask,
@@ -77,39 +80,6 @@ def inputs_from_wire(wire: cloud_pb2.GenerateRequest) -> Inputs:
         control_kind=wire.control_kind,
         references=tuple(wire.references),
     )
-    if len(inputs.references) != len(wire.reference_digests):
-        raise InvalidRequest(
-            f"{len(inputs.references)} references came with {len(wire.reference_digests)} digests; "
-            "send one digest for each"
-        )
-    told = InputDigests(
-        init_image=digest_from_wire(wire.init_image_digest),
-        mask=_told(wire, "mask"),
-        control=_told(wire, "control"),
-        control_kind=wire.control_kind,
-        references=tuple(map(digest_from_wire, wire.reference_digests)),
-    )
-    sent = InputDigests(
-        init_image=_sent(inputs.init_image, told.init_image),
-        mask=_sent(inputs.mask, told.mask) if told.mask else None,
-        control=_sent(inputs.control, told.control) if told.control else None,
-        control_kind=wire.control_kind,
-        references=tuple(map(_sent, inputs.references, told.references)),
-    )
-    check_announced(sent)
-    for (name, said, _), (_, is_, _) in zip(announced(told), announced(sent), strict=True):
-        if said != is_:
-            raise InvalidRequest(f"{name} differs from its digest; send the picture again")
+    check_announced(digests)
+    check_digests(inputs, digests)
     return inputs
-
-
-def _told(wire: cloud_pb2.GenerateRequest, name: Literal["mask", "control"]) -> Digest | None:
-    if wire.HasField("mask_digest" if name == "mask" else "control_digest"):
-        return digest_from_wire(wire.mask_digest if name == "mask" else wire.control_digest)
-    if wire.mask if name == "mask" else wire.control:
-        raise InvalidRequest(f"the {name} came without its digest; send both")
-    return None
-
-
-def _sent(data: bytes, told: Digest) -> Digest:
-    return Digest.of(data, told.media_type)
