@@ -23,7 +23,7 @@ _REACH: Final = 64  # pixels
 _DIAGONAL: Final = 0.4142
 
 _SOBEL_X: Final = (-1, 0, 1, -2, 0, 2, -1, 0, 1)
-_SOBEL_Y: Final = (-1, -2, -1, 0, 0, 0, 1, 2, 1)
+_SOBEL_Y: Final = (1, 2, 1, 0, 0, 0, -1, -2, -1)  # Pillow takes the lowest row first
 
 
 def edge_map(picture: bytes) -> bytes:

@@ -9,7 +9,7 @@ Calls raise only the errors of `underpaint.sdk.errors`.
 from underpaint.contract import errors
 from underpaint.contract.accounting import Budget, LedgerEntry, Period, SpendLine, Verification
 from underpaint.contract.drafts import Draft, InitImage, Node, Privacy
-from underpaint.contract.edges import EDGES, edge_map
+from underpaint.contract.edges import edge_map
 from underpaint.contract.generation import Fit, GenerationRequest, LoraUse
 from underpaint.contract.outbox import OutboxItem
 from underpaint.contract.policy import Explanation, PolicyCheck, PolicyStatus, Replay
@@ -28,7 +28,6 @@ from underpaint.sdk.requests import DraftRequest, PolishRequest, new_promotion_i
 from underpaint.sdk.settings import Settings
 
 __all__ = [
-    "EDGES",
     "Account",
     "AsyncUnderpaint",
     "Budget",

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 from underpaint.cli import exits
-from underpaint.cli.commands.promotions import parse_account, parse_size
+from underpaint.cli.commands.polishing import parse_account, parse_size
 from underpaint.cli.output import sheet, terminal
 from underpaint.cli.output.json import document
 from underpaint.contract import errors

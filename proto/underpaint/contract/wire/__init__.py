@@ -40,16 +40,18 @@ from underpaint.contract.wire.outbox import (
     outbox_item_to_wire,
 )
 from underpaint.contract.wire.promotions import (
-    PRIORITY_TO_WIRE,
     STATE_TO_WIRE,
     event_from_wire,
     event_to_wire,
     input_digests_from_wire,
-    priority_from_wire,
     promotion_from_wire,
     promotion_request_from_wire,
     promotion_request_to_wire,
     promotion_to_wire,
+)
+from underpaint.contract.wire.quotes import (
+    PRIORITY_TO_WIRE,
+    priority_from_wire,
     quote_from_wire,
     quote_to_wire,
     verdict_from_wire,

@@ -17,7 +17,8 @@ from underpaint.contract.promotion import (
 )
 from underpaint.orchestrator.ledger.store import over_soft
 from underpaint.orchestrator.pricing.table import EnginePrice
-from underpaint.orchestrator.promotions.store import Lease, Outcome, ending
+from underpaint.orchestrator.promotions.ending import ending
+from underpaint.orchestrator.promotions.store import Lease, Outcome
 
 REQUEST: Final = TypeAdapter(PromotionRequest)
 QUOTE: Final = TypeAdapter(Quote)
