@@ -24,6 +24,7 @@ from underpaint.contract.promotion import (
     Lineage,
     Promotion,
     PromotionEvent,
+    PromotionRequest,
     PromotionState,
     Quote,
     QuoteLine,
@@ -55,6 +56,7 @@ class StubOrchestrator(StubLedger, StubPolicy):
         self.events: dict[str, list[PromotionEvent]] = {}
         self.artifacts: dict[str, bytes] = {}
         self.heads: list[str] = []
+        self.wanted: list[PromotionRequest] = []
         self.inputs: dict[str, Inputs] = {}
         self.price = 12_500
         self.altered: Callable[[Quote], Quote] = lambda quote: quote
@@ -68,6 +70,7 @@ class StubOrchestrator(StubLedger, StubPolicy):
     async def Quote(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.script.enter("Quote")
         wanted = promotion_request_from_wire(request.promotion, FULL)
+        self.wanted.append(wanted)
         return orchestrator_pb2.QuoteResponse(quote=quote_to_wire(self._quote(wanted)))
 
     async def Promote(self, requests: Any, context: Any) -> Any:  # noqa: N802

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 from underpaint.cloud.engine import Cancelled, FullEngine, exact_schedule
 from underpaint.cloud.upscaler import LanczosUpscaler
 from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
-from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
+from underpaint.contract.generation import GenerationRequest, GenerationResult, LoraUse, Progress
 from underpaint.contract.inputs import InputPictures
 from underpaint.contract.pictures import decode
 from underpaint.engines.checkpoints import check_directory, read_card
@@ -139,3 +140,23 @@ def test_both_ways_of_counting_steps_agree() -> None:
             assert int(requested * strength) == steps
             assert requested - int(max(requested - requested * strength, 0)) == steps
             assert abs(strength - percent / 100) <= 2 / requested
+
+
+@pytest.mark.parametrize(
+    ("request_", "pictures", "told"),
+    [
+        (asked(), {"mask": DRAFT.convert("L")}, "takes no mask"),
+        (asked(), {"control": DRAFT, "control_kind": "edges"}, "takes no control map"),
+        (asked(), {"references": (DRAFT,)}, "takes no references"),
+        (asked(loras=(LoraUse(name="ink"),)), {}, "takes no LoRA"),
+        (asked(scheduler="euler"), {}, "takes no scheduler"),
+        (asked(clip_skip=1), {}, "takes no clip_skip"),
+    ],
+)
+def test_what_the_model_does_not_take_is_refused(
+    engine: FullEngine, request_: GenerationRequest, pictures: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=told):
+        engine.generate(
+            request_, InputPictures(init_image=DRAFT, **pictures), lambda _: None, lambda: False
+        )
