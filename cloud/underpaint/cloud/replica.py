@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from underpaint.cloud.model import fetch_model
 from underpaint.cloud.upscaler import load_upscaler
-from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
-from underpaint.contract.pictures import decode
+from underpaint.contract.generation import GenerationRequest, GenerationResult, Inputs, Progress
+from underpaint.contract.inputs import check_inputs
 from underpaint.engines.checkpoints import ModelCard, read_card
 from underpaint.engines.placement import Placement
 from underpaint.engines.cards import ModelCard, directory_card
@@ -48,7 +48,7 @@ class EngineReplica:
         return self._engine.card
 
     async def polish(
-        self, request: GenerationRequest, init_image: bytes
+        self, request: GenerationRequest, inputs: Inputs
     ) -> AsyncIterator[Progress | GenerationResult]:
         """Makes one picture; yields progress, then the result.
 
@@ -56,7 +56,7 @@ class EngineReplica:
         free again only when it has stopped.
 
         Raises:
-            InvalidRequest: the draft's picture cannot be read.
+            InvalidRequest: a picture cannot be read, or the model does not take it.
             EngineFailed: the pipeline failed.
         """
         loop = asyncio.get_running_loop()
@@ -67,7 +67,7 @@ class EngineReplica:
             try:
                 return self._engine.generate(
                     request,
-                    decode(init_image),
+                    check_inputs(inputs, (request.width, request.height)),
                     lambda progress: _tell(loop, news, progress),
                     stop.is_set,
                 )

@@ -80,10 +80,13 @@ class Promotions:
             promotion=polish.to_wire(init_image),
         )
 
+        pictures = polish.inputs(init_image).pictures
+
         async def parts() -> AsyncGenerator[orchestrator_pb2.PromoteRequest, None]:
             yield orchestrator_pb2.PromoteRequest(head=head)
-            for data in split(init_image.picture):
-                yield orchestrator_pb2.PromoteRequest(chunk=common_pb2.Chunk(data=data))
+            for picture in pictures:
+                for data in split(picture):
+                    yield orchestrator_pb2.PromoteRequest(chunk=common_pb2.Chunk(data=data))
 
         tries = 0
         while True:
