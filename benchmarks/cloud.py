@@ -28,7 +28,8 @@ from underpaint.cloud.settings import BUNDLED
 from underpaint.cloud.upscaler import load_upscaler
 from underpaint.contract.generation import GenerationRequest
 from underpaint.contract.inputs import InputPictures
-from underpaint.engines.checkpoints import check_directory, read_card
+from underpaint.engines.checkpoints import check_directory
+from underpaint.engines.options import Options
 from underpaint.engines.pipelines.previews import Previewer
 from underpaint.engines.placement import Placement
 
@@ -69,9 +70,10 @@ def measure(model: Path, rounds: int, threads: int) -> dict[str, float]:
     check_directory(model)
     upscaler = load_upscaler("auto", threads)
     engine = FullEngine(
-        model, read_card(model), upscaler, placement=Placement(device="cpu"), threads=threads
+        str(model), upscaler, threads=threads, options=Options(placement=Placement(device="cpu"))
     )
     load = time.perf_counter() - began
+    told = engine.describe("full")
     clock.around(upscaler, "enlarge", "upscale")
     clock.around(Previewer, "follow", "previews")
     clock.around(engine_module, "encode_png", "encode")
@@ -81,9 +83,9 @@ def measure(model: Path, rounds: int, threads: int) -> dict[str, float]:
         seed=7,
         width=1024,
         height=1024,
-        num_inference_steps=engine.card.num_inference_steps or 28,
-        guidance_scale=engine.card.guidance_scale or 2.5,
-        strength=engine.card.strength or 0.6,
+        num_inference_steps=told.num_inference_steps,
+        guidance_scale=told.guidance_scale,
+        strength=told.strength,
     )
     draft = Image.linear_gradient("L").convert("RGB")
     taken: list[dict[str, float]] = []

@@ -20,7 +20,9 @@ from underpaint.contract.errors import InvalidModel
 from underpaint.contract.generation import GenerationRequest
 from underpaint.contract.inputs import InputPictures
 from underpaint.edge.engine import LiteEngine
-from underpaint.engines.checkpoints import check_directory, read_card
+from underpaint.engines.cards import directory_card
+from underpaint.engines.checkpoints import check_directory
+from underpaint.engines.options import Options
 from underpaint.engines.placement import Placement
 
 from training.evaluate.prompts import Asked
@@ -119,15 +121,14 @@ class Studio:
         self._lite = LiteEngine(str(lite), threads=threads)
         self._lite_threads = torch.get_num_threads()
         self._full_threads = threads or len(os.sched_getaffinity(0))
-        card = read_card(full)
+        card = directory_card(full)
         if card.strength is None or not card.num_inference_steps or not card.native_size:
             raise InvalidModel(f"{full} says not how to polish; its underpaint.json must")
         self._full = FullEngine(
-            full,
-            card,
+            str(full),
             LanczosUpscaler(),
-            placement=Placement(device=device),
             threads=self._full_threads,
+            options=Options(placement=Placement(device=device)),
         )
         self._drafts, self._polishes = Album(out / "drafts"), Album(out / "polishes")
         guidance = card.guidance_scale if card.guidance_scale is not None else 1.0

@@ -13,6 +13,7 @@ from underpaint.cloud.model import check_model
 from underpaint.cloud.replica import EngineReplica
 from underpaint.cloud.settings import BUNDLED
 from underpaint.contract.errors import InvalidRequest
+from underpaint.engines.options import Options
 from underpaint.engines.placement import PlacementSettings
 
 NAME: Final = "underpaint"
@@ -36,6 +37,9 @@ class Arguments(PlacementSettings):
     gpus_each: Annotated[float, Field(gt=0, le=64)] = 1
     """GPUs that Ray gives each replica with `device: cuda`; 0.5 lets two share one."""
     cache_dir: str = ""  # of compiled code, on each node
+    data_dir: str = ""  # with the cards of hub ids and single files, on each node
+    lora: tuple[str, ...] = ()  # FILE or FILE:weight, on each node
+    control: str = ""  # the directory of a ControlNet, on each node
     token_file: str = ""
 
 
@@ -56,6 +60,12 @@ def build(args: Arguments) -> Application:
             "1 to share one"
         )
     placement = args.placement(Path(args.cache_dir) if args.cache_dir else None)
+    options = Options(
+        placement=placement,
+        data_dir=Path(args.data_dir) if args.data_dir else None,
+        loras=args.lora,
+        control=Path(args.control) if args.control else None,
+    )
     deployment: Any = serve.deployment  # its type annotation covers only the use as decorator
     replica = deployment(EngineReplica).options(
         name="Engine",
@@ -76,6 +86,6 @@ def build(args: Arguments) -> Application:
         ray_actor_options={"num_cpus": 0},
     )
     application: Application = ingress.bind(
-        replica.bind(args.model, args.upscaler, placement, args.threads), args.token_file
+        replica.bind(args.model, args.upscaler, options, args.threads), args.token_file
     )
     return application

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import torch
-from PIL import Image
 from underpaint.cloud.upscaler import Upscaler
-from underpaint.contract.errors import EngineFailed, InvalidRequest
-from underpaint.contract.fitting import fitted
+from underpaint.contract.engines import EngineDescription
+from underpaint.contract.errors import EngineFailed, InvalidRequest, UnderpaintError
+from underpaint.contract.fitting import alike, fitted
 from underpaint.contract.generation import (
     GenerationRequest,
     GenerationResult,
     Progress,
     check_asked,
 )
+from underpaint.contract.inputs import InputPictures
 from underpaint.contract.pictures import encode_png, encode_preview
-from underpaint.engines.checkpoints import ModelCard
-from underpaint.engines.pipelines.devices import choose
-from underpaint.engines.pipelines.model import Drawn, Model, Pictures, open_directory
-from underpaint.engines.placement import Placement
+from underpaint.engines.pipelines.model import Drawn, Model, Options, Pictures
 from underpaint.engines.results import check_colours
 
 PREVIEWS_AT: Final = (0.25, 0.5, 0.75)  # of the denoising steps
@@ -36,39 +33,37 @@ class FullEngine:
     """One loaded model. Not thread-safe."""
 
     def __init__(
-        self,
-        directory: Path,
-        card: ModelCard,
-        upscaler: Upscaler,
-        *,
-        placement: Placement,
-        threads: int,
+        self, model: str, upscaler: Upscaler, *, threads: int, options: Options | None = None
     ) -> None:
-        """Loads a checked diffusers directory.
+        """Loads a model.
 
         Args:
-            directory: passed `engines.checkpoints.check_directory`.
-            card: how the pipeline likes to be called.
+            model: a diffusers directory, a hub id or a single file.
             upscaler: brings results to the requested size.
-            placement: where it runs and in which form.
             threads: of torch, on a CPU.
+            options: how the model is loaded.
 
         Raises:
             InvalidModel: it cannot be loaded, or cannot start from a picture.
+            InvalidRequest: there is no such device, or it cannot do what is asked of it.
         """
         torch.set_num_threads(threads)
         self._upscaler = upscaler
-        self._model: Model = open_directory(directory, card, use="image", target=choose(placement))
+        self._model = Model(model, "image", options)
 
     @property
-    def card(self) -> ModelCard:
-        """The model's card."""
-        return self._model.card
+    def name(self) -> str:
+        """The model's name."""
+        return self._model.name
+
+    def describe(self, engine: str) -> EngineDescription:
+        """What an engine of this name says of itself."""
+        return self._model.describe(engine)
 
     def generate(
         self,
         request: GenerationRequest,
-        init_image: Image.Image,
+        inputs: InputPictures,
         on_progress: Callable[[Progress], None],
         cancelled: Callable[[], bool],
     ) -> GenerationResult:
@@ -76,7 +71,7 @@ class FullEngine:
 
         Args:
             request: `width` and `height` are those of the result; `strength` is set.
-            init_image: RGB, of any size; brought to the pipeline's own.
+            inputs: the draft, of any size, and what goes beside it.
             on_progress: called after each denoising step, now and then with a preview, and
                 once more, with one, before enlarging.
             cancelled: asked after each denoising step.
@@ -91,7 +86,7 @@ class FullEngine:
             raise InvalidRequest("strength is missing; use 0.01 to 1")
         check_asked(request)
         started = time.perf_counter()
-        made = self._denoise(request, init_image, on_progress, cancelled)
+        made = self._denoise(request, inputs, on_progress, cancelled)
         try:
             on_progress(
                 Progress(
@@ -105,7 +100,7 @@ class FullEngine:
                 raise Cancelled
             picture = self._upscaler.enlarge(made.picture, request.width, request.height)
             check_colours(picture, f"the upscaler {self._upscaler.name}")
-        except (Cancelled, EngineFailed):
+        except UnderpaintError:
             raise
         except (RuntimeError, ValueError, TypeError, MemoryError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -115,7 +110,7 @@ class FullEngine:
             picture=encode_png(picture),
             width=picture.width,
             height=picture.height,
-            model=self._model.name,
+            model=made.model,
             upscaler=self._upscaler.name,
             gpu_seconds=held,
             warnings=made.warnings,
@@ -128,7 +123,7 @@ class FullEngine:
     def _denoise(
         self,
         request: GenerationRequest,
-        init_image: Image.Image,
+        inputs: InputPictures,
         on_progress: Callable[[Progress], None],
         cancelled: Callable[[], bool],
     ) -> Drawn:
@@ -139,5 +134,18 @@ class FullEngine:
 
         shape = (request.width, request.height)
         size = self.working_size(*shape)
-        start = fitted(init_image.convert("RGB"), shape, size, request.fit)
-        return self._model.draw(request, size, Pictures(init_image=start), after_step, PREVIEWS_AT)
+        draft = inputs.init_image.convert("RGB")
+        mask, control = inputs.mask, inputs.control
+        if mask is not None:  # as the draft is fitted, so that it still lies where it was painted
+            mask = fitted(mask.convert("RGB"), shape, size, request.fit).convert("L")
+        if control is not None:
+            same = alike(control.size, draft.size)
+            control = fitted(control, shape, size, request.fit) if same else control.resize(size)
+        pictures = Pictures(
+            init_image=fitted(draft, shape, size, request.fit),
+            mask=mask,
+            control=control,
+            control_kind=inputs.control_kind,
+            references=inputs.references,
+        )
+        return self._model.draw(request, size, pictures, after_step, PREVIEWS_AT)

@@ -37,14 +37,13 @@ from underpaint.contract.wire import (
     generation_from_wire,
     progress_to_wire,
 )
-from underpaint.engines.cards import ModelCard
 from underpaint.contract.wire.engines import inputs_from_wire
 from underpaint.v1 import cloud_pb2, common_pb2
 
 log = logging.getLogger(__name__)
 
 ENGINE: Final = "full"
-_STEPS, _GUIDANCE, _STRENGTH, _SIDE = 28, 3.0, 0.6, 1024  # defaults if the card has none
+_SIDE = 1024  # pixels, if a request has no size
 
 
 class CloudIngress:
@@ -62,7 +61,7 @@ class CloudIngress:
         """
         self._replicas = replicas
         self._token = read_token(Path(token_file) if token_file else None)
-        self._card: asyncio.Task[ModelCard] | None = None
+        self._known: asyncio.Task[EngineDescription] | None = None
 
     async def Generate(  # noqa: N802 - the RPC's name
         self, request: cloud_pb2.GenerateRequest, grpc_context: RayServegRPCContext
@@ -89,17 +88,10 @@ class CloudIngress:
         """Describes the only engine of this service."""
         try:
             self._admit(grpc_context)
-            card = await self._described()
+            described = await self._described()
         except Exception as error:
             _refuse(grpc_context, _domain_error(error))
             return cloud_pb2.ListEnginesResponse()
-        described = EngineDescription(
-            name=ENGINE,
-            model=card.name,
-            num_inference_steps=card.num_inference_steps or _STEPS,
-            guidance_scale=_or(card.guidance_scale, _GUIDANCE),
-            strength=_or(card.strength, _STRENGTH),
-        )
         return cloud_pb2.ListEnginesResponse(engines=[engine_to_wire(described)])
 
     async def Check(  # noqa: N802 - the RPC's name
@@ -118,24 +110,24 @@ class CloudIngress:
         if refusal:
             raise refusal
 
-    async def _described(self) -> ModelCard:
+    async def _described(self) -> EngineDescription:
         # Shielded, because callers share this task and one that goes away must not cancel it.
         return await asyncio.shield(self._ask())
 
-    def _ask(self) -> asyncio.Task[ModelCard]:
-        """The task that fetches the card; it is started again only if it failed."""
-        known = self._card
+    def _ask(self) -> asyncio.Task[EngineDescription]:
+        """The task that fetches the description; it is started again only if it failed."""
+        known = self._known
         if known is None or (known.done() and (known.cancelled() or known.exception())):
-            known = self._card = asyncio.create_task(self._fetch_card())
+            known = self._known = asyncio.create_task(self._fetch_description())
         return known
 
-    async def _fetch_card(self) -> ModelCard:
-        card: ModelCard = await self._replicas.describe.remote()
-        return card
+    async def _fetch_description(self) -> EngineDescription:
+        told: EngineDescription = await self._replicas.describe.remote(ENGINE)
+        return told
 
 
-def _wanted(request: cloud_pb2.GenerateRequest, card: ModelCard) -> GenerationRequest:
-    """The request to the engine, with defaults from its card.
+def _wanted(request: cloud_pb2.GenerateRequest, described: EngineDescription) -> GenerationRequest:
+    """The request to the engine, with its own defaults.
 
     Raises:
         InvalidRequest: another engine, or a field out of range.
@@ -144,12 +136,12 @@ def _wanted(request: cloud_pb2.GenerateRequest, card: ModelCard) -> GenerationRe
         raise InvalidRequest(f"there is no engine {request.engine!r} here; use {ENGINE!r}")
     inner = request.request
     if not inner.HasField("strength"):
-        inner.strength = _or(card.strength, _STRENGTH)
+        inner.strength = described.strength
     own = Defaults(
         width=_SIDE,
         height=_SIDE,
-        num_inference_steps=card.num_inference_steps or _STEPS,
-        guidance_scale=_or(card.guidance_scale, _GUIDANCE),
+        num_inference_steps=described.num_inference_steps,
+        guidance_scale=described.guidance_scale,
     )
     return check_asked(generation_from_wire(inner, own))
 
@@ -194,7 +186,3 @@ def _domain_error(error: Exception) -> UnderpaintError:
         return EngineFailed("the engine's process died; it may have run out of memory")
     log.error("unexpected error", exc_info=error)
     return EngineFailed("an unexpected error; the log of the cloud's ingress has the details")
-
-
-def _or(value: float | None, other: float) -> float:
-    return other if value is None else value

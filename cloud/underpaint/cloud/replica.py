@@ -8,23 +8,21 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
-from underpaint.cloud.model import fetch_model
 from underpaint.cloud.upscaler import load_upscaler
+from underpaint.contract.engines import EngineDescription
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Inputs, Progress
 from underpaint.contract.inputs import check_inputs
-from underpaint.engines.checkpoints import ModelCard, read_card
-from underpaint.engines.placement import Placement
-from underpaint.engines.cards import ModelCard, directory_card
+from underpaint.engines.options import Options
 
 
 class EngineReplica:
     """Runs the engine in a thread, so that cancellation and health checks work meanwhile."""
 
-    def __init__(self, model: str, upscaler: str, placement: Placement, threads: int) -> None:
+    def __init__(self, model: str, upscaler: str, options: Options, threads: int) -> None:
         """Loads the engine.
 
         Raises:
-            InvalidModel: the model directory cannot be loaded.
+            InvalidModel: the model cannot be loaded.
             InvalidRequest: this machine has no such device, or lacks what is asked of it.
         """
         # By default OpenMP's threads spin while they wait, and slow each other down on shared
@@ -33,19 +31,14 @@ class EngineReplica:
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         from underpaint.cloud.engine import FullEngine
 
-        directory = fetch_model(model)
         self._engine = FullEngine(
-            directory,
-            directory_card(directory),
-            load_upscaler(upscaler, threads),
-            placement=placement,
-            threads=threads,
+            model, load_upscaler(upscaler, threads), threads=threads, options=options
         )
         self._thread = ThreadPoolExecutor(1, "engine")
 
-    async def describe(self) -> ModelCard:
-        """The model's card."""
-        return self._engine.card
+    async def describe(self, engine: str) -> EngineDescription:
+        """What an engine of this name says of itself."""
+        return self._engine.describe(engine)
 
     async def polish(
         self, request: GenerationRequest, inputs: Inputs

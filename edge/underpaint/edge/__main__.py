@@ -96,6 +96,7 @@ def _load(settings: Settings) -> Engine:
         settings.model,
         placement=settings.engine_placement,
         threads=settings.threads,
+        data_dir=settings.data_dir,
     )
 
 

@@ -16,12 +16,9 @@ from underpaint.contract.pictures import encode_png
 from underpaint.contract.prompts import clean
 from underpaint.contract.vocabulary import Vocabulary, read_vocabulary
 from underpaint.contract.wire import Defaults
-from underpaint.edge.settings import BUNDLED, is_hub_id
+from underpaint.edge.settings import BUNDLED
 from underpaint.edge.vocabulary import Reader
-from underpaint.engines.checkpoints import ModelCard, check_directory, read_card
-from underpaint.engines.pipelines.devices import choose
-from underpaint.engines.pipelines.loading import fetched
-from underpaint.engines.pipelines.model import Model, open_directory
+from underpaint.engines.pipelines.model import Model, Options
 from underpaint.engines.placement import Placement
 
 # Measuring the best number of threads takes a few drafts, so it is done only if steps are quick.
@@ -32,42 +29,42 @@ class LiteEngine:
     """A loaded and warmed model. Make and call it in the same thread.
 
     Args:
-        model: a diffusers directory or a hub id.
+        model: a diffusers directory, a hub id or a single file.
         placement: where it runs and in which form.
         threads: number of CPU threads; 0 measures which number is fastest.
+        data_dir: of the node, where the cards of hub ids and single files are.
+        loras: that are added to it: FILE or FILE:weight.
 
     Raises:
         InvalidModel: the model is missing, incomplete, unsafe or not a text-to-image model.
         InvalidRequest: there is no such device, or it cannot do what is asked of it.
     """
 
-    def __init__(self, model: str, *, placement: Placement | None = None, threads: int = 0) -> None:
-        target = choose(placement or Placement())
-        self._device = target.device.type
-        if is_hub_id(model):
-            directory = fetched(model)
-            card = ModelCard(name=model)
-            self._reader = Reader(Vocabulary())
-        else:
-            directory = Path(model)
-            check_directory(directory)
-            card = read_card(directory)
+    def __init__(
+        self,
+        model: str,
+        *,
+        placement: Placement | None = None,
+        threads: int = 0,
+        data_dir: Path | None = None,
+        loras: tuple[str, ...] = (),
+    ) -> None:
+        options = Options(placement=placement or Placement(), data_dir=data_dir, loras=loras)
+        self._model = Model(model, "text", options)
+        directory = self._model.form.path
+        if directory.is_dir():
             # `models show` knows only the bundled models.
             bundled = directory.resolve() == BUNDLED.resolve()
             listed_by = "underpaint models show lite" if bundled else ""
             self._reader = Reader(read_vocabulary(directory), listed_by)
-        self._model: Model = open_directory(
-            directory,
-            card,
-            use="text",
-            target=target,
-        )
-        width, height = self._model.native_size
+        else:
+            self._reader = Reader(Vocabulary())
+        called = self._model.called
         self._defaults = Defaults(
-            width=width,
-            height=height,
-            num_inference_steps=self._model.num_inference_steps,
-            guidance_scale=self._model.guidance_scale,
+            width=called.native_size[0],
+            height=called.native_size[1],
+            num_inference_steps=called.num_inference_steps,
+            guidance_scale=called.guidance_scale,
         )
         self._warm(threads)
 
@@ -120,7 +117,7 @@ class LiteEngine:
             picture=encode_png(made.picture),
             width=made.picture.width,
             height=made.picture.height,
-            model=self.name,
+            model=made.model,
             gpu_seconds=time.perf_counter() - began,
             warnings=(*other, *made.warnings),
         )
@@ -135,7 +132,7 @@ class LiteEngine:
         steps = self._defaults.num_inference_steps
         few = max(min(steps, 2), self._model.least_steps)
         step_s = self._time_drafts(few, drafts=1) / few
-        if threads or self._device != "cpu" or step_s > QUICK_STEP_S:
+        if threads or not self._model.on_cpu or step_s > QUICK_STEP_S:
             return
         # With more threads a small model may lose more by waiting than it gains, especially on a
         # busy machine, so the best number is measured.

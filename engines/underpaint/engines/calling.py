@@ -50,6 +50,7 @@ class Called:
 
     num_inference_steps: int
     guidance_scale: float
+    guided: bool = True  # whether the guidance changes anything
     strength: float
     native_size: tuple[int, int]
     scheduler: Mapping[str, Any] = field(default_factory=dict)  # changes to the configuration
@@ -125,6 +126,7 @@ def how_called(form: Form, card: ModelCard, family: Family, loras: Sequence[str]
         values[name], reasons[name] = next(one for one in each if one[0] is not None)
     return Called(
         **values,
+        guided=manner.guided,
         reasons=reasons,
         # A scheduler that a person chose is taken as it is.
         scheduler={} if card.scheduler else {**manner.scheduler, **row.scheduler},

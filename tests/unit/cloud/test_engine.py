@@ -2,19 +2,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
-from underpaint.cloud.engine import Cancelled, FullEngine, exact_schedule
+from underpaint.cloud.engine import Cancelled, FullEngine
 from underpaint.cloud.upscaler import LanczosUpscaler
 from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
-from underpaint.contract.generation import GenerationRequest, GenerationResult, LoraUse, Progress
+from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
 from underpaint.contract.inputs import InputPictures
 from underpaint.contract.pictures import decode
-from underpaint.engines.checkpoints import check_directory, read_card
+from underpaint.engines.checkpoints import check_directory
+from underpaint.engines.options import Options
+from underpaint.engines.placement import Placement
 
-from tests.unit.cloud.tiny import save_coarse, save_flow, save_unet
+from tests.tiny.plain import save_coarse, save_flow, save_unet
 
 DRAFT = Image.linear_gradient("L").convert("RGB")
 
@@ -24,7 +25,12 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     save: Callable[[Path], Path] = request.param
     directory = save(tmp_path_factory.mktemp("models") / "tiny")
     check_directory(directory)
-    return FullEngine(directory, read_card(directory), LanczosUpscaler(), device="cpu", threads=1)
+    return FullEngine(
+        str(directory),
+        LanczosUpscaler(),
+        threads=1,
+        options=Options(placement=Placement(device="cpu")),
+    )
 
 
 def asked(**changes: object) -> GenerationRequest:
@@ -129,34 +135,10 @@ def test_what_breaks_inside_is_the_engines_failure(engine: FullEngine) -> None:
 
 def test_a_directory_that_is_no_pipeline_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text('{"_class_name": "NoSuchPipeline"}')
-    with pytest.raises(InvalidModel, match="does not load as an image-to-image pipeline"):
-        FullEngine(tmp_path, read_card(tmp_path), LanczosUpscaler(), device="cpu", threads=1)
-
-
-def test_both_ways_of_counting_steps_agree() -> None:
-    for steps in range(1, 151):
-        for percent in range(1, 101):
-            requested, strength = exact_schedule(steps, percent / 100)
-            assert int(requested * strength) == steps
-            assert requested - int(max(requested - requested * strength, 0)) == steps
-            assert abs(strength - percent / 100) <= 2 / requested
-
-
-@pytest.mark.parametrize(
-    ("request_", "pictures", "told"),
-    [
-        (asked(), {"mask": DRAFT.convert("L")}, "takes no mask"),
-        (asked(), {"control": DRAFT, "control_kind": "edges"}, "takes no control map"),
-        (asked(), {"references": (DRAFT,)}, "takes no references"),
-        (asked(loras=(LoraUse(name="ink"),)), {}, "takes no LoRA"),
-        (asked(scheduler="euler"), {}, "takes no scheduler"),
-        (asked(clip_skip=1), {}, "takes no clip_skip"),
-    ],
-)
-def test_what_the_model_does_not_take_is_refused(
-    engine: FullEngine, request_: GenerationRequest, pictures: dict[str, Any], told: str
-) -> None:
-    with pytest.raises(InvalidRequest, match=told):
-        engine.generate(
-            request_, InputPictures(init_image=DRAFT, **pictures), lambda _: None, lambda: False
+    with pytest.raises(InvalidModel, match="is a NoSuchPipeline, which is no family"):
+        FullEngine(
+            str(tmp_path),
+            LanczosUpscaler(),
+            threads=1,
+            options=Options(placement=Placement(device="cpu")),
         )

@@ -92,7 +92,7 @@ def test_ray_is_asked_for_gpus_only_where_they_are_used(
     )
     deployment = replica._bound_deployment
     assert deployment.ray_actor_options["num_gpus"] == wanted
-    placement = deployment.init_args[2]
+    placement = deployment.init_args[2].placement
     assert placement == Placement(device=arguments.get("device", "auto"))
 
 

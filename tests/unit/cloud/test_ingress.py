@@ -10,10 +10,10 @@ import grpc
 import pytest
 from PIL import Image
 from underpaint.cloud.ingress import CloudIngress
+from underpaint.contract.engines import EngineDescription
 from underpaint.contract.generation import GenerationResult, Inputs, Progress
 from underpaint.contract.pictures import Digest, encode_png
 from underpaint.contract.wire import digest_to_wire, generation_to_wire
-from underpaint.engines.cards import ModelCard
 from underpaint.v1 import cloud_pb2
 
 from tests.unit.cloud.test_engine import asked
@@ -60,8 +60,14 @@ class Replicas:
     @property
     def describe(self) -> Any:
         class Describe:
-            async def remote(self) -> ModelCard:
-                return ModelCard(name="tiny")
+            async def remote(self, engine: str) -> EngineDescription:
+                return EngineDescription(
+                    name=engine,
+                    model="tiny",
+                    num_inference_steps=28,
+                    guidance_scale=3.0,
+                    strength=0.6,
+                )
 
         return Describe()
 

@@ -15,6 +15,7 @@ from underpaint.cloud.replica import EngineReplica
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Inputs, Progress
 from underpaint.contract.inputs import InputPictures
 from underpaint.contract.pictures import encode_png
+from underpaint.engines.options import Options
 from underpaint.engines.placement import Placement
 
 from tests.tiny.plain import save_flow
@@ -62,7 +63,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def replica(model: Path) -> AsyncIterator[tuple[EngineReplica, GatedEngine]]:
-    loaded = await asyncio.to_thread(EngineReplica, str(model), "none", Placement(device="cpu"), 1)
+    loaded = await asyncio.to_thread(
+        EngineReplica, str(model), "none", Options(placement=Placement(device="cpu")), 1
+    )
     engine: Any = GatedEngine()
     loaded._engine = engine
     yield loaded, engine

@@ -16,7 +16,7 @@ from underpaint.contract.errors import EngineFailed, InvalidRequest
 from underpaint.contract.generation import Fit, Progress
 from underpaint.contract.inputs import InputPictures
 from underpaint.contract.pictures import decode
-from underpaint.engines.checkpoints import read_card
+from underpaint.engines.options import Options
 from underpaint.engines.placement import Placement
 
 from tests.tiny.plain import save_flow, save_unet
@@ -36,11 +36,10 @@ def engine(directory: Path) -> FullEngine:
 
 def load(directory: Path) -> FullEngine:
     return FullEngine(
-        directory,
-        read_card(directory),
+        str(directory),
         LanczosUpscaler(),
-        placement=Placement(device="cpu"),
         threads=1,
+        options=Options(placement=Placement(device="cpu")),
     )
 
 

@@ -112,6 +112,7 @@ class Family:
     """Whether a negative prompt has an effect at a guidance."""
     nothing: str | None = None  # the negative prompt that the guidance needs when none is given
     layout: Layout = Layout.SPATIAL
+    channels_last: bool = False  # whether a patch has its channels last, as those of Ideogram
     references: int = 0  # how many pictures it can look at beside the init_image
     loras: bool = False
     textual_inversion: bool = False

@@ -25,5 +25,6 @@ FAMILY = Family(
     manner=Manner(num_inference_steps=48, guidance_scale=7.0, why="as Ideogram 4"),
     negative=lambda guidance: False,
     layout=Layout.PATCHED,
+    channels_last=True,
     loras=True,
 )

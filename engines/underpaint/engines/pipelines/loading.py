@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import inspect
-import json
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import diffusers
 import transformers
 from underpaint.contract.errors import InvalidModel
-from underpaint.engines.checkpoints import check_directory
 from underpaint.engines.families import family_of
-from underpaint.engines.families.family import Checkpoint, Family, Start
+from underpaint.engines.families.family import Checkpoint, Family
+from underpaint.engines.forms import Form
+from underpaint.engines.pipelines import devices
+from underpaint.engines.pipelines.devices import Target
+from underpaint.engines.pipelines.single_file import load_single
 
 LINE: Final = 300  # characters of an error of a library that are passed on
 
@@ -24,22 +24,6 @@ def silence() -> None:
         voice: Any = library.utils.logging
         voice.set_verbosity_error()
         voice.disable_progress_bar()
-
-
-def read_checkpoint(directory: Path) -> Checkpoint:
-    """What the configuration files of a diffusers directory say.
-
-    Raises:
-        InvalidModel: one of them cannot be read.
-    """
-    index = _read(directory / "model_index.json")
-    configs: dict[str, Mapping[str, Any]] = {}
-    for component in index:
-        for file in ("config.json", "scheduler_config.json"):
-            path = directory / component / file
-            if path.is_file():
-                configs[component] = _read(path)
-    return Checkpoint(index=index, configs=configs, name=directory.name)
 
 
 def family_for(checkpoint: Checkpoint) -> Family:
@@ -58,77 +42,34 @@ def family_for(checkpoint: Checkpoint) -> Family:
     return family
 
 
-def class_for(family: Family, use: str, name: str) -> str:
-    """The class of diffusers that draws for a use.
-
-    Args:
-        family: of the model.
-        use: "text" (from words alone), "image" (from a picture), "mask", or one of them with
-            "control-" before it.
-        name: the model's, for messages.
-
-    Raises:
-        InvalidModel: the family cannot do that.
-    """
-    words = family.text_to_image
-    if use.startswith("control-"):
-        wanted = use.removeprefix("control-")
-        found = family.control.get(wanted) or family.control.get("text")
-    elif use == "text":
-        found = words
-    elif use == "mask":
-        found = family.inpaint or class_for(family, "image", name)
-    else:
-        found = None if family.start is Start.NEVER else family.image_to_image or words
-    if found is None:
-        does = {
-            "text": "cannot draw from words alone; give it as the Full engine",
-            "image": "cannot start from a picture; give it as the Lite engine",
-        }.get(use, "takes no control map")
-        raise InvalidModel(f"{name} is of the family {family.title}, which {does}")
-    return found
-
-
-def fetched(hub_id: str) -> Path:
-    """The directory of a model of the hub, which is fetched if it is not there.
-
-    Raises:
-        InvalidModel: it cannot be fetched, or is incomplete or unsafe.
-    """
-    try:
-        directory = Path(diffusers.DiffusionPipeline.download(hub_id, use_safetensors=True))
-    except Exception as error:  # of the network, the hub and the libraries
-        raise InvalidModel(f"{hub_id} cannot be fetched from the hub: {line(error)}") from error
-    check_directory(directory)
-    return directory
-
-
-def load(directory: Path, name: str, class_name: str, **options: Any) -> Any:
+def load(form: Form, class_name: str, target: Target) -> Any:
     """Loads a pipeline.
 
     Args:
-        directory: of diffusers, checked.
-        name: the model's, for messages.
+        form: of the model.
         class_name: of diffusers.
-        **options: see `devices.load_options`.
+        target: where it will run.
 
     Raises:
         InvalidModel: it cannot be loaded.
     """
+    if form.is_single:
+        return load_single(form, class_name, dtype=target.dtype)
     try:
         made: Any = getattr(diffusers, class_name)
         # Only safetensors and no remote code: both pickles and code could harm this machine.
         return made.from_pretrained(
-            directory,
+            form.path,
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
-            **options,
-            **_left_out(directory, made),
+            variant=form.variant or None,
+            **devices.load_options(target, form.checkpoint.index),
+            **_left_out(form, made),
         )
     except Exception as error:  # libraries raise everything for files of other people
         raise InvalidModel(
-            f"{name} does not load as {class_name} of safetensors: {line(error)}"
+            f"{form.name} does not load as {class_name} of safetensors: {line(error)}"
         ) from error
 
 
@@ -162,12 +103,12 @@ def line(error: BaseException) -> str:
     return text if len(text) <= LINE else text[:LINE] + "..."
 
 
-def _left_out(directory: Path, made: Any) -> dict[str, None]:
+def _left_out(form: Form, made: Any) -> dict[str, None]:
     """The components that the class names and the directory does not have.
 
     They are named again with None, because otherwise diffusers takes them for missing.
     """
-    index = _read(directory / "model_index.json")
+    index = form.checkpoint.index
     absent = [name for name, held in index.items() if held == [None, None]]
     optional = [name for name in getattr(made, "_optional_components", ()) if name not in index]
     needed = _parameters(made.__init__)
@@ -182,13 +123,3 @@ def _parameters(function: Any) -> dict[str, inspect.Parameter]:
         for name, each in found.items()
         if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)
     }
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InvalidModel(f"{path} cannot be read: {error}") from None
-    if not isinstance(value, dict):
-        raise InvalidModel(f"{path} holds no JSON object")
-    return value

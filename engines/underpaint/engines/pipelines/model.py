@@ -2,47 +2,49 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import torch
 from PIL import Image
+from underpaint.contract import engines as told
+from underpaint.contract.engines import EngineDescription, Lora
 from underpaint.contract.errors import EngineFailed, InvalidRequest, UnderpaintError
 from underpaint.contract.generation import GenerationRequest
-from underpaint.contract.prompts import clean
-from underpaint.engines.checkpoints import ModelCard
-from underpaint.engines.families.family import Checkpoint, Family, Manner, Start
+from underpaint.engines.calling import Called, how_called
+from underpaint.engines.cards import ModelCard, read_card
+from underpaint.engines.families.family import Family, Start
 from underpaint.engines.families.sizes import longest_side, multiple_of, nearest, working_size
+from underpaint.engines.forms import Form, find
+from underpaint.engines.loras import LoraFile, beside, read_lora, read_loras
 from underpaint.engines.memory import sizes
+from underpaint.engines.options import Options
 from underpaint.engines.pipelines import devices, loading
-from underpaint.engines.pipelines.devices import Target
+from underpaint.engines.pipelines.adapters import Adapters, Wishes, load_embeddings
+from underpaint.engines.pipelines.control import Control
 from underpaint.engines.pipelines.guard import guarded
+from underpaint.engines.pipelines.noising import Beginning
+from underpaint.engines.pipelines.plan import Call, Pictures, Way, call_of, way_of
 from underpaint.engines.pipelines.previews import Previewer
+from underpaint.engines.pipelines.remembering import remembered
+from underpaint.engines.pipelines.schedule import exact_steps
 from underpaint.engines.pipelines.watching import watched
 from underpaint.engines.results import DecoderWatch, drawn, not_finite
 from underpaint.engines.tokens import pipeline_limits
 
 log = logging.getLogger(__name__)
 
-PROMPTS_REMEMBERED: Final = 32
+__all__ = ["Drawn", "Model", "Options", "Pictures"]
+
 # Whose layers work with channels last, which makes them 8 % faster; those for video do not.
 _CHANNELS_LAST: Final = frozenset({"AutoencoderKL", "AutoencoderTiny", "AsymmetricAutoencoderKL"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pictures:
-    """What goes beside a request, all in RGB (the mask in grey) and of the working size."""
-
-    init_image: Image.Image | None = None
-    mask: Image.Image | None = None  # white is drawn anew
-    control: Image.Image | None = None
-    references: tuple[Image.Image, ...] = ()  # of any size
+# Called with the step that has ended, the number of all steps and a JPEG or nothing. If it raises,
+# the generation ends.
+OnStep = Callable[[int, int, bytes], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,36 +52,21 @@ class Drawn:
     """What a model drew."""
 
     picture: Image.Image
+    model: str  # with the LoRAs that were added to it
     steps: int  # how often the denoiser was called
     warnings: tuple[str, ...] = ()  # what of the request had no effect, and what was not read
-
-
-# Called with the step that has ended, the number of all steps and a JPEG or nothing. If it raises,
-# the generation ends.
-OnStep = Callable[[int, int, bytes], None]
 
 
 class Model:
     """A loaded pipeline and those that share its components. Not thread-safe."""
 
-    def __init__(
-        self,
-        directory: Path,
-        checkpoint: Checkpoint,
-        card: ModelCard,
-        *,
-        use: str,
-        target: Target,
-    ) -> None:
+    def __init__(self, model: str, use: str, options: Options | None = None) -> None:
         """Loads a model.
 
         Args:
-            directory: of diffusers, checked.
-            checkpoint: what its configurations say.
-            card: how it likes to be called, where that is known.
-            use: what it is loaded for: "text" or "image"; it can do the other as well if its
-                family can.
-            target: where it runs.
+            model: a diffusers directory, a hub id or a single file.
+            use: what it must be able to do: draw from "text" or from an "image".
+            options: how it is loaded.
 
         Raises:
             InvalidModel: it is of no known family, cannot do what it is for, is broken, or does
@@ -87,30 +74,49 @@ class Model:
             InvalidRequest: it cannot be placed as it is asked for.
         """
         loading.silence()
-        self.card = card
-        self.checkpoint = checkpoint
-        self.family: Family = loading.family_for(checkpoint)
-        self.manner: Manner = self.family.manner_of(checkpoint)
-        first = loading.class_for(self.family, use, card.name)
+        options = options or Options()
+        target = devices.choose(options.placement)
+        self.form: Form = find(model, options.data_dir)
+        self.card: ModelCard = read_card(self.form, options.data_dir)
+        self.family: Family = loading.family_for(self.form.checkpoint)
+        loras = read_loras(options.loras, self.family, self.form.checkpoint)
+        self.called: Called = how_called(
+            self.form, self.card, self.family, [lora.name for lora in loras]
+        )
+        blank = Image.new("RGB", (8, 8))
+        first = way_of(
+            self.family, self.name, Pictures(init_image=blank if use == "image" else None)
+        )
         self.warnings = (
+            *self.form.notes,
             *target.warnings,
-            *devices.check_memory(card.name, sizes(directory), target),
+            *devices.check_memory(self.name, sizes(self.form.path), target),
         )
         for warning in self.warnings:
             log.warning("%s", warning)
-        options = devices.load_options(target, checkpoint.index)
-        pipeline = loading.load(directory, card.name, first, **options)
-        pipeline.set_progress_bar_config(disable=True)
         self._target = target
-        self._pipelines: dict[str, Any] = {}
-        self.pipeline = self._placed(first, pipeline)
-        denoiser = getattr(pipeline, self.family.denoiser, None)
+        self.pipeline: Any = loading.load(self.form, first.class_name, target)
+        self._adapters = Adapters(
+            self.pipeline,
+            self.family,
+            self.form.checkpoint,
+            self.called,
+            [*loras, *self._lying_beside({lora.digest for lora in loras})],
+        )
+        load_embeddings(self.pipeline, self.family, self.form.path)
+        self._control = (
+            Control(options.control, self.family, target.dtype) if options.control else None
+        )
+        self._with_loras: tuple[LoraFile, ...] = ()
+        self._pipelines: dict[tuple[str, bool], Any] = {}
+        self._placed((first.class_name, False), self.pipeline)
+        denoiser = getattr(self.pipeline, self.family.denoiser, None)
         self._denoiser: Mapping[str, Any] = denoiser.config if denoiser is not None else {}
-        decoder = getattr(pipeline, self.family.autoencoder, None)
+        decoder = getattr(self.pipeline, self.family.autoencoder, None)
         if decoder is not None and type(decoder).__name__ in _CHANNELS_LAST:
             decoder.to(memory_format=torch.channels_last)
         self._decoder = DecoderWatch(decoder)
-        self._limits = pipeline_limits(pipeline, card)
+        self._limits = pipeline_limits(self.pipeline, self.card)
 
     @property
     def name(self) -> str:
@@ -118,32 +124,14 @@ class Model:
         return self.card.name
 
     @property
-    def native_size(self) -> tuple[int, int]:
-        """Width and height in pixels that the model was taught at."""
-        side = self.card.native_size
-        return (side, side) if side else self.family.native_size(self.checkpoint)
-
-    @property
-    def num_inference_steps(self) -> int:
-        """The steps that its makers recommend."""
-        return self.card.num_inference_steps or self.manner.num_inference_steps
-
-    @property
-    def guidance_scale(self) -> float:
-        """The guidance that its makers recommend."""
-        told = self.card.guidance_scale
-        return self.manner.guidance_scale if told is None else told
-
-    @property
-    def strength(self) -> float:
-        """How much of a draft is drawn anew if nobody says."""
-        return self.card.strength or self.family.strength
+    def on_cpu(self) -> bool:
+        """Whether it runs on the CPU."""
+        return self._target.device.type == "cpu"
 
     @property
     def least_steps(self) -> int:
-        """The fewest steps: a schedule that ends at a set noise level fails with one."""
-        ends = self.pipeline.scheduler.config.get("shift_terminal")
-        return max(self.family.least_steps, 2 if ends else 1)
+        """The fewest steps."""
+        return self.family.least_steps
 
     @property
     def multiple(self) -> int:
@@ -152,12 +140,31 @@ class Model:
 
     def nearest_size(self, width: int, height: int) -> tuple[int, int]:
         """The size nearest to this one that the model can draw."""
-        return nearest((width, height), self.multiple)
+        return self._of_its_sizes(width, height) or nearest((width, height), self.multiple)
 
     def working_size(self, width: int, height: int) -> tuple[int, int]:
         """The size with the native area that has this shape."""
         longest = longest_side(self._denoiser, self._scale)
-        return working_size((width, height), self.native_size, self.multiple, longest)
+        native = self.called.native_size
+        return self._of_its_sizes(width, height) or working_size(
+            (width, height), native, self.multiple, longest
+        )
+
+    def describe(self, engine: str) -> EngineDescription:
+        """What an engine of this name says of itself."""
+        width, height = self.called.native_size
+        return EngineDescription(
+            name=engine,
+            model=self.name,
+            num_inference_steps=self.called.num_inference_steps,
+            guidance_scale=self.called.guidance_scale,
+            strength=self.called.strength,
+            family=self.family.name,
+            width=width,
+            height=height,
+            takes=self._takes(),
+            loras=tuple(Lora(name=one.name, digest=one.digest) for one in self._adapters.loras),
+        )
 
     def draw(
         self,
@@ -178,162 +185,173 @@ class Model:
 
         Raises:
             InvalidRequest: the model cannot draw what is asked for.
-            EngineFailed: the model broke, or what came out is no picture.
+            EngineFailed: the model broke.
+            ResultFlagged, ResultUnusable: what came out is not to be delivered.
         """
         pictures = pictures or Pictures()
-        _, pipeline = self._pipeline_for(pictures)
-        told: list[str] = []
-        arguments = self._arguments(request, size, pictures, pipeline, told)
-        steps = request.num_inference_steps
-        if "strength" in arguments:
-            requested, strength = exact_schedule(steps, arguments["strength"])
-            arguments |= {"num_inference_steps": requested, "strength": strength}
-        previewer = Previewer(pipeline, *size)
-        marks = {math.ceil(steps * share) for share in previews_at}
+        if request.num_inference_steps < self.least_steps:
+            raise InvalidRequest(f"the model {self.name} takes at least {self.least_steps} steps")
+        way = way_of(self.family, self.name, pictures, self._control)
+        pipeline = self._pipeline_for(way)
+        call = self._call(way, pipeline, request, size, pictures)
         maker = f"the model {self.name}"
-
-        def after_step(count: int, latents: torch.Tensor) -> None:
-            if not latents.isfinite().all():
-                raise not_finite(maker)  # at once, because it cannot recover
-            preview = previewer.follow(latents, show=count in marks)
-            if on_step is not None:
-                on_step(min(count, steps), steps, preview)
-
-        with watched(pipeline.scheduler, after_step):
-            output = self._run(pipeline, arguments, size)
-        told += self._limits.warnings(
-            arguments.get("prompt", ""), arguments.get("negative_prompt", "")
+        wishes = Wishes(
+            loras=request.loras, scheduler=request.scheduler, clip_skip=request.clip_skip
         )
-        return Drawn(picture=drawn(output, self._decoder, maker), steps=steps, warnings=tuple(told))
+        with self._adapters.applied(wishes, pipeline) as applied:
+            call.arguments |= applied.arguments
+            self._forget_prompts(applied.loras)
+            output, steps = self._run(way, pipeline, call, size, pictures, on_step, previews_at)
+        if not hasattr(output, "images"):  # as of Kandinsky 5
+            output.images = output.image
+        return Drawn(
+            picture=drawn(output, self._decoder, maker),
+            model=applied.named(self.name),
+            steps=steps,
+            warnings=(
+                *call.warnings,
+                *applied.warnings,
+                *self._limits.warnings(
+                    call.arguments["prompt"], (call.arguments.get("negative_prompt") or "").strip()
+                ),
+            ),
+        )
 
     def try_out(self, request: GenerationRequest, size: tuple[int, int]) -> None:
-        """Draws without looking at the result, which may be no proper picture."""
-        _, pipeline = self._pipeline_for(Pictures())
-        self._run(pipeline, self._arguments(request, size, Pictures(), pipeline, []), size)
+        """Draws from words without looking at the result, which may be no proper picture."""
+        pictures = Pictures()
+        way = way_of(self.family, self.name, pictures)
+        pipeline = self._pipeline_for(way)
+        call = self._call(way, pipeline, request, size, pictures)
+        self._run(way, pipeline, call, size, pictures, None, (), check=False)
 
     @property
     def _scale(self) -> int:
         return int(getattr(self.pipeline, "vae_scale_factor", None) or 8)
 
-    def _pipeline_for(self, pictures: Pictures) -> tuple[str, Any]:
-        """The use, and the pipeline for it."""
-        use = "text" if pictures.init_image is None else "image"
-        wanted = loading.class_for(self.family, use, self.name)
-        if wanted not in self._pipelines:
-            self._placed(wanted, loading.share(self.pipeline, wanted))
-        return use, self._pipelines[wanted]
+    def _of_its_sizes(self, width: int, height: int) -> tuple[int, int] | None:
+        """The one of its only sizes that is nearest in shape; None if it has no such list."""
+        wanted = math.log(width / height)
+        return min(
+            self.family.sizes,
+            key=lambda each: abs(math.log(each[0] / each[1]) - wanted),
+            default=None,
+        )
 
-    def _placed(self, class_name: str, pipeline: Any) -> Any:
+    def _takes(self) -> tuple[str, ...]:
+        family = self.family
+        kinds = self._control.kinds if self._control else ("edges",) if family.own_control else ()
+        able = {
+            told.STRENGTH: family.start in (Start.OWN, Start.NOISED),
+            told.NEGATIVE_PROMPT: family.negative(self.called.guidance_scale),
+            told.MASK: family.inpaint is not None or Beginning.possible(family),
+            told.REFERENCES: family.references > 0,
+            told.LORAS: bool(self._adapters.loras),
+            told.SCHEDULERS: True,
+            told.CLIP_SKIP: family.clip_skip,
+        }
+        return (*(each for each, can in able.items() if can), *map(told.control, kinds))
+
+    def _lying_beside(self, known: set[str]) -> list[Any]:
+        """The LoRAs in the model's directory: for requests that name them."""
+        if not self.form.path.is_dir():
+            return []  # the directory of a file may hold LoRAs for any family
+        found = [read_lora(path, 0.0) for path in beside(self.form.path)]
+        return [lora for lora in found if lora.digest not in known]
+
+    def _pipeline_for(self, way: Way) -> Any:
+        key = (way.class_name, way.control)
+        if key not in self._pipelines:
+            more: dict[str, Any] = {}
+            class_name = way.class_name
+            if way.control and self._control is not None:
+                more["controlnet"] = self._control.model.to(self._target.device)
+                if self._control.is_union:
+                    class_name = class_name.replace("ControlNet", "ControlNetUnion")
+            self._placed(key, loading.share(self.pipeline, class_name, **more))
+        return self._pipelines[key]
+
+    def _forget_prompts(self, loras: tuple[LoraFile, ...]) -> None:
+        """LoRAs may change what text encoders make of a prompt."""
+        if loras != self._with_loras:
+            self._with_loras = loras
+            for pipeline in self._pipelines.values():
+                if hasattr(pipeline, "encode_prompt"):
+                    pipeline.encode_prompt.forget()
+
+    def _placed(self, key: tuple[str, bool], pipeline: Any) -> None:
+        pipeline.set_progress_bar_config(disable=True)
         devices.place(pipeline, self._target, self.family.denoiser)
-        self._pipelines[class_name] = pipeline
         if hasattr(pipeline, "encode_prompt"):
-            pipeline.encode_prompt = _remembered(pipeline.encode_prompt)
-        return pipeline
+            pipeline.encode_prompt = remembered(pipeline.encode_prompt)
+        self._pipelines[key] = pipeline
 
-    def _arguments(
+    def _call(
         self,
+        way: Way,
+        pipeline: Any,
         request: GenerationRequest,
         size: tuple[int, int],
         pictures: Pictures,
+    ) -> Call:
+        control = self._control if way.control else None
+        return call_of(
+            self.family, self.called, self.name, pipeline, request, size, pictures, way, control
+        )
+
+    def _run(
+        self,
+        way: Way,
         pipeline: Any,
-        told: list[str],
-    ) -> dict[str, Any]:
-        """The arguments that the pipeline takes; what it does not is told."""
-        family = self.family
-        takes = inspect.signature(type(pipeline).__call__).parameters
-        if request.num_inference_steps < self.least_steps:
-            raise InvalidRequest(f"the model {self.name} takes at least {self.least_steps} steps")
-        asked: dict[str, Any] = {
-            **self.manner.call,
-            "width": size[0],
-            "height": size[1],
-            "use_resolution_binning": False,  # the size is chosen here
-            **self.card.call,
-        }
-        arguments = {name: value for name, value in asked.items() if name in takes}
-        arguments |= {
-            "prompt": clean(request.prompt),
-            "num_inference_steps": request.num_inference_steps,
-            # Always on the CPU, so that a seed gives the same noise on every device.
-            "generator": torch.Generator("cpu").manual_seed(request.seed),
-        }
-        guidance = request.guidance_scale
-        if family.guidance and family.guidance in takes:
-            arguments[family.guidance] = guidance
-        if not self.manner.guided and guidance != self.guidance_scale:
-            told.append(f"the guidance has no effect: {self.name} takes none")
-        negative = clean(request.negative_prompt)
-        if negative and not ("negative_prompt" in takes and family.negative(guidance)):
-            told.append(f"the negative prompt has no effect: {self._why_no_negative(guidance)}")
-        elif negative or family.nothing:
-            arguments["negative_prompt"] = negative or family.nothing
-        if pictures.init_image is not None:
-            arguments[family.picture] = (
-                [pictures.init_image] if family.pictures else pictures.init_image
-            )
-            if "strength" in takes:
-                arguments["strength"] = request.strength or 1.0
-            elif family.start is Start.REFERENCE:
-                told.append(
-                    f"the strength has no effect: {self.name} looks at the draft instead of "
-                    "starting from it"
-                )
-        return arguments
-
-    def _why_no_negative(self, guidance: float) -> str:
-        if self.family.negative(self.family.manner.guidance_scale):
-            return f"{self.name} uses it only with a guidance above 1, not {guidance:g}"
-        return f"{self.name} takes none"
-
-    def _run(self, pipeline: Any, arguments: dict[str, Any], size: tuple[int, int]) -> Any:
-        """Runs the pipeline; the output is not checked yet."""
+        call: Call,
+        size: tuple[int, int],
+        pictures: Pictures,
+        on_step: OnStep | None,
+        previews_at: Collection[float],
+        check: bool = True,
+    ) -> tuple[Any, int]:
+        """Runs the pipeline; the output is not checked yet. Returns it with the steps."""
+        inner = getattr(pipeline, self.family.inner) if self.family.inner else pipeline
+        previewer = Previewer(inner, *size)
         devices.tile(pipeline, self._target, *size)
         try:
-            with guarded(pipeline, self._target, f"{size[0]} x {size[1]}"), torch.inference_mode():
-                return pipeline(**arguments)
+            with (
+                ExitStack() as stack,
+                guarded(pipeline, self._target, f"{size[0]} x {size[1]}"),
+                torch.inference_mode(),
+            ):
+                planned = stack.enter_context(exact_steps(inner, call.steps, call.strength))
+                beginning = None
+                if way.noised or way.kept:
+                    beginning = stack.enter_context(
+                        Beginning(
+                            inner,
+                            self.family,
+                            size,
+                            pictures,
+                            way,
+                            call.arguments["generator"].initial_seed() + 1,
+                        )
+                    )
+                marks = {math.ceil(planned.calls * share) for share in previews_at}
+
+                def after_step(count: int, latents: torch.Tensor) -> torch.Tensor | None:
+                    if check and not latents.isfinite().all():
+                        # At once, because it cannot recover.
+                        raise not_finite(f"the model {self.name}")
+                    kept = beginning.keep(latents, count) if beginning and way.kept else None
+                    preview = previewer.follow(
+                        latents if kept is None else kept, show=count in marks
+                    )
+                    if on_step is not None:
+                        on_step(min(count, planned.calls), planned.calls, preview)
+                    return kept
+
+                stack.enter_context(watched(inner.scheduler, after_step))
+                return pipeline(**call.arguments), planned.calls
         except ValueError as error:  # what diffusers' own checks of the inputs raise
             raise InvalidRequest(f"the model {self.name} refuses: {loading.line(error)}") from None
         except UnderpaintError:
             raise
         except Exception as error:
             raise EngineFailed(f"the model {self.name} failed: {loading.line(error)}") from error
-
-
-def _remembered(encode: Callable[..., Any]) -> Callable[..., Any]:
-    """A text encoder with a cache, because several pictures are made of each prompt.
-
-    Only calls with plain values are cached; calls with tensors are passed on.
-    """
-    answers: OrderedDict[str, Any] = OrderedDict()
-    plain = (str, int, float, bool, type(None), torch.device, torch.dtype)
-
-    def remembered(*given: Any, **named: Any) -> Any:
-        if not all(isinstance(value, plain) for value in (*given, *named.values())):
-            return encode(*given, **named)
-        key = repr((given, sorted(named.items())))
-        if key not in answers:
-            answers[key] = encode(*given, **named)
-            if len(answers) > PROMPTS_REMEMBERED:
-                answers.popitem(last=False)
-        answers.move_to_end(key)
-        return answers[key]
-
-    return remembered
-
-
-def exact_schedule(num_inference_steps: int, strength: float) -> tuple[int, float]:
-    """The steps and strength to ask of a scheduler so that exactly this many steps run."""
-    import itertools
-
-    middle = round(num_inference_steps / strength)
-    for distance in itertools.count():
-        for requested in (middle - distance, middle + distance):
-            near = num_inference_steps / max(requested, num_inference_steps)
-            if requested * near == num_inference_steps:  # exact also in floating point
-                return requested, near
-    raise AssertionError("unreachable: a strength of 1 is always exact")
-
-
-def open_directory(directory: Path, card: ModelCard, **options: Any) -> Model:
-    """Loads a diffusers directory that was checked; options as of `Model`."""
-    return Model(directory, loading.read_checkpoint(directory), card, **options)
