@@ -1,113 +1,107 @@
-"""Starts a text-to-image pipeline from a picture, and keeps what a mask keeps.
+"""A start from a picture, and inpainting, with pipelines that only draw from words.
 
-Image-to-image is only: encode the picture, add noise as at the point where the schedule begins,
-and denoise from there. So the noise that the pipeline has made is overwritten in place, as soon as
-both it and the timesteps are known.
+The picture's latents take the place of the noise that the pipeline begins with, with as much noise
+as the first step of its schedule expects. Where only a part is drawn anew, the rest is put back
+after each step, with as much noise as the next step expects.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
 import torch
-from underpaint.engines.families.family import Family, Layout, Start
-from underpaint.engines.pipelines.latents import encode, mask_like
-from underpaint.engines.pipelines.plan import Pictures, Way
+from underpaint.engines.pipelines.levels import noised
 
 
-class Beginning:
-    """What a call of a pipeline begins with, for the time of that call."""
+@contextmanager
+def noised_start(
+    pipeline: Any, clean: torch.Tensor, seed: int, drawn: torch.Tensor | None = None
+) -> Iterator[None]:
+    """For one call of a text-to-image pipeline, inside `exact_steps` with a strength.
 
-    def __init__(
-        self,
-        pipeline: Any,
-        family: Family,
-        size: tuple[int, int],
-        pictures: Pictures,
-        way: Way,
-        seed: int,
-    ) -> None:
-        """Takes a pipeline of which `exact_steps` has already replaced `set_timesteps`."""
-        self._pipeline, self._family, self._size = pipeline, family, size
-        self._pictures, self._way, self._seed = pictures, way, seed
-        self._latents: torch.Tensor | None = None  # as the pipeline made them
-        self._noise: torch.Tensor | None = None
-        self._clean: torch.Tensor | None = None
-        self._mask: torch.Tensor | None = None
-        self._timed = False
+    Args:
+        pipeline: of diffusers, that draws one picture.
+        clean: the picture's latents, from `Latents.encode`.
+        seed: of the noise, which is drawn on the CPU, so that it is the same on every device.
+        drawn: 1 where the picture is drawn anew and 0 where it is kept, from
+            `Latents.encode_mask`; None to draw all of it.
+    """
+    scheduler = pipeline.scheduler
+    generator = torch.Generator("cpu").manual_seed(seed)
+    noise = torch.randn(clean.shape, generator=generator).to(clean.device)
+    prepared: list[torch.Tensor] = []
+    scheduled = False
 
-    @staticmethod
-    def possible(family: Family) -> bool:
-        """Whether the layout of the family's latents is known."""
-        return family.layout is not Layout.OTHER and family.start is not Start.NEVER
+    def start(like: torch.Tensor) -> torch.Tensor:
+        if like.shape != clean.shape:
+            shapes = f"{tuple(clean.shape)}, the pipeline's {tuple(like.shape)}"
+            raise ValueError(f"the picture's latents are {shapes}")
+        return noised(scheduler, 0, clean.float(), noise).to(like)
 
-    def __enter__(self) -> Beginning:
-        prepare = self._pipeline.prepare_latents
-        scheduler = self._pipeline.scheduler
-        set_timesteps = scheduler.set_timesteps
+    own_set, own_step = scheduler.set_timesteps, scheduler.step
+    own_prepare = pipeline.prepare_latents
+    instance = vars(pipeline).get("prepare_latents")
 
-        @wraps(prepare)
-        def prepared(*given: Any, **named: Any) -> Any:
-            made = prepare(*given, **named)
-            self._latents = made[0] if isinstance(made, tuple) else made
-            self._begin()
-            return made
+    @wraps(own_set)
+    def set_timesteps(*given: Any, **named: Any) -> None:
+        nonlocal scheduled
+        own_set(*given, **named)
+        scheduled = True
+        for latents in prepared:  # the schedule depends on their number in some families
+            latents.copy_(start(latents))
 
-        @wraps(set_timesteps)
-        def timed(*given: Any, **named: Any) -> Any:
-            set_timesteps(*given, **named)
-            self._timed = True
-            self._begin()
+    @wraps(own_prepare)
+    def prepare_latents(*given: Any, **named: Any) -> Any:
+        output = own_prepare(*given, **named)
+        latents = output[0] if isinstance(output, tuple) else output
+        if scheduled:
+            latents = start(latents)
+        else:
+            latents = latents.clone()  # may be given from outside
+            prepared.append(latents)
+        return (latents, *output[1:]) if isinstance(output, tuple) else latents
 
-        self._pipeline.prepare_latents = prepared
-        scheduler.set_timesteps = timed
-        return self
+    scheduler.set_timesteps, pipeline.prepare_latents = set_timesteps, prepare_latents
+    if drawn is not None:
+        _keep(scheduler, clean, noise, drawn)
+    try:
+        yield
+    finally:
+        scheduler.set_timesteps, scheduler.step = own_set, own_step
+        if instance is None:
+            del pipeline.prepare_latents
+        else:
+            pipeline.prepare_latents = instance
 
-    def __exit__(self, *_: object) -> None:
-        # `exact_steps` puts the scheduler back.
-        vars(self._pipeline).pop("prepare_latents", None)
 
-    def keep(self, latents: torch.Tensor, count: int) -> torch.Tensor:
-        """Latents after `count` steps, with the picture's own where the mask keeps them."""
-        assert self._clean is not None  # or no step would have been
-        assert self._mask is not None
-        timesteps = self._pipeline.scheduler.timesteps
-        kept = self._clean
-        if count < len(timesteps) and timesteps[count] > 0:
-            kept = self._noised(timesteps[count : count + 1])
-        return torch.lerp(kept.to(latents.dtype), latents, self._mask.to(latents.dtype))
+def _keep(scheduler: Any, clean: torch.Tensor, noise: torch.Tensor, drawn: torch.Tensor) -> None:
+    """Makes each step put back what is kept: exactly, after the last one."""
+    own_step = scheduler.step
+    # Consistency models of Sana carry latents in another unit, and return the clean ones beside.
+    both = type(scheduler).__name__ == "SCMScheduler"
+    unit = scheduler.config.sigma_data if both else 1.0
+    count = 0
 
-    def _begin(self) -> None:
-        if self._latents is None or not self._timed or self._clean is not None:
-            return
-        scheduler, start = self._pipeline.scheduler, self._pictures.init_image
-        assert start is not None
-        self._clean = encode(start, self._pipeline, self._family, self._latents).float()
-        if self._way.noised:
-            largest = getattr(scheduler, "init_noise_sigma", 1.0)
-            self._noise = self._latents.float() / float(largest)
-            begun = self._noised(scheduler.timesteps[:1])
-            self._latents.copy_(begun.to(self._latents.dtype))
-        else:  # the pipeline's own noise is mixed with the picture already
-            generator = torch.Generator("cpu").manual_seed(self._seed)
-            noise = torch.randn(self._clean.shape, generator=generator)
-            self._noise = noise.to(self._clean.device)
-        if self._way.kept and self._pictures.mask is not None:
-            scale = int(getattr(self._pipeline, "vae_scale_factor", None) or 8)
-            self._mask = mask_like(
-                self._pictures.mask, self._size, scale, self._latents, self._family
-            ).float()
+    def blended(latents: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+        return torch.where(drawn.to(latents) > 0.5, latents, (unit * kept).to(latents))
 
-    def _noised(self, timestep: torch.Tensor) -> torch.Tensor:
-        scheduler = self._pipeline.scheduler
-        clean, noise = self._clean, self._noise
-        # Outside the schedule's walk, these look their level up by the timestep.
-        begin, index = (getattr(scheduler, name, None) for name in ("_begin_index", "_step_index"))
-        scheduler._begin_index = scheduler._step_index = None
-        try:
-            if hasattr(scheduler, "scale_noise"):
-                return scheduler.scale_noise(clean, timestep, noise)  # type: ignore[no-any-return]
-            return scheduler.add_noise(clean, noise, timestep)  # type: ignore[no-any-return]
-        finally:
-            scheduler._begin_index, scheduler._step_index = begin, index
+    @wraps(own_step)
+    def step(*given: Any, **named: Any) -> Any:
+        nonlocal count
+        output = own_step(*given, **named)
+        count += 1
+        calls = len(scheduler.timesteps) - both
+        index = count if count < calls else len(scheduler.timesteps)
+        kept = noised(scheduler, index, clean.float(), noise)
+        if not isinstance(output, tuple):
+            output.prev_sample = blended(output.prev_sample, kept)
+            return output
+        first, *rest = output
+        if both:
+            rest[0] = blended(rest[0], clean.float())
+        return (blended(first, kept), *rest)
+
+    scheduler.step = step

@@ -6,24 +6,45 @@ import logging
 from typing import Any, Final
 
 import torch
-from PIL import Image
 from underpaint.contract.pictures import encode_preview
+from underpaint.engines.pipelines.latents import Latents
+from underpaint.engines.pipelines.levels import level_of
 
 log = logging.getLogger(__name__)
 
-# Decoded at most this large, in latent cells a side: 256 pixels for the usual factor of 8.
-MAX_CELLS: Final = 32
-# Schedulers whose step is x' = x + (σ' - σ) d, so that two latents give away the clean one.
-_EULER: Final = frozenset({"FlowMatchEulerDiscreteScheduler", "EulerDiscreteScheduler"})
+MOST_PIXELS: Final = 256  # a side, decoded
+# Their steps add no noise, so that two latents in a row give away the clean ones.
+_STRAIGHT: Final = frozenset(
+    {
+        "DDIMScheduler",
+        "DEISMultistepScheduler",
+        "DPMSolverMultistepScheduler",
+        "DPMSolverSinglestepScheduler",
+        "EulerDiscreteScheduler",
+        "FlowMatchEulerDiscreteScheduler",
+        "FlowMatchHeunDiscreteScheduler",
+        "HeunDiscreteScheduler",
+        "LMSDiscreteScheduler",
+        "UniPCMultistepScheduler",
+    }
+)
 
 
 class Previewer:
     """Follows the latents of one generation and turns them into JPEGs when asked."""
 
-    def __init__(self, pipeline: Any, width: int, height: int) -> None:
-        """Takes the pipeline and its working size in pixels."""
-        self._pipeline = pipeline
-        self._size = (width, height)
+    def __init__(self, latents: Latents, scheduler: Any, taesd: Any = None) -> None:
+        """Follows one generation.
+
+        Args:
+            latents: of the pipeline at its working size.
+            scheduler: of the pipeline.
+            taesd: a tiny autoencoder for the same latents, which decodes faster.
+        """
+        self._latents = latents
+        self._scheduler = scheduler
+        self._taesd = taesd
+        self._count = 0
         self._before: torch.Tensor | None = None
 
     def follow(self, latents: torch.Tensor, *, show: bool) -> bytes:
@@ -33,46 +54,34 @@ class Previewer:
         answer is empty and the generation goes on.
         """
         before, self._before = self._before, latents
+        self._count += 1
         if not show:
             return b""
         try:
-            return encode_preview(self._decode(self._clean(before, latents)))
-        except (RuntimeError, ValueError, TypeError, AttributeError) as error:
-            log.warning("no preview: %s", error)
+            clean = self._clean(before, latents)
+            picture = self._latents.decode(clean, MOST_PIXELS, self._taesd)
+            return encode_preview(picture)
+        except (RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            log.warning("no preview: %s", reason)
             return b""
 
     def _clean(self, before: torch.Tensor | None, latents: torch.Tensor) -> torch.Tensor:
-        """The predicted clean latents, x0 = x' - σ' d with d = (x' - x) / (σ' - σ).
+        """The clean latents that the last step led to.
 
-        For flow matching d is the velocity; for EDM-style Euler (Karras et al. 2022,
-        algorithm 1) it is (x - x0) / σ. Other schedulers show the latents as they are.
+        Of x = a x0 + s e before and x' = a' x0 + s' e after a step with the same noise e it is
+        x0 = (s' x - s x') / (s' a - s a'). Schedulers that draw new noise show the latents.
         """
-        scheduler = self._pipeline.scheduler
-        if before is None or type(scheduler).__name__ not in _EULER:
+        scheduler = self._scheduler
+        straight = type(scheduler).__name__ in _STRAIGHT and "sde" not in str(
+            scheduler.config.get("algorithm_type", "")
+        )
+        if before is None or not straight or scheduler.config.get("stochastic_sampling"):
             return latents
-        step = scheduler.step_index
-        sigma, after = (float(scheduler.sigmas[i]) for i in (step - 1, step))
-        slope = (latents.float() - before.float()) / (after - sigma)
-        return (latents.float() - after * slope).to(latents.dtype)
-
-    def _decode(self, latents: torch.Tensor) -> Image.Image:
-        vae = self._pipeline.vae
-        if latents.ndim == 3:  # packed in patches, as Flux does
-            width, height = self._size
-            latents = self._pipeline._unpack_latents(
-                latents, height, width, self._pipeline.vae_scale_factor
-            )
-        longest = max(latents.shape[-2:])
-        if longest > MAX_CELLS:
-            latents = torch.nn.functional.interpolate(
-                latents.float(), scale_factor=MAX_CELLS / longest, mode="area"
-            )
-        scale = getattr(vae.config, "scaling_factor", None) or 1.0
-        shift = getattr(vae.config, "shift_factor", None) or 0.0
-        with torch.inference_mode():
-            pixels = vae.decode((latents / scale + shift).to(vae.dtype), return_dict=False)[0]
-        if not pixels.isfinite().all():
-            raise ValueError("NaN or infinite numbers")
-        # -1 to 1, first of the batch, to 8-bit height x width x 3.
-        levels = ((pixels[0].float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
+        kept, share = level_of(scheduler, self._count - 1)
+        kept_after, share_after = level_of(scheduler, self._count)
+        whole = share_after * kept - share * kept_after
+        if abs(whole) < 1e-6:  # the second call of a step, at the same level
+            return latents
+        clean = (share_after * before.float() - share * latents.float()) / whole
+        return clean.to(latents.dtype)
