@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 from underpaint.cloud.model import fetch_model
 from underpaint.cloud.upscaler import load_upscaler
+from underpaint.contract.errors import ResultWithheld
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
 from underpaint.contract.pictures import decode
 from underpaint.engines.checkpoints import ModelCard, read_card
@@ -54,6 +56,7 @@ class EngineReplica:
 
         Raises:
             InvalidRequest: the draft's picture cannot be read.
+            ResultFlagged, ResultUnusable: the picture is not delivered; they tell what it took.
             EngineFailed: the pipeline failed.
         """
         loop = asyncio.get_running_loop()
@@ -62,12 +65,16 @@ class EngineReplica:
 
         def work() -> GenerationResult:
             try:
-                return self._engine.generate(
-                    request,
-                    decode(init_image),
-                    lambda progress: _tell(loop, news, progress),
-                    stop.is_set,
-                )
+                draft = decode(init_image)
+                began = time.perf_counter()
+                try:
+                    return self._engine.generate(
+                        request, draft, lambda step: _tell(loop, news, step), stop.is_set
+                    )
+                except ResultWithheld as error:
+                    error.model = self._engine.card.name
+                    error.gpu_seconds = time.perf_counter() - began
+                    raise
             finally:
                 _tell(loop, news, None)
 

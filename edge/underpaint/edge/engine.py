@@ -96,8 +96,9 @@ class LiteEngine:
 
         Raises:
             InvalidRequest: the pipeline does not support the size or a negative prompt.
-            EngineFailed: the pipeline broke, the device has no memory left, or what came out is
-                no picture: not finite, of one colour, or blanked by a safety checker.
+            ResultFlagged: a safety checker flagged the picture.
+            ResultUnusable: it is not finite, or has only one colour.
+            EngineFailed: the pipeline broke, or the device has no memory left.
         """
         began = time.perf_counter()
         arguments = self._arguments(request, on_step)

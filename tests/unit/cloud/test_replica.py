@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from underpaint.cloud.engine import Cancelled
 from underpaint.cloud.replica import EngineReplica
+from underpaint.contract.errors import ResultFlagged
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
 from underpaint.contract.pictures import encode_png
 
@@ -85,6 +86,21 @@ async def test_progress_comes_before_the_result(
     progress, result = await collect(loaded, 1)
     assert isinstance(progress, Progress)
     assert isinstance(result, GenerationResult)
+
+
+async def test_a_withheld_picture_tells_which_model_made_it_and_how_long_it_took(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = await asyncio.to_thread(EngineReplica, str(model), "none", "cpu", 1)
+
+    def flagged(*_: object) -> GenerationResult:
+        raise ResultFlagged("try other words")
+
+    monkeypatch.setattr(loaded._engine, "generate", flagged)
+    with pytest.raises(ResultFlagged, match="^try other words$") as withheld:
+        await collect(loaded, 1)
+    assert withheld.value.model == "tiny"
+    assert withheld.value.gpu_seconds > 0
 
 
 async def test_two_polishes_are_never_in_the_engine_at_once(
