@@ -97,7 +97,7 @@ async def test_a_withheld_picture_tells_which_model_made_it_and_how_long_it_took
         raise ResultFlagged("try other words")
 
     monkeypatch.setattr(loaded._engine, "generate", flagged)
-    with pytest.raises(ResultFlagged, match="^try other words$") as withheld:
+    with pytest.raises(ResultFlagged, match=r"^try other words$") as withheld:
         await collect(loaded, 1)
     assert withheld.value.model == "tiny"
     assert withheld.value.gpu_seconds > 0
