@@ -9,12 +9,13 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
-from underpaint.cloud.model import fetch_model
+from underpaint.cloud.model import card_of, fetch_model
 from underpaint.cloud.upscaler import load_upscaler
-from underpaint.contract.errors import ResultWithheld
+from underpaint.contract.errors import ResultWithheld, UnderpaintError
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
 from underpaint.contract.pictures import decode
-from underpaint.engines.checkpoints import ModelCard, read_card
+from underpaint.engines.checkpoints import ModelCard
+from underpaint.engines.model_kinds import unloadable
 
 
 class EngineReplica:
@@ -33,13 +34,18 @@ class EngineReplica:
         from underpaint.cloud.engine import FullEngine
 
         directory = fetch_model(model)
-        self._engine = FullEngine(
-            directory,
-            read_card(directory),
-            load_upscaler(upscaler, threads),
-            device=device,
-            threads=threads,
-        )
+        try:
+            self._engine = FullEngine(
+                directory,
+                card_of(model, directory),
+                load_upscaler(upscaler, threads),
+                device=device,
+                threads=threads,
+            )
+        except UnderpaintError:
+            raise
+        except Exception as error:
+            raise unloadable(model, error) from error
         self._thread = ThreadPoolExecutor(1, "engine")
 
     async def describe(self) -> ModelCard:

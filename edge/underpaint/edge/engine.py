@@ -20,9 +20,10 @@ from underpaint.contract.pictures import encode_png
 from underpaint.contract.prompts import clean
 from underpaint.contract.vocabulary import Vocabulary, read_vocabulary
 from underpaint.contract.wire import Defaults
-from underpaint.edge.settings import BUNDLED, is_hub_id
+from underpaint.edge.settings import BUNDLED
 from underpaint.edge.vocabulary import Reader
 from underpaint.engines.checkpoints import ModelCard, check_directory, read_card
+from underpaint.engines.model_kinds import is_hub_id
 from underpaint.engines.results import DecoderWatch, drawn
 from underpaint.engines.tokens import pipeline_limits
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from underpaint.contract.errors import InvalidModel
+from underpaint.engines.model_kinds import check_kind
 
 # Files that can run code when they are loaded.
 UNSAFE_SUFFIXES: Final = frozenset(
@@ -25,6 +26,16 @@ T = TypeVar("T")
 CARD: Final = "underpaint.json"
 SUMS: Final = "SHA256SUMS"
 _SUM_LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+# The dtypes of safetensors, with the size of one number in bits.
+_BITS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("F4",), 4),
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 8),
+    **dict.fromkeys(("F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    **dict.fromkeys(("U16", "I16", "F16", "BF16"), 16),
+    **dict.fromkeys(("U32", "I32", "F32"), 32),
+    **dict.fromkeys(("U64", "I64", "F64", "C64"), 64),
+}
 _WEIGHTLESS: Final = ("tokenizer", "scheduler", "feature_extractor", "image_processor")
 
 
@@ -47,10 +58,10 @@ def check_directory(directory: Path) -> None:
     """Checks that a diffusers directory is complete and contains no code.
 
     Raises:
-        InvalidModel: names the file that is missing, incomplete or unsafe.
+        InvalidModel: it is of another kind; or names the file that is missing, incomplete or
+            unsafe.
     """
-    if not directory.is_dir():
-        raise InvalidModel(f"there is no model directory {directory}; give a diffusers directory")
+    check_kind(directory)
     for path in sorted(directory.rglob("*")):
         if path.suffix.lower() in UNSAFE_SUFFIXES:
             raise InvalidModel(
@@ -187,6 +198,19 @@ def _sha256(path: Path) -> str:
         raise InvalidModel(f"{path} cannot be read: {error}") from None
 
 
+def _check_tensor(name: str, tensor: Mapping[str, Any]) -> None:
+    """Raises ValueError if the dtype is unknown or the bytes are not those of the shape."""
+    dtype, (begin, end) = tensor["dtype"], tensor["data_offsets"]
+    if dtype not in _BITS:
+        raise ValueError(f"the tensor {name} has the unknown dtype {dtype!r}")
+    wanted = math.prod(tensor["shape"]) * _BITS[dtype]
+    if 8 * (end - begin) != wanted:
+        raise ValueError(
+            f"the tensor {name} has {end - begin:,} bytes, and {dtype} of its shape has "
+            f"{math.ceil(wanted / 8):,}"
+        )
+
+
 def _check_safetensors(path: Path) -> dict[str, Any]:
     """The header, which says where the last tensor ends; a file of another length was cut."""
     size = path.stat().st_size
@@ -196,10 +220,10 @@ def _check_safetensors(path: Path) -> dict[str, Any]:
             if length > min(size, 100 * 2**20):
                 raise ValueError("its header is longer than the file")
             header: dict[str, Any] = json.loads(file.read(length))
-            end = max(
-                (int(t["data_offsets"][1]) for n, t in header.items() if n != "__metadata__"),
-                default=0,
-            )
+            tensors = {n: t for n, t in header.items() if n != "__metadata__"}
+            end = max((int(t["data_offsets"][1]) for t in tensors.values()), default=0)
+            for name, tensor in tensors.items():
+                _check_tensor(name, tensor)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         raise InvalidModel(f"{path} is corrupt: {error}; fetch it again") from None
     if 8 + length + end != size:
