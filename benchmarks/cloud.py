@@ -28,6 +28,7 @@ from underpaint.cloud.preview import Previewer
 from underpaint.cloud.settings import BUNDLED
 from underpaint.cloud.upscaler import load_upscaler
 from underpaint.contract.generation import GenerationRequest
+from underpaint.contract.inputs import InputPictures
 from underpaint.engines.checkpoints import check_directory, read_card
 
 PROMPT = "a 3d cat on a blue background"
@@ -86,7 +87,7 @@ def measure(model: Path, rounds: int, threads: int) -> dict[str, float]:
     for _ in range(rounds + 1):
         clock.seconds.clear()
         began = time.perf_counter()
-        engine.generate(request, draft, lambda _: None, lambda: False)
+        engine.generate(request, InputPictures(init_image=draft), lambda _: None, lambda: False)
         seconds = dict(clock.seconds)
         seconds["polish"] = time.perf_counter() - began
         named = sum(seconds[part] for part in ("previews", "decode", "upscale", "encode"))

@@ -71,6 +71,45 @@ async def test_what_waits_for_an_approval_keeps_its_picture(
     assert list(await store.unwanted_pictures(900, 10)) == []
 
 
+MANY = promotion_request(
+    mask=Digest.of(b"mask"),
+    control=Digest.of(b"control"),
+    control_kind="edges",
+    references=(Digest.of(b"one"), Digest.of(b"two")),
+)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_every_picture_of_a_promotion_is_kept(
+    funded: Store, approvals: Approvals, waits: bool
+) -> None:
+    for digest in MANY.inputs.every:
+        await funded.expect_picture(digest.sha256, stored=False)
+    quote = open_quote(MANY, 1_000)
+    await funded.keep_quote(quote, 60)
+    if waits:
+        approval = Approval(role="lead", within_s=60)
+        await approvals.wait("promotion-1", content_of(MANY), MANY, quote, approval)
+    else:
+        await funded.promote("promotion-1", content_of(MANY), MANY, quote, 600)
+    assert (await funded.get("promotion-1")).promotion == MANY
+    await funded.turn(NOON + 10_000)
+    assert list(await funded.unwanted_pictures(900, 10)) == []
+
+
+async def test_the_lineage_names_every_picture(funded: Store) -> None:
+    quote = open_quote(MANY, 1_000)
+    await funded.keep_quote(quote, 60)
+    await funded.promote("promotion-1", content_of(MANY), MANY, quote, 600)
+    lease = await take_one(funded)
+    await funded.record(lease, OUTCOME)
+    lineage = (await funded.settle(lease, 1_000, 1_000)).lineage
+    assert lineage
+    named = (lineage.draft_sha256, lineage.mask_sha256, lineage.control_sha256)
+    assert (*named, *lineage.reference_sha256s) == tuple(d.sha256 for d in MANY.inputs.every)
+    assert lineage.control_kind == "edges"
+
+
 async def test_a_result_is_never_unwanted_though_the_same_bytes_were_sent(funded: Store) -> None:
     outcome = replace(OUTCOME, digest=DIGEST)  # of other bytes than its own draft
     await promote(funded, "promotion-1")

@@ -18,6 +18,7 @@ from underpaint.cloud.engine import FullEngine
 from underpaint.cloud.upscaler import LanczosUpscaler
 from underpaint.contract.errors import InvalidModel
 from underpaint.contract.generation import GenerationRequest
+from underpaint.contract.inputs import InputPictures
 from underpaint.edge.engine import LiteEngine
 from underpaint.engines.checkpoints import check_directory, read_card
 
@@ -178,7 +179,9 @@ class Studio:
         if drawn is None:
             torch.set_num_threads(self._full_threads)
             request = self._polish.request(one)
-            result = self._full.generate(request, draft, lambda _: None, lambda: False)
+            result = self._full.generate(
+                request, InputPictures(init_image=draft), lambda _: None, lambda: False
+            )
             drawn = Drawn(_open(result.picture), result.gpu_seconds)
             self._polishes.keep(one.seed, made_from, drawn)
         return drawn

@@ -27,6 +27,7 @@ from underpaint.contract.generation import (
     Progress,
     check_asked,
 )
+from underpaint.contract.inputs import InputPictures
 from underpaint.contract.pictures import encode_png, encode_preview
 from underpaint.contract.prompts import clean
 from underpaint.engines.checkpoints import ModelCard
@@ -97,7 +98,7 @@ class FullEngine:
     def generate(
         self,
         request: GenerationRequest,
-        init_image: Image.Image,
+        inputs: InputPictures,
         on_progress: Callable[[Progress], None],
         cancelled: Callable[[], bool],
     ) -> GenerationResult:
@@ -105,7 +106,7 @@ class FullEngine:
 
         Args:
             request: `width` and `height` are those of the result; `strength` is set.
-            init_image: RGB, of any size; brought to the pipeline's own.
+            inputs: the pictures; they are brought to the pipeline's own size.
             on_progress: called after each denoising step, now and then with a preview, and
                 once more, with one, before enlarging.
             cancelled: asked after each denoising step.
@@ -113,17 +114,21 @@ class FullEngine:
         Raises:
             Cancelled: `cancelled` said so.
             InvalidRequest: the request has no strength, or one that is far too small beside its
-                steps; or the draft has another shape and `fit` refuses that.
+                steps; or the draft has another shape and `fit` refuses that; or the model does
+                not take one of the pictures.
             ResultFlagged, ResultUnusable: what came out is no picture to deliver.
             EngineFailed: the pipeline broke.
         """
         if request.strength is None:
             raise InvalidRequest("strength is missing; use 0.01 to 1")
         check_asked(request)
+        self._check_takes(request, inputs)
         started = time.perf_counter()
         width, height = self.working_size(request.width, request.height)
         try:
-            picture = self._denoise(request, init_image, width, height, on_progress, cancelled)
+            picture = self._denoise(
+                request, inputs.init_image, width, height, on_progress, cancelled
+            )
             steps = request.num_inference_steps
             on_progress(
                 Progress(
@@ -149,6 +154,19 @@ class FullEngine:
             gpu_seconds=held,
             warnings=self._limits.warnings(*self._texts(request)),
         )
+
+    def _check_takes(self, request: GenerationRequest, inputs: InputPictures) -> None:
+        wanted = {
+            "mask": inputs.mask,
+            "control map": inputs.control,
+            "references": inputs.references,
+            "LoRA": request.loras,
+            "scheduler": request.scheduler,
+            "clip_skip": request.clip_skip,
+        }
+        for name, given in wanted.items():
+            if given:
+                raise InvalidRequest(f"the model {self._card.name} takes no {name}")
 
     def _texts(self, request: GenerationRequest) -> tuple[str, str]:
         """The prompt and the negative prompt as they are given to the pipeline."""

@@ -14,6 +14,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.grpc_util import RayServegRPCContext
 from ray.serve.handle import DeploymentHandle
 from underpaint.contract.chunks import split
+from underpaint.contract.engines import EngineDescription
 from underpaint.contract.errors import (
     EngineBusy,
     EngineFailed,
@@ -26,16 +27,17 @@ from underpaint.contract.generation import (
     Progress,
     check_asked,
 )
-from underpaint.contract.pictures import MAX_BYTES, Digest
+from underpaint.contract.pictures import Digest
 from underpaint.contract.rim import check_token, read_token
 from underpaint.contract.status import to_status
 from underpaint.contract.wire import (
     Defaults,
-    digest_from_wire,
     digest_to_wire,
+    engine_to_wire,
     generation_from_wire,
     progress_to_wire,
 )
+from underpaint.contract.wire.engines import inputs_from_wire
 from underpaint.engines.checkpoints import ModelCard
 from underpaint.v1 import cloud_pb2, common_pb2
 
@@ -69,9 +71,8 @@ class CloudIngress:
         try:
             self._admit(grpc_context)
             wanted = _wanted(request, await self._described())
-            answers: Any = self._replicas.options(stream=True).polish.remote(
-                wanted, request.init_image
-            )
+            inputs = inputs_from_wire(request)
+            answers: Any = self._replicas.options(stream=True).polish.remote(wanted, inputs)
             try:
                 async for answer in answers:
                     for message in _messages(answer):
@@ -92,17 +93,14 @@ class CloudIngress:
         except Exception as error:
             _refuse(grpc_context, _domain_error(error))
             return cloud_pb2.ListEnginesResponse()
-        return cloud_pb2.ListEnginesResponse(
-            engines=[
-                cloud_pb2.EngineDescription(
-                    name=ENGINE,
-                    model=card.name,
-                    num_inference_steps=card.num_inference_steps or _STEPS,
-                    guidance_scale=_or(card.guidance_scale, _GUIDANCE),
-                    strength=_or(card.strength, _STRENGTH),
-                )
-            ]
+        described = EngineDescription(
+            name=ENGINE,
+            model=card.name,
+            num_inference_steps=card.num_inference_steps or _STEPS,
+            guidance_scale=_or(card.guidance_scale, _GUIDANCE),
+            strength=_or(card.strength, _STRENGTH),
         )
+        return cloud_pb2.ListEnginesResponse(engines=[engine_to_wire(described)])
 
     async def Check(  # noqa: N802 - the RPC's name
         self, _: health_pb2.HealthCheckRequest
@@ -140,18 +138,10 @@ def _wanted(request: cloud_pb2.GenerateRequest, card: ModelCard) -> GenerationRe
     """The request to the engine, with defaults from its card.
 
     Raises:
-        InvalidRequest: another engine, a field out of range, or a picture that differs from
-            its digest.
+        InvalidRequest: another engine, or a field out of range.
     """
     if request.engine not in ("", ENGINE):
         raise InvalidRequest(f"there is no engine {request.engine!r} here; use {ENGINE!r}")
-    if not 0 < len(request.init_image) <= MAX_BYTES:
-        raise InvalidRequest(
-            f"init_image has {len(request.init_image):,} bytes; send 1 to {MAX_BYTES:,}"
-        )
-    announced = digest_from_wire(request.init_image_digest)
-    if announced != Digest.of(request.init_image, announced.media_type):
-        raise InvalidRequest("init_image differs from its digest; send the picture again")
     inner = request.request
     if not inner.HasField("strength"):
         inner.strength = _or(card.strength, _STRENGTH)

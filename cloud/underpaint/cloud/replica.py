@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from underpaint.cloud.model import card_of, fetch_model
 from underpaint.cloud.upscaler import load_upscaler
 from underpaint.contract.errors import ResultWithheld, UnderpaintError
-from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
-from underpaint.contract.pictures import decode
+from underpaint.contract.generation import GenerationRequest, GenerationResult, Inputs, Progress
+from underpaint.contract.inputs import check_inputs
 from underpaint.engines.checkpoints import ModelCard
 from underpaint.engines.model_kinds import unloadable
 
@@ -53,7 +53,7 @@ class EngineReplica:
         return self._engine.card
 
     async def polish(
-        self, request: GenerationRequest, init_image: bytes
+        self, request: GenerationRequest, inputs: Inputs
     ) -> AsyncIterator[Progress | GenerationResult]:
         """Makes one picture; yields progress, then the result.
 
@@ -61,7 +61,7 @@ class EngineReplica:
         free again only when it has stopped.
 
         Raises:
-            InvalidRequest: the draft's picture cannot be read.
+            InvalidRequest: a picture cannot be read, or the model does not take it.
             ResultFlagged, ResultUnusable: the picture is not delivered; they tell what it took.
             EngineFailed: the pipeline failed.
         """
@@ -71,11 +71,11 @@ class EngineReplica:
 
         def work() -> GenerationResult:
             try:
-                draft = decode(init_image)
+                pictures = check_inputs(inputs, (request.width, request.height))
                 began = time.perf_counter()
                 try:
                     return self._engine.generate(
-                        request, draft, lambda step: _tell(loop, news, step), stop.is_set
+                        request, pictures, lambda step: _tell(loop, news, step), stop.is_set
                     )
                 except ResultWithheld as error:
                     error.model = self._engine.card.name

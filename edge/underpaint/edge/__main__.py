@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from underpaint.contract.errors import UnderpaintError
-from underpaint.contract.rim import Readiness, read_token, start_server
+from underpaint.contract.inputs import MAX_INPUTS_BYTES
+from underpaint.contract.rim import MESSAGE_BYTES, Readiness, read_token, start_server
 from underpaint.edge.draft_queue import DraftQueue, Engine
 from underpaint.edge.orchestrator import Orchestrator
 from underpaint.edge.outbox_sender import OutboxSender
@@ -64,6 +65,8 @@ async def serve(settings: Settings) -> None:
         readiness=readiness,
         tls_dir=settings.tls_dir,
         insecure=settings.insecure,
+        # A promotion for the outbox brings its pictures in one message.
+        message_bytes=MESSAGE_BYTES + MAX_INPUTS_BYTES,
     )
     sending = asyncio.create_task(sender.run(), name="outbox: send")
     try:

@@ -137,6 +137,14 @@ class LiteEngine:
     ) -> dict[str, Any]:
         if request.strength is not None:
             raise InvalidRequest("drafts start from noise; leave strength unset")
+        wanted = {
+            "LoRA": request.loras,
+            "scheduler": request.scheduler,
+            "clip_skip": request.clip_skip,
+        }
+        for name, given in wanted.items():
+            if given:
+                raise InvalidRequest(f"the model {self.name} takes no {name}; leave it out")
         if request.num_inference_steps < self._least_steps:
             raise InvalidRequest(f"the model {self.name} takes at least {self._least_steps} steps")
         arguments: dict[str, Any] = {

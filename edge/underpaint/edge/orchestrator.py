@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from underpaint.contract.chunks import split
@@ -77,9 +77,16 @@ class Orchestrator:
         return quote_from_wire(answer.quote)
 
     async def promote(
-        self, promotion_id: str, quote_id: str, request: bytes, init_image: InitImage
+        self,
+        promotion_id: str,
+        quote_id: str,
+        request: bytes,
+        init_image: InitImage,
+        others: Sequence[bytes] = (),
     ) -> Promotion:
-        """Makes the promotion: sends the draft and reserves the money. Again changes nothing.
+        """Makes the promotion: sends the pictures and reserves the money. Again changes nothing.
+
+        `others` are the pictures beside the draft, in the order in which they are sent.
 
         Raises:
             PromotionConflict: the id is used for other content.
@@ -93,8 +100,9 @@ class Orchestrator:
 
         async def parts() -> AsyncIterator[pb.PromoteRequest]:
             yield pb.PromoteRequest(head=head)
-            for data in split(init_image.picture):
-                yield pb.PromoteRequest(chunk=common_pb2.Chunk(data=data))
+            for picture in (init_image.picture, *others):
+                for data in split(picture):
+                    yield pb.PromoteRequest(chunk=common_pb2.Chunk(data=data))
 
         options = call_options(f"{_SERVICE}Promote", self._token, self._timeout_s)
         with self._connection.translated():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -36,6 +36,12 @@ CREATE TABLE IF NOT EXISTS outbox (
     quoted INTEGER NOT NULL,                  -- micro-dollars
     kept_at TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS outbox_pictures (  -- those beside the draft
+    promotion_id TEXT NOT NULL,
+    place INTEGER NOT NULL,                   -- the order in which they are sent
+    data BLOB NOT NULL,
+    PRIMARY KEY (promotion_id, place)
+);
 """
 _COLUMNS: Final = "promotion_id, draft_id, prompt, state, reason, accepted, quoted, kept_at"
 
@@ -48,12 +54,13 @@ class Outbox:
         self._rows = rows
         self._lock = lock
 
-    def keep(self, item: OutboxItem, request: bytes) -> OutboxItem:
+    def keep(self, item: OutboxItem, request: bytes, pictures: Sequence[bytes] = ()) -> OutboxItem:
         """Stores a promotion durably. The same again changes nothing and returns what is stored.
 
         Args:
             item: the promotion.
             request: the serialised PromotionRequest.
+            pictures: those that it names beside the draft, in the order in which they are sent.
 
         Raises:
             PromotionConflict: the id is used for other content.
@@ -93,7 +100,20 @@ class Outbox:
                     request,
                 ),
             )
+            self._rows.executemany(
+                "INSERT INTO outbox_pictures (promotion_id, place, data) VALUES (?, ?, ?)",
+                [(item.promotion_id, place, each) for place, each in enumerate(pictures)],
+            )
             return item
+
+    def pictures(self, promotion_id: str) -> list[bytes]:
+        """The pictures beside the draft, in the order in which they are sent."""
+        with self._lock:
+            rows = self._rows.execute(
+                "SELECT data FROM outbox_pictures WHERE promotion_id = ? ORDER BY place",
+                (promotion_id,),
+            ).fetchall()
+        return [row[0] for row in rows]
 
     def items(self) -> list[OutboxItem]:
         """All items, oldest first."""
@@ -134,6 +154,9 @@ class Outbox:
         """Removes an item, after it was sent or when it is no longer wanted."""
         with self._lock, _stored(), self._rows:
             self._rows.execute("DELETE FROM outbox WHERE promotion_id = ?", (promotion_id,))
+            self._rows.execute(
+                "DELETE FROM outbox_pictures WHERE promotion_id = ?", (promotion_id,)
+            )
 
 
 @contextmanager

@@ -100,8 +100,9 @@ class OutboxSender:
                     return None
                 draft = await asyncio.to_thread(self._store.find, item.draft_id)
                 picture = await asyncio.to_thread(self._store.picture, draft)
+                others = await asyncio.to_thread(outbox.pictures, promotion_id)
                 promotion = await self._orchestrator.promote(
-                    promotion_id, quote.id, request, InitImage(draft=draft, picture=picture)
+                    promotion_id, quote.id, request, InitImage(draft=draft, picture=picture), others
                 )
             except (Unavailable, DeadlineExceeded) as error:
                 await self._note(item, OutboxState.HELD, str(error), quoted)

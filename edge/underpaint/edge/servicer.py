@@ -13,7 +13,8 @@ import grpc
 from underpaint.contract.chunks import split
 from underpaint.contract.drafts import Draft, InitImage, Node, Privacy
 from underpaint.contract.errors import DraftNotFound, EngineFailed, InvalidRequest, ResultWithheld
-from underpaint.contract.generation import GenerationRequest, GenerationResult
+from underpaint.contract.generation import GenerationRequest, GenerationResult, Inputs
+from underpaint.contract.inputs import check_digests, check_inputs
 from underpaint.contract.money import check_usd_micros
 from underpaint.contract.outbox import OutboxItem, OutboxState
 from underpaint.contract.pictures import Digest
@@ -21,6 +22,7 @@ from underpaint.contract.promotion import check_promotion_id
 from underpaint.contract.wire import (
     draft_to_wire,
     generation_from_wire,
+    input_digests_from_wire,
     node_to_wire,
     privacy_from_wire,
     promotion_to_wire,
@@ -136,6 +138,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
         InitImage(draft=draft, picture=picture)  # raises if the draft must stay on the device
         if (sent.draft_id, sent.init_image.sha256) != (draft.id, draft.digest.sha256):
             raise DraftNotFound(f"draft {sent.draft_id} of this node has another picture")
+        inputs = await asyncio.to_thread(_checked_inputs, request, picture)
         item = OutboxItem(
             promotion_id=request.promotion_id,
             draft_id=draft.id,
@@ -147,7 +150,10 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
             kept_at=datetime.now(UTC),
         )
         kept = await asyncio.to_thread(
-            self._store.outbox.keep, item, sent.SerializeToString(deterministic=True)
+            self._store.outbox.keep,
+            item,
+            sent.SerializeToString(deterministic=True),
+            inputs.pictures[1:],  # the draft is in the store
         )
         self._sender.wake()
         return edge_pb2.KeepPromotionResponse(item=outbox_item_to_wire(kept))
@@ -186,6 +192,22 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
         """Removes a promotion from the outbox without sending it."""
         item = await self._sender.drop(request.promotion_id)
         return edge_pb2.DropOutboxResponse(item=outbox_item_to_wire(item))
+
+
+def _checked_inputs(request: edge_pb2.KeepPromotionRequest, picture: bytes) -> Inputs:
+    """The pictures of a promotion; the node checks them while somebody is there to mend them."""
+    sent = request.promotion
+    inputs = Inputs(
+        init_image=picture,
+        mask=request.mask,
+        control=request.control,
+        control_kind=sent.control_kind,
+        references=tuple(request.references),
+    )
+    check_digests(inputs, input_digests_from_wire(sent))
+    asked = (sent.request.width, sent.request.height)
+    check_inputs(inputs, asked if all(asked) else None)
+    return inputs
 
 
 def _draft(

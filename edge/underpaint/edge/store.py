@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from underpaint.contract.drafts import Draft, Privacy
 from underpaint.contract.errors import DraftNotFound, EngineFailed, InvalidRequest
-from underpaint.contract.generation import GenerationRequest
+from underpaint.contract.generation import GenerationRequest, LoraUse
 from underpaint.contract.pictures import Digest
 from underpaint.edge import outbox
 from underpaint.edge.outbox import Outbox
@@ -289,10 +289,12 @@ def _flush(directory: Path) -> None:
 def _draft(row: tuple[Any, ...]) -> Draft:
     _place, id_, sha256, size, text = row
     record = json.loads(text)
+    request = record["request"]
+    loras = tuple(LoraUse(**use) for use in request.pop("loras", ()))
     return Draft(
         id=id_,
         digest=Digest(sha256=sha256, size=size, media_type=record["media_type"]),
-        request=GenerationRequest(**record["request"]),
+        request=GenerationRequest(**request, loras=loras),
         privacy=Privacy(record["privacy"]),
         model=record["model"],
         elapsed_ms=record["elapsed_ms"],

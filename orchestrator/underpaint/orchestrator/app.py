@@ -77,11 +77,13 @@ async def run(settings: Settings, stop: asyncio.Event, reload: asyncio.Event | N
     readiness = Readiness()
     approvals = RedisApprovals(store)
     engine = CloudEngine(settings.cloud, cloud_token, tls_dir=settings.tls_dir)
+    health = EngineHealth(engine.served)
     quoting = Quoting(
         store=store,
         prices=prices,
         policies=policies,
-        healthy=EngineHealth(engine.served).healthy,
+        healthy=health.healthy,
+        described=health.described,
         quote_lifetime_s=settings.quote_lifetime_s,
     )
     promoting = Promoting(

@@ -15,7 +15,9 @@ from typing import Any, Final, TypeVar
 
 import fsspec
 from underpaint.contract.errors import ArtifactNotFound, InvalidRequest, ServiceUnreachable
-from underpaint.contract.pictures import Digest
+from underpaint.contract.generation import Inputs
+from underpaint.contract.inputs import InputDigests, gathered
+from underpaint.contract.pictures import Digest, media_type
 
 T = TypeVar("T")
 
@@ -26,7 +28,6 @@ THREADS: Final = 16
 # A decoded picture takes several bytes for each pixel, and more threads than cores would not be
 # faster.
 CHECKED_AT_ONCE: Final = min(4, os.cpu_count() or 1)
-_MAGIC: Final = ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
 
 
 class Artifacts:
@@ -213,14 +214,6 @@ class Artifacts:
         _sync(folder)  # makes the file's name durable, too
 
 
-def media_type(data: bytes) -> str:
-    """The media type of a picture, from its first bytes."""
-    for magic, name in _MAGIC:
-        if data.startswith(magic):
-            return name
-    return "image/webp" if data[8:12] == b"WEBP" else "application/octet-stream"
-
-
 def _protocols(fs: Any) -> tuple[str, ...]:
     return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
@@ -250,3 +243,12 @@ def _sync(folder: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+async def stored_inputs(artifacts: Artifacts, digests: InputDigests) -> Inputs:
+    """The stored pictures that a promotion takes.
+
+    Raises:
+        ArtifactNotFound, ServiceUnreachable: as for `Artifacts.get`.
+    """
+    return gathered(digests, [(await artifacts.get(each.sha256))[0] for each in digests.every])

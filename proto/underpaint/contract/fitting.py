@@ -44,7 +44,7 @@ def explain_fit(draft: Size, result: Size, fit: Fit) -> str:
     Raises:
         InvalidRequest: the shapes differ and `fit` refuses that.
     """
-    if _alike(draft, result):
+    if alike(draft, result):
         return ""
     shapes = f"the draft is {_shape(draft)}, the result {_shape(result)}"
     if fit is Fit.REFUSE:
@@ -76,7 +76,7 @@ def fitted(image: Image.Image, shape: Size, size: Size, fit: Fit) -> Image.Image
         InvalidRequest: the shapes differ and `fit` refuses that.
     """
     explain_fit(image.size, shape, fit)
-    if fit is Fit.PAD and not _alike(image.size, shape):
+    if fit is Fit.PAD and not alike(image.size, shape):
         return _padded(image, shape, size)
     return image.resize(size, Image.Resampling.LANCZOS, box=_inner(image.size, shape))
 
@@ -86,7 +86,7 @@ def _side(length: float) -> int:
     return min(max(rounded, MIN_SIDE), MAX_SIDE)
 
 
-def _alike(draft: Size, result: Size) -> bool:
+def alike(draft: Size, result: Size) -> bool:
     """Whether the shapes are the same but for a side's rounding to what engines take."""
     across, down = draft[0] * result[1] / draft[1], draft[1] * result[0] / draft[0]
     return abs(result[0] - across) < SIDE_MULTIPLE or abs(result[1] - down) < SIDE_MULTIPLE

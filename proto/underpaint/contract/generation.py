@@ -20,6 +20,11 @@ MAX_SEED: Final = 2**63 - 1
 MIN_STRENGTH: Final = 0.01
 # The longest schedule, in steps. Diffusion models are trained on as many.
 MAX_SCHEDULE: Final = 1_000
+MAX_LORAS: Final = 8
+MAX_LORA_WEIGHT: Final = 2.0
+MAX_NAME: Final = 100  # characters of the name of a LoRA or a scheduler
+MAX_CLIP_SKIP: Final = 12  # layers
+MAX_CONTROL_SCALE: Final = 2.0
 
 
 class Fit(Enum):
@@ -30,6 +35,28 @@ class Fit(Enum):
     CROP = "crop"  # cuts off equal parts on both sides
     PAD = "pad"  # keeps the whole draft and fills the rest with the colours of its edges
     REFUSE = "refuse"  # refuses the request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraUse:
+    """One LoRA of an engine in a request.
+
+    Raises:
+        InvalidRequest: the name is empty or too long, or the weight is out of range.
+    """
+
+    name: str  # as the engine calls it
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_name("a LoRA", self.name)
+        if not self.name:
+            raise InvalidRequest("a LoRA has no name; ListEngines tells those that an engine has")
+        if not -MAX_LORA_WEIGHT <= self.weight <= MAX_LORA_WEIGHT:
+            raise InvalidRequest(
+                f"the weight {self.weight} of LoRA {self.name} is out of range; use "
+                f"{-MAX_LORA_WEIGHT:g} to {MAX_LORA_WEIGHT:g}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +79,11 @@ class GenerationRequest:
     guidance_scale: float
     strength: float | None = None
     fit: Fit = Fit.CROP  # how the init_image is fitted, if there is one
+    # Empty and zero mean: as the model likes it.
+    loras: tuple[LoraUse, ...] = ()
+    scheduler: str = ""
+    clip_skip: int = 0  # how many of the text encoder's last layers are left out
+    control_scale: float = 0.0  # how strongly a control map steers
 
     def __post_init__(self) -> None:
         if not clean(self.prompt):
@@ -86,6 +118,25 @@ class GenerationRequest:
                 f"strength {self.strength} is out of range; use {MIN_STRENGTH} (keep the draft) "
                 "to 1 (ignore it)"
             )
+        self._check_extras()
+
+    def _check_extras(self) -> None:
+        names = [each.name for each in self.loras]
+        if len(names) > MAX_LORAS:
+            raise InvalidRequest(f"{len(names)} LoRAs are named; at most {MAX_LORAS} are allowed")
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise InvalidRequest(f"LoRA {twice} is named twice; name it once, with one weight")
+        _check_name("the scheduler", self.scheduler)
+        if not 0 <= self.clip_skip <= MAX_CLIP_SKIP:
+            raise InvalidRequest(
+                f"clip_skip {self.clip_skip} is out of range; use 1 to {MAX_CLIP_SKIP}, or 0 "
+                "for the model's own"
+            )
+        if not 0 <= self.control_scale <= MAX_CONTROL_SCALE:
+            raise InvalidRequest(
+                f"control_scale {self.control_scale} is out of range; use up to "
+                f"{MAX_CONTROL_SCALE:g}, or 0 for the model's own"
+            )
 
     @property
     def megapixels(self) -> float:
@@ -119,6 +170,30 @@ def check_asked(request: GenerationRequest) -> GenerationRequest:
             f"steps, or a strength of at least {math.ceil(100 * steps / MAX_SCHEDULE) / 100}"
         )
     return request
+
+
+def _check_name(what: str, name: str) -> None:
+    if len(name) > MAX_NAME or not name.isprintable():
+        raise InvalidRequest(
+            f"{what} is called {name[:40]!r}...; use a printable name of at most {MAX_NAME} "
+            "characters"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """The encoded pictures that go beside a request."""
+
+    init_image: bytes
+    mask: bytes = b""  # what to draw anew; empty if everything may change
+    control: bytes = b""  # a map that steers the drawing, or empty
+    control_kind: str = ""  # what it shows, such as "edges"
+    references: tuple[bytes, ...] = ()
+
+    @property
+    def pictures(self) -> tuple[bytes, ...]:
+        """Every picture that there is, in the order in which they are sent."""
+        return self.init_image, *filter(None, (self.mask, self.control)), *self.references
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

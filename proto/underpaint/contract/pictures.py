@@ -33,6 +33,7 @@ _TURNS: Final = {  # by EXIF orientation
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_MAGIC: Final = ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
 _PLAIN: Final = ("L", "RGB", "CMYK")
 
 Colour = tuple[int, int, int]  # red, green, blue: 0 to 255
@@ -58,6 +59,14 @@ class Picture:
 
     image: Image.Image  # RGB in sRGB, upright
     warnings: tuple[str, ...] = ()  # what could not be applied, such as a broken profile
+
+
+def media_type(data: bytes) -> str:
+    """The media type of a picture, from its first bytes."""
+    for magic, name in _MAGIC:
+        if data.startswith(magic):
+            return name
+    return "image/webp" if data[8:12] == b"WEBP" else "application/octet-stream"
 
 
 def encode_png(image: Image.Image) -> bytes:

@@ -12,6 +12,7 @@ from typing import Final
 from underpaint.contract.drafts import Privacy
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.generation import GenerationRequest
+from underpaint.contract.inputs import InputDigests
 from underpaint.contract.pictures import Digest
 
 SCOPE_KINDS: Final = ("organisation", "team", "project", "user")
@@ -118,6 +119,24 @@ class PromotionRequest:
     draft_count: int = 1
     priority: Priority = Priority.INTERACTIVE
     retry_of: str = ""  # the dead promotion that this one retries
+    mask: Digest | None = None  # what to draw anew
+    control: Digest | None = None  # a map that steers the drawing
+    control_kind: str = ""  # what it shows, such as "edges"
+    references: tuple[Digest, ...] = ()  # pictures to draw upon beside the draft
+    auto_strength: bool = False  # whether the orchestrator chooses the strength
+    prompt_moved: float = 0.0  # how far since the draft: 0 (the same) to 1 (nothing in common)
+    draft_score: float | None = None  # how good the draft is, 0 to 1, if somebody judged it
+
+    @property
+    def inputs(self) -> InputDigests:
+        """The digests of every picture that it takes."""
+        return InputDigests(
+            init_image=self.init_image,
+            mask=self.mask,
+            control=self.control,
+            control_kind=self.control_kind,
+            references=self.references,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +184,10 @@ class Quote:
     policy_version: str = ""  # SHA-256 of the policy's text
     # The facts that the policy used beside the request, as JSON: balances, roles, engine health.
     facts: Mapping[str, str] = field(default_factory=dict)
-    # Soft limits that this would exceed, then how the draft is cropped or padded.
+    # Soft limits that this would exceed, then how the draft is cropped or padded, then what the
+    # engine will not use.
     warnings: tuple[str, ...] = ()
+    strength_reason: str = ""  # where the strength comes from, if the artist gave none
     priority: Priority = Priority.INTERACTIVE
     # Whether the engine's time is charged, too, if a safety checker flags the picture.
     charges_flagged: bool = False
@@ -184,6 +205,10 @@ class Lineage:
     model: str
     upscaler: str
     request: GenerationRequest
+    mask_sha256: str = ""
+    control_sha256: str = ""
+    control_kind: str = ""
+    reference_sha256s: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

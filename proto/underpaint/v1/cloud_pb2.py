@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from underpaint.v1 import common_pb2 as underpaint_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19underpaint/v1/cloud.proto\x12\runderpaint.v1\x1a\x1aunderpaint/v1/common.proto\"\xb0\x01\n\x0fGenerateRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x31\n\x07request\x18\x03 \x01(\x0b\x32 .underpaint.v1.GenerationRequest\x12\x30\n\x11init_image_digest\x18\x04 \x01(\x0b\x32\x15.underpaint.v1.Digest\x12\x12\n\ninit_image\x18\x05 \x01(\x0c\"G\n\x08Progress\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\r\n\x05steps\x18\x02 \x01(\r\x12\x0f\n\x07preview\x18\x03 \x01(\x0c\x12\r\n\x05stage\x18\x04 \x01(\t\"\xa0\x01\n\x10GenerationResult\x12%\n\x06\x64igest\x18\x01 \x01(\x0b\x32\x15.underpaint.v1.Digest\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\r\n\x05model\x18\x04 \x01(\t\x12\x10\n\x08upscaler\x18\x05 \x01(\t\x12\x13\n\x0bgpu_seconds\x18\x06 \x01(\x01\x12\x10\n\x08warnings\x18\x07 \x03(\t\"\xa1\x01\n\x10GenerateResponse\x12+\n\x08progress\x18\x01 \x01(\x0b\x32\x17.underpaint.v1.ProgressH\x00\x12\x31\n\x06result\x18\x02 \x01(\x0b\x32\x1f.underpaint.v1.GenerationResultH\x00\x12%\n\x05\x63hunk\x18\x03 \x01(\x0b\x32\x14.underpaint.v1.ChunkH\x00\x42\x06\n\x04part\"\x14\n\x12ListEnginesRequest\"w\n\x11\x45ngineDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x1b\n\x13num_inference_steps\x18\x03 \x01(\r\x12\x16\n\x0eguidance_scale\x18\x04 \x01(\x01\x12\x10\n\x08strength\x18\x05 \x01(\x01\"H\n\x13ListEnginesResponse\x12\x31\n\x07\x65ngines\x18\x01 \x03(\x0b\x32 .underpaint.v1.EngineDescription2\xb3\x01\n\x0c\x43loudService\x12M\n\x08Generate\x12\x1e.underpaint.v1.GenerateRequest\x1a\x1f.underpaint.v1.GenerateResponse0\x01\x12T\n\x0bListEngines\x12!.underpaint.v1.ListEnginesRequest\x1a\".underpaint.v1.ListEnginesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19underpaint/v1/cloud.proto\x12\runderpaint.v1\x1a\x1aunderpaint/v1/common.proto\"\x86\x03\n\x0fGenerateRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x31\n\x07request\x18\x03 \x01(\x0b\x32 .underpaint.v1.GenerationRequest\x12\x30\n\x11init_image_digest\x18\x04 \x01(\x0b\x32\x15.underpaint.v1.Digest\x12\x12\n\ninit_image\x18\x05 \x01(\x0c\x12*\n\x0bmask_digest\x18\x06 \x01(\x0b\x32\x15.underpaint.v1.Digest\x12\x0c\n\x04mask\x18\x07 \x01(\x0c\x12-\n\x0e\x63ontrol_digest\x18\x08 \x01(\x0b\x32\x15.underpaint.v1.Digest\x12\x0f\n\x07\x63ontrol\x18\t \x01(\x0c\x12\x14\n\x0c\x63ontrol_kind\x18\n \x01(\t\x12\x30\n\x11reference_digests\x18\x0b \x03(\x0b\x32\x15.underpaint.v1.Digest\x12\x12\n\nreferences\x18\x0c \x03(\x0c\"G\n\x08Progress\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\r\n\x05steps\x18\x02 \x01(\r\x12\x0f\n\x07preview\x18\x03 \x01(\x0c\x12\r\n\x05stage\x18\x04 \x01(\t\"\xa0\x01\n\x10GenerationResult\x12%\n\x06\x64igest\x18\x01 \x01(\x0b\x32\x15.underpaint.v1.Digest\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\r\n\x05model\x18\x04 \x01(\t\x12\x10\n\x08upscaler\x18\x05 \x01(\t\x12\x13\n\x0bgpu_seconds\x18\x06 \x01(\x01\x12\x10\n\x08warnings\x18\x07 \x03(\t\"\xa1\x01\n\x10GenerateResponse\x12+\n\x08progress\x18\x01 \x01(\x0b\x32\x17.underpaint.v1.ProgressH\x00\x12\x31\n\x06result\x18\x02 \x01(\x0b\x32\x1f.underpaint.v1.GenerationResultH\x00\x12%\n\x05\x63hunk\x18\x03 \x01(\x0b\x32\x14.underpaint.v1.ChunkH\x00\x42\x06\n\x04part\"\x14\n\x12ListEnginesRequest\"\xef\x01\n\x11\x45ngineDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x1b\n\x13num_inference_steps\x18\x03 \x01(\r\x12\x16\n\x0eguidance_scale\x18\x04 \x01(\x01\x12\x10\n\x08strength\x18\x05 \x01(\x01\x12\x0e\n\x06\x66\x61mily\x18\x06 \x01(\t\x12\r\n\x05width\x18\x07 \x01(\r\x12\x0e\n\x06height\x18\x08 \x01(\r\x12\r\n\x05takes\x18\t \x03(\t\x12\"\n\x05loras\x18\n \x03(\x0b\x32\x13.underpaint.v1.Lora\x12\x14\n\x0cmodel_digest\x18\x0b \x01(\t\"$\n\x04Lora\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"H\n\x13ListEnginesResponse\x12\x31\n\x07\x65ngines\x18\x01 \x03(\x0b\x32 .underpaint.v1.EngineDescription2\xb3\x01\n\x0c\x43loudService\x12M\n\x08Generate\x12\x1e.underpaint.v1.GenerateRequest\x1a\x1f.underpaint.v1.GenerateResponse0\x01\x12T\n\x0bListEngines\x12!.underpaint.v1.ListEnginesRequest\x1a\".underpaint.v1.ListEnginesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,19 +33,21 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'underpaint.v1.cloud_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GENERATEREQUEST']._serialized_start=73
-  _globals['_GENERATEREQUEST']._serialized_end=249
-  _globals['_PROGRESS']._serialized_start=251
-  _globals['_PROGRESS']._serialized_end=322
-  _globals['_GENERATIONRESULT']._serialized_start=325
-  _globals['_GENERATIONRESULT']._serialized_end=485
-  _globals['_GENERATERESPONSE']._serialized_start=488
-  _globals['_GENERATERESPONSE']._serialized_end=649
-  _globals['_LISTENGINESREQUEST']._serialized_start=651
-  _globals['_LISTENGINESREQUEST']._serialized_end=671
-  _globals['_ENGINEDESCRIPTION']._serialized_start=673
-  _globals['_ENGINEDESCRIPTION']._serialized_end=792
-  _globals['_LISTENGINESRESPONSE']._serialized_start=794
-  _globals['_LISTENGINESRESPONSE']._serialized_end=866
-  _globals['_CLOUDSERVICE']._serialized_start=869
-  _globals['_CLOUDSERVICE']._serialized_end=1048
+  _globals['_GENERATEREQUEST']._serialized_end=463
+  _globals['_PROGRESS']._serialized_start=465
+  _globals['_PROGRESS']._serialized_end=536
+  _globals['_GENERATIONRESULT']._serialized_start=539
+  _globals['_GENERATIONRESULT']._serialized_end=699
+  _globals['_GENERATERESPONSE']._serialized_start=702
+  _globals['_GENERATERESPONSE']._serialized_end=863
+  _globals['_LISTENGINESREQUEST']._serialized_start=865
+  _globals['_LISTENGINESREQUEST']._serialized_end=885
+  _globals['_ENGINEDESCRIPTION']._serialized_start=888
+  _globals['_ENGINEDESCRIPTION']._serialized_end=1127
+  _globals['_LORA']._serialized_start=1129
+  _globals['_LORA']._serialized_end=1165
+  _globals['_LISTENGINESRESPONSE']._serialized_start=1167
+  _globals['_LISTENGINESRESPONSE']._serialized_end=1239
+  _globals['_CLOUDSERVICE']._serialized_start=1242
+  _globals['_CLOUDSERVICE']._serialized_end=1421
 # @@protoc_insertion_point(module_scope)

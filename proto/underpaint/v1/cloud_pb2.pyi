@@ -8,18 +8,32 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("promotion_id", "engine", "request", "init_image_digest", "init_image")
+    __slots__ = ("promotion_id", "engine", "request", "init_image_digest", "init_image", "mask_digest", "mask", "control_digest", "control", "control_kind", "reference_digests", "references")
     PROMOTION_ID_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     INIT_IMAGE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     INIT_IMAGE_FIELD_NUMBER: _ClassVar[int]
+    MASK_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_KIND_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    REFERENCES_FIELD_NUMBER: _ClassVar[int]
     promotion_id: str
     engine: str
     request: _common_pb2.GenerationRequest
     init_image_digest: _common_pb2.Digest
     init_image: bytes
-    def __init__(self, promotion_id: _Optional[str] = ..., engine: _Optional[str] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., init_image_digest: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., init_image: _Optional[bytes] = ...) -> None: ...
+    mask_digest: _common_pb2.Digest
+    mask: bytes
+    control_digest: _common_pb2.Digest
+    control: bytes
+    control_kind: str
+    reference_digests: _containers.RepeatedCompositeFieldContainer[_common_pb2.Digest]
+    references: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, promotion_id: _Optional[str] = ..., engine: _Optional[str] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., init_image_digest: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., init_image: _Optional[bytes] = ..., mask_digest: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., mask: _Optional[bytes] = ..., control_digest: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., control: _Optional[bytes] = ..., control_kind: _Optional[str] = ..., reference_digests: _Optional[_Iterable[_Union[_common_pb2.Digest, _Mapping]]] = ..., references: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("step", "steps", "preview", "stage")
@@ -66,18 +80,38 @@ class ListEnginesRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class EngineDescription(_message.Message):
-    __slots__ = ("name", "model", "num_inference_steps", "guidance_scale", "strength")
+    __slots__ = ("name", "model", "num_inference_steps", "guidance_scale", "strength", "family", "width", "height", "takes", "loras", "model_digest")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     NUM_INFERENCE_STEPS_FIELD_NUMBER: _ClassVar[int]
     GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    TAKES_FIELD_NUMBER: _ClassVar[int]
+    LORAS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     name: str
     model: str
     num_inference_steps: int
     guidance_scale: float
     strength: float
-    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., strength: _Optional[float] = ...) -> None: ...
+    family: str
+    width: int
+    height: int
+    takes: _containers.RepeatedScalarFieldContainer[str]
+    loras: _containers.RepeatedCompositeFieldContainer[Lora]
+    model_digest: str
+    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., strength: _Optional[float] = ..., family: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., takes: _Optional[_Iterable[str]] = ..., loras: _Optional[_Iterable[_Union[Lora, _Mapping]]] = ..., model_digest: _Optional[str] = ...) -> None: ...
+
+class Lora(_message.Message):
+    __slots__ = ("name", "digest")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    digest: str
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class ListEnginesResponse(_message.Message):
     __slots__ = ("engines",)

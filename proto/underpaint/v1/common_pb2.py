@@ -24,21 +24,23 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aunderpaint/v1/common.proto\x12\runderpaint.v1\"\xe3\x01\n\x11GenerationRequest\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\r\n\x05width\x18\x04 \x01(\r\x12\x0e\n\x06height\x18\x05 \x01(\r\x12\x1b\n\x13num_inference_steps\x18\x06 \x01(\r\x12\x16\n\x0eguidance_scale\x18\x07 \x01(\x01\x12\x15\n\x08strength\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x03\x66it\x18\t \x01(\x0e\x32\x12.underpaint.v1.FitB\x0b\n\t_strength\":\n\x06\x44igest\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x12\n\nmedia_type\x18\x03 \x01(\t\"\x15\n\x05\x43hunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c*E\n\x03\x46it\x12\x13\n\x0f\x46IT_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x46IT_CROP\x10\x01\x12\x0b\n\x07\x46IT_PAD\x10\x02\x12\x0e\n\nFIT_REFUSE\x10\x03*_\n\x07Privacy\x12\x17\n\x13PRIVACY_UNSPECIFIED\x10\x00\x12\x12\n\x0ePRIVACY_DEVICE\x10\x01\x12\x15\n\x11PRIVACY_STRUCTURE\x10\x02\x12\x10\n\x0cPRIVACY_FULL\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aunderpaint/v1/common.proto\x12\runderpaint.v1\"\xc7\x02\n\x11GenerationRequest\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\r\n\x05width\x18\x04 \x01(\r\x12\x0e\n\x06height\x18\x05 \x01(\r\x12\x1b\n\x13num_inference_steps\x18\x06 \x01(\r\x12\x16\n\x0eguidance_scale\x18\x07 \x01(\x01\x12\x15\n\x08strength\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x03\x66it\x18\t \x01(\x0e\x32\x12.underpaint.v1.Fit\x12%\n\x05loras\x18\n \x03(\x0b\x32\x16.underpaint.v1.LoraUse\x12\x11\n\tscheduler\x18\x0b \x01(\t\x12\x11\n\tclip_skip\x18\x0c \x01(\r\x12\x15\n\rcontrol_scale\x18\r \x01(\x01\x42\x0b\n\t_strength\"\'\n\x07LoraUse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\":\n\x06\x44igest\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x12\n\nmedia_type\x18\x03 \x01(\t\"\x15\n\x05\x43hunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c*E\n\x03\x46it\x12\x13\n\x0f\x46IT_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x46IT_CROP\x10\x01\x12\x0b\n\x07\x46IT_PAD\x10\x02\x12\x0e\n\nFIT_REFUSE\x10\x03*_\n\x07Privacy\x12\x17\n\x13PRIVACY_UNSPECIFIED\x10\x00\x12\x12\n\x0ePRIVACY_DEVICE\x10\x01\x12\x15\n\x11PRIVACY_STRUCTURE\x10\x02\x12\x10\n\x0cPRIVACY_FULL\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'underpaint.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FIT']._serialized_start=358
-  _globals['_FIT']._serialized_end=427
-  _globals['_PRIVACY']._serialized_start=429
-  _globals['_PRIVACY']._serialized_end=524
+  _globals['_FIT']._serialized_start=499
+  _globals['_FIT']._serialized_end=568
+  _globals['_PRIVACY']._serialized_start=570
+  _globals['_PRIVACY']._serialized_end=665
   _globals['_GENERATIONREQUEST']._serialized_start=46
-  _globals['_GENERATIONREQUEST']._serialized_end=273
-  _globals['_DIGEST']._serialized_start=275
-  _globals['_DIGEST']._serialized_end=333
-  _globals['_CHUNK']._serialized_start=335
-  _globals['_CHUNK']._serialized_end=356
+  _globals['_GENERATIONREQUEST']._serialized_end=373
+  _globals['_LORAUSE']._serialized_start=375
+  _globals['_LORAUSE']._serialized_end=414
+  _globals['_DIGEST']._serialized_start=416
+  _globals['_DIGEST']._serialized_end=474
+  _globals['_CHUNK']._serialized_start=476
+  _globals['_CHUNK']._serialized_end=497
 # @@protoc_insertion_point(module_scope)

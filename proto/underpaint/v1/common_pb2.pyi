@@ -1,6 +1,8 @@
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -28,7 +30,7 @@ PRIVACY_STRUCTURE: Privacy
 PRIVACY_FULL: Privacy
 
 class GenerationRequest(_message.Message):
-    __slots__ = ("prompt", "negative_prompt", "seed", "width", "height", "num_inference_steps", "guidance_scale", "strength", "fit")
+    __slots__ = ("prompt", "negative_prompt", "seed", "width", "height", "num_inference_steps", "guidance_scale", "strength", "fit", "loras", "scheduler", "clip_skip", "control_scale")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
@@ -38,6 +40,10 @@ class GenerationRequest(_message.Message):
     GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
     FIT_FIELD_NUMBER: _ClassVar[int]
+    LORAS_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULER_FIELD_NUMBER: _ClassVar[int]
+    CLIP_SKIP_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_SCALE_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     negative_prompt: str
     seed: int
@@ -47,7 +53,19 @@ class GenerationRequest(_message.Message):
     guidance_scale: float
     strength: float
     fit: Fit
-    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., strength: _Optional[float] = ..., fit: _Optional[_Union[Fit, str]] = ...) -> None: ...
+    loras: _containers.RepeatedCompositeFieldContainer[LoraUse]
+    scheduler: str
+    clip_skip: int
+    control_scale: float
+    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., seed: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., strength: _Optional[float] = ..., fit: _Optional[_Union[Fit, str]] = ..., loras: _Optional[_Iterable[_Union[LoraUse, _Mapping]]] = ..., scheduler: _Optional[str] = ..., clip_skip: _Optional[int] = ..., control_scale: _Optional[float] = ...) -> None: ...
+
+class LoraUse(_message.Message):
+    __slots__ = ("name", "weight")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    weight: float
+    def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class Digest(_message.Message):
     __slots__ = ("sha256", "size", "media_type")

@@ -157,14 +157,20 @@ class OutboxItem(_message.Message):
     def __init__(self, promotion_id: _Optional[str] = ..., draft_id: _Optional[str] = ..., prompt: _Optional[str] = ..., state: _Optional[_Union[OutboxState, str]] = ..., reason: _Optional[str] = ..., accepted_usd_micros: _Optional[int] = ..., quoted_usd_micros: _Optional[int] = ..., kept_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class KeepPromotionRequest(_message.Message):
-    __slots__ = ("promotion_id", "promotion", "accepted_usd_micros")
+    __slots__ = ("promotion_id", "promotion", "accepted_usd_micros", "mask", "control", "references")
     PROMOTION_ID_FIELD_NUMBER: _ClassVar[int]
     PROMOTION_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    REFERENCES_FIELD_NUMBER: _ClassVar[int]
     promotion_id: str
     promotion: _promotion_pb2.PromotionRequest
     accepted_usd_micros: int
-    def __init__(self, promotion_id: _Optional[str] = ..., promotion: _Optional[_Union[_promotion_pb2.PromotionRequest, _Mapping]] = ..., accepted_usd_micros: _Optional[int] = ...) -> None: ...
+    mask: bytes
+    control: bytes
+    references: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, promotion_id: _Optional[str] = ..., promotion: _Optional[_Union[_promotion_pb2.PromotionRequest, _Mapping]] = ..., accepted_usd_micros: _Optional[int] = ..., mask: _Optional[bytes] = ..., control: _Optional[bytes] = ..., references: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class KeepPromotionResponse(_message.Message):
     __slots__ = ("item",)

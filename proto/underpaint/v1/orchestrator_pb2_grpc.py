@@ -166,8 +166,9 @@ class OrchestratorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Promote(self, request_iterator, context):
-        """Makes a promotion. Send a head, then the chunks of init_image. Reserves the
-        money and enqueues the work in one atomic step, then answers. The same id
+        """Makes a promotion. Send a head, then the chunks of init_image, mask, control
+        and references, in this order, of those that there are; no chunk has bytes of
+        two. Reserves the money and enqueues the work in one atomic step. The same id
         with the same content again changes nothing and returns what is stored.
         Deadline: 120 s at most.
         Errors: ALREADY_EXISTS for the same id with other content;
@@ -211,7 +212,7 @@ class OrchestratorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetArtifact(self, request, context):
-        """Reads a draft or a finished picture: streams its digest, then its chunks.
+        """Reads one of a promotion's pictures: streams its digest, then its chunks.
         Deadline: 120 s at most. Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -127,8 +127,9 @@ class OrchestratorServiceStub:
     Errors: PERMISSION_DENIED when the policy or the draft's privacy forbids it.
     """
     Promote: _grpc.StreamUnaryMultiCallable[_promotion_pb2.PromoteRequest, _promotion_pb2.PromoteResponse]
-    """Makes a promotion. Send a head, then the chunks of init_image. Reserves the
-    money and enqueues the work in one atomic step, then answers. The same id
+    """Makes a promotion. Send a head, then the chunks of init_image, mask, control
+    and references, in this order, of those that there are; no chunk has bytes of
+    two. Reserves the money and enqueues the work in one atomic step. The same id
     with the same content again changes nothing and returns what is stored.
     Deadline: 120 s at most.
     Errors: ALREADY_EXISTS for the same id with other content;
@@ -150,7 +151,7 @@ class OrchestratorServiceStub:
     ListPromotions: _grpc.UnaryUnaryMultiCallable[_promotion_pb2.ListPromotionsRequest, _promotion_pb2.ListPromotionsResponse]
     """Lists promotions, newest first. Deadline: 30 s at most."""
     GetArtifact: _grpc.UnaryStreamMultiCallable[_promotion_pb2.GetArtifactRequest, _promotion_pb2.GetArtifactResponse]
-    """Reads a draft or a finished picture: streams its digest, then its chunks.
+    """Reads one of a promotion's pictures: streams its digest, then its chunks.
     Deadline: 120 s at most. Errors: NOT_FOUND.
     """
     SetBudget: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SetBudgetRequest, _ledger_pb2.SetBudgetResponse]
@@ -227,8 +228,9 @@ class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
     Errors: PERMISSION_DENIED when the policy or the draft's privacy forbids it.
     """
     Promote: _aio.StreamUnaryMultiCallable[_promotion_pb2.PromoteRequest, _promotion_pb2.PromoteResponse]  # type: ignore[assignment]
-    """Makes a promotion. Send a head, then the chunks of init_image. Reserves the
-    money and enqueues the work in one atomic step, then answers. The same id
+    """Makes a promotion. Send a head, then the chunks of init_image, mask, control
+    and references, in this order, of those that there are; no chunk has bytes of
+    two. Reserves the money and enqueues the work in one atomic step. The same id
     with the same content again changes nothing and returns what is stored.
     Deadline: 120 s at most.
     Errors: ALREADY_EXISTS for the same id with other content;
@@ -250,7 +252,7 @@ class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
     ListPromotions: _aio.UnaryUnaryMultiCallable[_promotion_pb2.ListPromotionsRequest, _promotion_pb2.ListPromotionsResponse]  # type: ignore[assignment]
     """Lists promotions, newest first. Deadline: 30 s at most."""
     GetArtifact: _aio.UnaryStreamMultiCallable[_promotion_pb2.GetArtifactRequest, _promotion_pb2.GetArtifactResponse]  # type: ignore[assignment]
-    """Reads a draft or a finished picture: streams its digest, then its chunks.
+    """Reads one of a promotion's pictures: streams its digest, then its chunks.
     Deadline: 120 s at most. Errors: NOT_FOUND.
     """
     SetBudget: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SetBudgetRequest, _ledger_pb2.SetBudgetResponse]  # type: ignore[assignment]
@@ -336,8 +338,9 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_promotion_pb2.PromoteRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_promotion_pb2.PromoteResponse, _abc.Awaitable[_promotion_pb2.PromoteResponse]]:
-        """Makes a promotion. Send a head, then the chunks of init_image. Reserves the
-        money and enqueues the work in one atomic step, then answers. The same id
+        """Makes a promotion. Send a head, then the chunks of init_image, mask, control
+        and references, in this order, of those that there are; no chunk has bytes of
+        two. Reserves the money and enqueues the work in one atomic step. The same id
         with the same content again changes nothing and returns what is stored.
         Deadline: 120 s at most.
         Errors: ALREADY_EXISTS for the same id with other content;
@@ -389,7 +392,7 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _promotion_pb2.GetArtifactRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_promotion_pb2.GetArtifactResponse], _abc.AsyncIterator[_promotion_pb2.GetArtifactResponse]]:
-        """Reads a draft or a finished picture: streams its digest, then its chunks.
+        """Reads one of a promotion's pictures: streams its digest, then its chunks.
         Deadline: 120 s at most. Errors: NOT_FOUND.
         """
 

@@ -59,7 +59,7 @@ class Account(_message.Message):
     def __init__(self, organisation: _Optional[str] = ..., team: _Optional[str] = ..., project: _Optional[str] = ..., user: _Optional[str] = ...) -> None: ...
 
 class PromotionRequest(_message.Message):
-    __slots__ = ("request", "init_image", "init_width", "init_height", "privacy", "account", "engine", "draft_id", "draft_model", "draft_seed", "draft_count", "priority", "retry_of")
+    __slots__ = ("request", "init_image", "init_width", "init_height", "privacy", "account", "engine", "draft_id", "draft_model", "draft_seed", "draft_count", "priority", "retry_of", "mask", "control", "control_kind", "references", "auto_strength", "prompt_moved", "draft_score")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     INIT_IMAGE_FIELD_NUMBER: _ClassVar[int]
     INIT_WIDTH_FIELD_NUMBER: _ClassVar[int]
@@ -73,6 +73,13 @@ class PromotionRequest(_message.Message):
     DRAFT_COUNT_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     RETRY_OF_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_KIND_FIELD_NUMBER: _ClassVar[int]
+    REFERENCES_FIELD_NUMBER: _ClassVar[int]
+    AUTO_STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_MOVED_FIELD_NUMBER: _ClassVar[int]
+    DRAFT_SCORE_FIELD_NUMBER: _ClassVar[int]
     request: _common_pb2.GenerationRequest
     init_image: _common_pb2.Digest
     init_width: int
@@ -86,7 +93,14 @@ class PromotionRequest(_message.Message):
     draft_count: int
     priority: Priority
     retry_of: str
-    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., init_image: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., init_width: _Optional[int] = ..., init_height: _Optional[int] = ..., privacy: _Optional[_Union[_common_pb2.Privacy, str]] = ..., account: _Optional[_Union[Account, _Mapping]] = ..., engine: _Optional[str] = ..., draft_id: _Optional[str] = ..., draft_model: _Optional[str] = ..., draft_seed: _Optional[int] = ..., draft_count: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., retry_of: _Optional[str] = ...) -> None: ...
+    mask: _common_pb2.Digest
+    control: _common_pb2.Digest
+    control_kind: str
+    references: _containers.RepeatedCompositeFieldContainer[_common_pb2.Digest]
+    auto_strength: bool
+    prompt_moved: float
+    draft_score: float
+    def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., init_image: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., init_width: _Optional[int] = ..., init_height: _Optional[int] = ..., privacy: _Optional[_Union[_common_pb2.Privacy, str]] = ..., account: _Optional[_Union[Account, _Mapping]] = ..., engine: _Optional[str] = ..., draft_id: _Optional[str] = ..., draft_model: _Optional[str] = ..., draft_seed: _Optional[int] = ..., draft_count: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., retry_of: _Optional[str] = ..., mask: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., control: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., control_kind: _Optional[str] = ..., references: _Optional[_Iterable[_Union[_common_pb2.Digest, _Mapping]]] = ..., auto_strength: _Optional[bool] = ..., prompt_moved: _Optional[float] = ..., draft_score: _Optional[float] = ...) -> None: ...
 
 class RuleVerdict(_message.Message):
     __slots__ = ("rule", "matched", "decided", "reason", "saw")
@@ -118,7 +132,7 @@ class Approval(_message.Message):
     def __init__(self, role: _Optional[str] = ..., within_s: _Optional[int] = ...) -> None: ...
 
 class Quote(_message.Message):
-    __slots__ = ("id", "engine", "max_usd_micros", "price_table_version", "expires_at", "verdicts", "lines", "cloud_only_usd_micros", "request", "asked", "approval", "policy_version", "facts", "priority", "charges_flagged", "warnings")
+    __slots__ = ("id", "engine", "max_usd_micros", "price_table_version", "expires_at", "verdicts", "lines", "cloud_only_usd_micros", "request", "asked", "approval", "policy_version", "facts", "priority", "strength_reason", "charges_flagged", "warnings")
     class FactsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -140,6 +154,7 @@ class Quote(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     FACTS_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    STRENGTH_REASON_FIELD_NUMBER: _ClassVar[int]
     CHARGES_FLAGGED_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     id: str
@@ -156,9 +171,10 @@ class Quote(_message.Message):
     policy_version: str
     facts: _containers.ScalarMap[str, str]
     priority: Priority
+    strength_reason: str
     charges_flagged: bool
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., engine: _Optional[str] = ..., max_usd_micros: _Optional[int] = ..., price_table_version: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdicts: _Optional[_Iterable[_Union[RuleVerdict, _Mapping]]] = ..., lines: _Optional[_Iterable[_Union[QuoteLine, _Mapping]]] = ..., cloud_only_usd_micros: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., asked: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., approval: _Optional[_Union[Approval, _Mapping]] = ..., policy_version: _Optional[str] = ..., facts: _Optional[_Mapping[str, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., charges_flagged: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., engine: _Optional[str] = ..., max_usd_micros: _Optional[int] = ..., price_table_version: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdicts: _Optional[_Iterable[_Union[RuleVerdict, _Mapping]]] = ..., lines: _Optional[_Iterable[_Union[QuoteLine, _Mapping]]] = ..., cloud_only_usd_micros: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., asked: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., approval: _Optional[_Union[Approval, _Mapping]] = ..., policy_version: _Optional[str] = ..., facts: _Optional[_Mapping[str, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., strength_reason: _Optional[str] = ..., charges_flagged: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class QuoteLine(_message.Message):
     __slots__ = ("what", "usd_micros")
@@ -205,7 +221,7 @@ class PromoteResponse(_message.Message):
     def __init__(self, promotion: _Optional[_Union[Promotion, _Mapping]] = ...) -> None: ...
 
 class Lineage(_message.Message):
-    __slots__ = ("draft_sha256", "draft_id", "draft_model", "draft_seed", "engine", "model", "upscaler", "request")
+    __slots__ = ("draft_sha256", "draft_id", "draft_model", "draft_seed", "engine", "model", "upscaler", "request", "mask_sha256", "control_sha256", "control_kind", "reference_sha256s")
     DRAFT_SHA256_FIELD_NUMBER: _ClassVar[int]
     DRAFT_ID_FIELD_NUMBER: _ClassVar[int]
     DRAFT_MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -214,6 +230,10 @@ class Lineage(_message.Message):
     MODEL_FIELD_NUMBER: _ClassVar[int]
     UPSCALER_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
+    MASK_SHA256_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_SHA256_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_KIND_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_SHA256S_FIELD_NUMBER: _ClassVar[int]
     draft_sha256: str
     draft_id: str
     draft_model: str
@@ -222,7 +242,11 @@ class Lineage(_message.Message):
     model: str
     upscaler: str
     request: _common_pb2.GenerationRequest
-    def __init__(self, draft_sha256: _Optional[str] = ..., draft_id: _Optional[str] = ..., draft_model: _Optional[str] = ..., draft_seed: _Optional[int] = ..., engine: _Optional[str] = ..., model: _Optional[str] = ..., upscaler: _Optional[str] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ...) -> None: ...
+    mask_sha256: str
+    control_sha256: str
+    control_kind: str
+    reference_sha256s: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, draft_sha256: _Optional[str] = ..., draft_id: _Optional[str] = ..., draft_model: _Optional[str] = ..., draft_seed: _Optional[int] = ..., engine: _Optional[str] = ..., model: _Optional[str] = ..., upscaler: _Optional[str] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., mask_sha256: _Optional[str] = ..., control_sha256: _Optional[str] = ..., control_kind: _Optional[str] = ..., reference_sha256s: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Receipt(_message.Message):
     __slots__ = ("quoted_usd_micros", "charged_usd_micros", "cloud_only_usd_micros", "price_table_version", "gpu_seconds", "settled_at")

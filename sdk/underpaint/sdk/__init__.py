@@ -9,7 +9,8 @@ Calls raise only the errors of `underpaint.sdk.errors`.
 from underpaint.contract import errors
 from underpaint.contract.accounting import Budget, LedgerEntry, Period, SpendLine, Verification
 from underpaint.contract.drafts import Draft, InitImage, Node, Privacy, WithheldDraft
-from underpaint.contract.generation import Fit, GenerationRequest
+from underpaint.contract.edges import edge_map
+from underpaint.contract.generation import Fit, GenerationRequest, LoraUse
 from underpaint.contract.outbox import OutboxItem
 from underpaint.contract.policy import Explanation, PolicyCheck, PolicyStatus, Replay
 from underpaint.contract.promotion import (
@@ -38,6 +39,7 @@ __all__ = [
     "GenerationRequest",
     "InitImage",
     "LedgerEntry",
+    "LoraUse",
     "Node",
     "OutboxItem",
     "Period",
@@ -58,6 +60,7 @@ __all__ = [
     "Verification",
     "Withheld",
     "WithheldDraft",
+    "edge_map",
     "errors",
     "new_promotion_id",
 ]

@@ -113,10 +113,14 @@ class Drafts:
             DraftNotFound: the draft is not on this node.
             PromotionConflict: the outbox has other content under the id.
         """
+        inputs = polish.inputs(init_image)
         request = edge_pb2.KeepPromotionRequest(
             promotion_id=promotion_id,
             promotion=polish.to_wire(init_image),
             accepted_usd_micros=accepted_usd_micros,
+            mask=inputs.mask,
+            control=inputs.control,
+            references=inputs.references,
         )
         with self._edge.call("KeepPromotion") as options:
             answer = await self._edge.stub.KeepPromotion(request, **options)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from underpaint.contract.chunks import split
 from underpaint.contract.drafts import InitImage
-from underpaint.contract.errors import EngineFailed, ServiceUnreachable, Unavailable
+from underpaint.contract.errors import EngineFailed, InvalidRequest, ServiceUnreachable, Unavailable
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import Promotion, PromotionEvent, Quote
 from underpaint.contract.wire import (
@@ -43,12 +43,21 @@ class Promotions:
         It takes an InitImage, because a quote sends the prompt to the orchestrator.
 
         Raises:
+            InvalidRequest: a picture does not fit, the engine does not take it, or the
+                orchestrator is too old for a part of the request.
             PolicyRefused, PrivacyViolation: a rule of the policy forbids it.
         """
         request = orchestrator_pb2.QuoteRequest(promotion=polish.to_wire(init_image))
         with self._orchestrator.call("Quote") as options:
             answer = await self._orchestrator.stub.Quote(request, **options)
-        return quote_from_wire(answer.quote)
+        quote = quote_from_wire(answer.quote)
+        for name in ("loras", "scheduler", "clip_skip", "control_scale"):
+            if getattr(quote.request, name) != getattr(polish, name):
+                raise InvalidRequest(
+                    f"{self._orchestrator.label} is of an earlier version and would leave {name} "
+                    "out; upgrade it, or ask without"
+                )
+        return quote
 
     async def promote(
         self,
@@ -80,10 +89,13 @@ class Promotions:
             promotion=polish.to_wire(init_image),
         )
 
+        pictures = polish.inputs(init_image).pictures
+
         async def parts() -> AsyncGenerator[orchestrator_pb2.PromoteRequest, None]:
             yield orchestrator_pb2.PromoteRequest(head=head)
-            for data in split(init_image.picture):
-                yield orchestrator_pb2.PromoteRequest(chunk=common_pb2.Chunk(data=data))
+            for picture in pictures:
+                for data in split(picture):
+                    yield orchestrator_pb2.PromoteRequest(chunk=common_pb2.Chunk(data=data))
 
         tries = 0
         while True:

@@ -9,9 +9,18 @@ from typing import Final
 
 from underpaint.contract.drafts import InitImage, Privacy
 from underpaint.contract.errors import InvalidRequest
-from underpaint.contract.generation import MIN_SIDE, Fit, GenerationRequest, check_asked
-from underpaint.contract.pictures import read
+from underpaint.contract.generation import (
+    MIN_SIDE,
+    Fit,
+    GenerationRequest,
+    Inputs,
+    LoraUse,
+    check_asked,
+)
+from underpaint.contract.inputs import check_inputs, check_kind, grey_mask
+from underpaint.contract.pictures import Digest, media_type
 from underpaint.contract.promotion import Account, Priority
+from underpaint.contract.strength import prompt_moved
 from underpaint.contract.wire import (
     PRIORITY_TO_WIRE,
     PRIVACY_TO_WIRE,
@@ -43,6 +52,10 @@ class DraftRequest:
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
     privacy: Privacy = Privacy.FULL
+    # Empty and zero mean: as the model likes it.
+    loras: tuple[LoraUse, ...] = ()
+    scheduler: str = ""
+    clip_skip: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.count <= MAX_DRAFTS:
@@ -61,6 +74,9 @@ class DraftRequest:
             guidance_scale=self.guidance_scale,
             strength=None,
             fit=Fit.CROP,
+            loras=self.loras,
+            scheduler=self.scheduler,
+            clip_skip=self.clip_skip,
         )
         return edge_pb2.MakeDraftsRequest(
             request=request, count=self.count, privacy=PRIVACY_TO_WIRE[self.privacy]
@@ -77,7 +93,9 @@ class PolishRequest:
         InvalidRequest: a field is out of range.
     """
 
-    strength: float  # 0.01 (keep the draft) to 1 (ignore it)
+    # 0.01 (keep the draft) to 1 (ignore it). None lets the orchestrator choose, by how far the
+    # prompt moved since the draft and by its score; the quote tells the reason.
+    strength: float | None = None
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
     # Size of the finished picture in pixels; None follows from the draft's shape.
@@ -91,10 +109,25 @@ class PolishRequest:
     account: Account = field(default_factory=Account)
     draft_count: int = 1  # how many drafts it was chosen from
     priority: Priority = Priority.INTERACTIVE
+    # Empty and zero mean: as the model likes it.
+    loras: tuple[LoraUse, ...] = ()
+    scheduler: str = ""
+    clip_skip: int = 0
+    control_scale: float = 0.0
+    # Encoded pictures beside the draft: what to draw anew (white), a map that steers the drawing
+    # and what it shows (`edge_map` makes one of "edges"), and pictures to draw upon.
+    mask: bytes = b""
+    control: bytes = b""
+    control_kind: str = ""
+    references: tuple[bytes, ...] = ()
+    draft_score: float | None = None  # how good the draft is, 0 to 1, if somebody judged it
 
     def __post_init__(self) -> None:
         if self.draft_count < 1:
             raise InvalidRequest(f"draft_count is {self.draft_count}; it must be at least 1")
+        check_kind(self.control_kind, given=bool(self.control))
+        if self.draft_score is not None and not 0 <= self.draft_score <= 1:
+            raise InvalidRequest(f"draft_score is {self.draft_score}; use 0 to 1")
         # The draft's own prompt and seed were checked when it was made.
         self._generation(
             prompt="x" if self.prompt is None else self.prompt,
@@ -106,24 +139,27 @@ class PolishRequest:
         """The request for one draft, as a protobuf message.
 
         Raises:
-            InvalidRequest: the draft's picture cannot be read.
+            InvalidRequest: a picture cannot be read, or does not fit the draft.
         """
         draft = init_image.draft
-        seen = read(init_image.picture)
+        inputs = self.inputs(init_image)
+        asked = (self.width, self.height)
+        seen = check_inputs(inputs, (asked[0], asked[1]) if asked[0] and asked[1] else None)
         for warning in seen.warnings:
             log.warning("draft %s: %s", draft.id, warning)
+        prompt = draft.request.prompt if self.prompt is None else self.prompt
         negative_prompt = self.negative_prompt
         return orchestrator_pb2.PromotionRequest(
             request=self._generation(
-                prompt=draft.request.prompt if self.prompt is None else self.prompt,
+                prompt=prompt,
                 negative_prompt=draft.request.negative_prompt
                 if negative_prompt is None
                 else negative_prompt,
                 seed=draft.request.seed if self.seed is None else self.seed,
             ),
             init_image=digest_to_wire(draft.digest),
-            init_width=seen.image.width,
-            init_height=seen.image.height,
+            init_width=seen.init_image.width,
+            init_height=seen.init_image.height,
             privacy=PRIVACY_TO_WIRE[draft.privacy],
             account=orchestrator_pb2.Account(
                 organisation=self.account.organisation,
@@ -137,6 +173,24 @@ class PolishRequest:
             draft_seed=draft.request.seed,
             draft_count=self.draft_count,
             priority=PRIORITY_TO_WIRE[self.priority],
+            mask=_digest(inputs.mask),
+            control=_digest(inputs.control),
+            control_kind=inputs.control_kind,
+            references=filter(None, map(_digest, inputs.references)),
+            auto_strength=self.strength is None,
+            # The draft's own prompt stays here; only how far this one is from it leaves.
+            prompt_moved=prompt_moved(draft.request.prompt, prompt),
+            draft_score=self.draft_score,
+        )
+
+    def inputs(self, init_image: InitImage) -> Inputs:
+        """The pictures that are sent; a mask in colour is brought to grey."""
+        return Inputs(
+            init_image=init_image.picture,
+            mask=grey_mask(self.mask) if self.mask else b"",
+            control=self.control,
+            control_kind=self.control_kind,
+            references=self.references,
         )
 
     def _generation(
@@ -152,7 +206,15 @@ class PolishRequest:
             guidance_scale=self.guidance_scale,
             strength=self.strength,
             fit=self.fit,
+            loras=self.loras,
+            scheduler=self.scheduler,
+            clip_skip=self.clip_skip,
+            control_scale=self.control_scale,
         )
+
+
+def _digest(picture: bytes) -> common_pb2.Digest | None:
+    return digest_to_wire(Digest.of(picture, media_type(picture))) if picture else None
 
 
 def new_promotion_id() -> str:
@@ -171,12 +233,16 @@ def _generation(
     guidance_scale: float | None,
     strength: float | None,
     fit: Fit,
+    loras: tuple[LoraUse, ...],
+    scheduler: str,
+    clip_skip: int,
+    control_scale: float = 0.0,
 ) -> common_pb2.GenerationRequest:
     """Makes the message, after checking the values that are given; None is sent as zero."""
-    for text in (prompt, negative_prompt):
+    for text in (prompt, negative_prompt, scheduler, *(use.name for use in loras)):
         # Arguments that are not UTF-8 reach Python as lone surrogates, which protobuf refuses.
         if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
-            raise InvalidRequest("the prompt is not valid UTF-8; write it again")
+            raise InvalidRequest("a text of the request is not valid UTF-8; write it again")
     if guidance_scale == 0:
         guidance_scale = 1.0  # both mean no guidance, but zero would ask for the model's default
     wire = generation_to_wire(
@@ -191,6 +257,10 @@ def _generation(
                 guidance_scale=1.0 if guidance_scale is None else guidance_scale,
                 strength=strength,
                 fit=fit,
+                loras=loras,
+                scheduler=scheduler,
+                clip_skip=clip_skip,
+                control_scale=control_scale,
             )
         )
     )

@@ -26,13 +26,15 @@ from underpaint.contract.errors import (
     UnderpaintError,
 )
 from underpaint.contract.health import unhealthy
-from underpaint.contract.pictures import Digest, decode, encode_png
+from underpaint.contract.inputs import MAX_INPUTS_BYTES, MAX_MAP_BYTES
+from underpaint.contract.pictures import MAX_BYTES, Digest, decode, encode_png
 from underpaint.contract.rim import call_options, open_channel, translated
 from underpaint.contract.wire import digest_to_wire
 from underpaint.local import authority
 from underpaint.v1 import cloud_pb2, cloud_pb2_grpc, common_pb2
 
 from tests.integration.cloud.conftest import Cloud, start_cloud
+from tests.unit.contract.outside import padded_png
 
 GENERATE = "/underpaint.v1.CloudService/Generate"
 LIST = "/underpaint.v1.CloudService/ListEngines"
@@ -116,6 +118,22 @@ async def test_a_picture_that_differs_from_its_digest_is_refused(stub: Any) -> N
     request = asked()
     request.init_image_digest.sha256 = "0" * 64
     with pytest.raises(InvalidRequest, match="differs from its digest"):
+        await polish(stub, request)
+
+
+async def test_the_most_that_a_promotion_may_bring_comes_through(stub: Any) -> None:
+    """13 MiB, more than gRPC's own limit for a message: the engine itself answers."""
+    request = asked(picture=padded_png(DRAFT, MAX_BYTES))
+    request.mask = padded_png(DRAFT, MAX_MAP_BYTES)
+    request.mask_digest.CopyFrom(digest_to_wire(Digest.of(request.mask)))
+    request.control, request.control_kind = request.mask, "edges"
+    request.control_digest.CopyFrom(request.mask_digest)
+    request.references.extend(
+        padded_png(DRAFT, size) for size in (MAX_BYTES, MAX_BYTES - 1, 2 * 2**20)
+    )
+    request.reference_digests.extend(digest_to_wire(Digest.of(r)) for r in request.references)
+    assert request.ByteSize() > MAX_INPUTS_BYTES - 2
+    with pytest.raises(InvalidRequest, match="the model tiny takes no mask"):
         await polish(stub, request)
 
 

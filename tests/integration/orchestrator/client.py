@@ -68,6 +68,7 @@ class Client:
         promotion_id: str,
         sent: pb.PromotionRequest | None = None,
         picture: bytes = DRAFT,
+        *others: bytes,
         quote_id: str | None = None,
     ) -> Promotion:
         """Quotes first unless a quote is given."""
@@ -77,7 +78,9 @@ class Client:
         head = pb.PromoteHead(promotion_id=promotion_id, quote_id=quote_id, promotion=sent)
         messages = [pb.PromoteRequest(head=head)]
         messages += [
-            pb.PromoteRequest(chunk=common_pb2.Chunk(data=data)) for data in split(picture)
+            pb.PromoteRequest(chunk=common_pb2.Chunk(data=data))
+            for each in (picture, *others)
+            for data in split(each)
         ]
         return await self.send(messages)
 

@@ -15,8 +15,9 @@ from underpaint.contract import wire
 from underpaint.contract.chunks import split
 from underpaint.contract.errors import UnderpaintError
 from underpaint.contract.generation import Progress
+from underpaint.contract.inputs import MAX_INPUTS_BYTES
 from underpaint.contract.pictures import Digest, encode_png
-from underpaint.contract.rim import start_server
+from underpaint.contract.rim import MESSAGE_BYTES, start_server
 from underpaint.v1 import cloud_pb2, cloud_pb2_grpc, common_pb2
 
 PREVIEW = b"\xff\xd8\xff preview"
@@ -28,6 +29,7 @@ class StubCloud(cloud_pb2_grpc.CloudServiceServicer):
     def __init__(self, tls_dir: Path | None = None) -> None:
         self.tls_dir = tls_dir
         self.served = ["full"]
+        self.told: dict[str, Any] = {}  # what its engines say of themselves
         self.script: list[UnderpaintError | str] = []
         self.calls: list[cloud_pb2.GenerateRequest] = []
         self.gpu_seconds = 2.5
@@ -44,6 +46,7 @@ class StubCloud(cloud_pb2_grpc.CloudServiceServicer):
             lambda server: cloud_pb2_grpc.add_CloudServiceServicer_to_server(self, server),
             ["underpaint.v1.CloudService"],
             tls_dir=self.tls_dir,
+            message_bytes=MESSAGE_BYTES + MAX_INPUTS_BYTES,
         )
         self.address = f"127.0.0.1:{port}"
 
@@ -96,7 +99,7 @@ class StubCloud(cloud_pb2_grpc.CloudServiceServicer):
     async def ListEngines(  # noqa: N802
         self, request: cloud_pb2.ListEnginesRequest, context: Any
     ) -> cloud_pb2.ListEnginesResponse:
-        engines = [cloud_pb2.EngineDescription(name=name) for name in self.served]
+        engines = [cloud_pb2.EngineDescription(name=name, **self.told) for name in self.served]
         return cloud_pb2.ListEnginesResponse(engines=engines)
 
 

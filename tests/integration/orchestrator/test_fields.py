@@ -21,6 +21,8 @@ PLAIN = {
     *("num_inference_steps", "init_width", "init_height", "size", "media_type", "data"),
     *("privacy", "priority", "engine", "draft_count", "fit", "draft_model", "draft_seed"),
     *("page_size", "dead", "by", "since", "since_day", "from_day", "until_day", "period"),
+    *("name", "weight", "scheduler", "clip_skip", "control_scale", "control_kind"),
+    *("auto_strength", "prompt_moved", "draft_score"),
     *("limit_usd_micros", "soft", "remove", "because", "rebuild", "text"),
 }
 
@@ -61,7 +63,8 @@ def with_field(message: Any, path: tuple[str, ...], value: str) -> Any:
     changed.CopyFrom(message)
     holder = changed
     for name in path[:-1]:
-        holder = getattr(holder, name)
+        inner = getattr(holder, name)
+        holder = inner if hasattr(inner, "DESCRIPTOR") else inner.add()
     setattr(holder, path[-1], value)
     return changed
 

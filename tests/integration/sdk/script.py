@@ -19,7 +19,7 @@ from underpaint.contract.wire import (
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 LITE = Defaults(width=128, height=128, num_inference_steps=8, guidance_scale=3.0)
-FULL = Defaults(width=1024, height=1024, num_inference_steps=28, guidance_scale=3.0)
+FULL = Defaults(width=1024, height=1024, num_inference_steps=28, guidance_scale=3.0, strength=0.6)
 
 
 def picture(seed: int, side: int = 128) -> bytes:

@@ -10,18 +10,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from PIL import Image
-from underpaint.contract.chunks import Assembly, split
+from underpaint.contract.chunks import split
 from underpaint.contract.errors import (
     ArtifactNotFound,
     PromotionConflict,
     PromotionNotFound,
     ServiceUnreachable,
 )
-from underpaint.contract.pictures import MAX_BYTES, Digest, encode_png, encode_preview
+from underpaint.contract.generation import Inputs
+from underpaint.contract.inputs import Arrivals
+from underpaint.contract.pictures import Digest, encode_png, encode_preview
 from underpaint.contract.promotion import (
     Lineage,
     Promotion,
     PromotionEvent,
+    PromotionRequest,
     PromotionState,
     Quote,
     QuoteLine,
@@ -29,9 +32,9 @@ from underpaint.contract.promotion import (
     RuleVerdict,
 )
 from underpaint.contract.wire import (
-    digest_from_wire,
     digest_to_wire,
     event_to_wire,
+    input_digests_from_wire,
     promotion_request_from_wire,
     promotion_to_wire,
     quote_to_wire,
@@ -53,6 +56,8 @@ class StubOrchestrator(StubLedger, StubPolicy):
         self.events: dict[str, list[PromotionEvent]] = {}
         self.artifacts: dict[str, bytes] = {}
         self.heads: list[str] = []
+        self.wanted: list[PromotionRequest] = []
+        self.inputs: dict[str, Inputs] = {}
         self.price = 12_500
         self.altered: Callable[[Quote], Quote] = lambda quote: quote
         self.lose_promote_replies = 0
@@ -65,6 +70,7 @@ class StubOrchestrator(StubLedger, StubPolicy):
     async def Quote(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.script.enter("Quote")
         wanted = promotion_request_from_wire(request.promotion, FULL)
+        self.wanted.append(wanted)
         return orchestrator_pb2.QuoteResponse(quote=quote_to_wire(self._quote(wanted)))
 
     async def Promote(self, requests: Any, context: Any) -> Any:  # noqa: N802
@@ -73,10 +79,10 @@ class StubOrchestrator(StubLedger, StubPolicy):
         async for part in requests:
             if part.WhichOneof("part") == "head":
                 head = part.head
-                init_image = Assembly(digest_from_wire(head.promotion.init_image), MAX_BYTES)
+                arrivals = Arrivals(input_digests_from_wire(head.promotion))
             else:
-                init_image.add(part.chunk.data)
-        init_image.bytes()
+                arrivals.add(part.chunk.data)
+        self.inputs[head.promotion_id] = arrivals.inputs()
         self.heads.append(head.promotion_id)
         wanted = promotion_request_from_wire(head.promotion, FULL)
         known = self.promotions.get(head.promotion_id)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 from underpaint.cli import exits
-from underpaint.cli.commands.promotions import parse_account, parse_size
+from underpaint.cli.commands.polishing import parse_account, parse_loras, parse_size
 from underpaint.cli.output import sheet, terminal
 from underpaint.cli.output.json import document
 from underpaint.contract import errors
@@ -162,3 +162,12 @@ def test_a_finished_picture_is_opened_as_it_is_seen_however_large() -> None:
     opened = terminal.open_picture(data)
     assert (opened.mode, opened.size) == ("RGB", (1_400, 1_000))
     assert opened.getpixel((9, 9)) == (255, 255, 255)
+
+
+def test_loras_are_named_with_or_without_a_weight() -> None:
+    uses = parse_loras(["ink", "gold:0.5", "a:b:-1"])
+    assert [(use.name, use.weight) for use in uses] == [("ink", 1.0), ("gold", 0.5), ("a:b", -1.0)]
+    assert parse_loras(None) == ()
+    for wrong in ("ink:much", "ink:3", ":1"):
+        with pytest.raises(InvalidRequest):
+            parse_loras([wrong])

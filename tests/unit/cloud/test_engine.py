@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 from underpaint.cloud.engine import Cancelled, FullEngine, exact_schedule
 from underpaint.cloud.upscaler import LanczosUpscaler
 from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
-from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
+from underpaint.contract.generation import GenerationRequest, GenerationResult, LoraUse, Progress
+from underpaint.contract.inputs import InputPictures
 from underpaint.contract.pictures import decode
 from underpaint.engines.checkpoints import check_directory, read_card
 
@@ -41,7 +43,9 @@ def asked(**changes: object) -> GenerationRequest:
 
 def run(engine: FullEngine, request: GenerationRequest) -> tuple[GenerationResult, list[Progress]]:
     told: list[Progress] = []
-    return engine.generate(request, DRAFT, told.append, lambda: False), told
+    return engine.generate(
+        request, InputPictures(init_image=DRAFT), told.append, lambda: False
+    ), told
 
 
 def test_the_result_has_the_size_that_was_asked_for(engine: FullEngine) -> None:
@@ -87,7 +91,9 @@ def test_one_seed_gives_one_picture(engine: FullEngine) -> None:
 def test_cancelling_stops_between_two_steps(engine: FullEngine) -> None:
     told: list[Progress] = []
     with pytest.raises(Cancelled):
-        engine.generate(asked(), DRAFT, told.append, lambda: len(told) == 2)
+        engine.generate(
+            asked(), InputPictures(init_image=DRAFT), told.append, lambda: len(told) == 2
+        )
     assert len(told) == 2
 
 
@@ -134,3 +140,23 @@ def test_both_ways_of_counting_steps_agree() -> None:
             assert int(requested * strength) == steps
             assert requested - int(max(requested - requested * strength, 0)) == steps
             assert abs(strength - percent / 100) <= 2 / requested
+
+
+@pytest.mark.parametrize(
+    ("request_", "pictures", "told"),
+    [
+        (asked(), {"mask": DRAFT.convert("L")}, "takes no mask"),
+        (asked(), {"control": DRAFT, "control_kind": "edges"}, "takes no control map"),
+        (asked(), {"references": (DRAFT,)}, "takes no references"),
+        (asked(loras=(LoraUse(name="ink"),)), {}, "takes no LoRA"),
+        (asked(scheduler="euler"), {}, "takes no scheduler"),
+        (asked(clip_skip=1), {}, "takes no clip_skip"),
+    ],
+)
+def test_what_the_model_does_not_take_is_refused(
+    engine: FullEngine, request_: GenerationRequest, pictures: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=told):
+        engine.generate(
+            request_, InputPictures(init_image=DRAFT, **pictures), lambda _: None, lambda: False
+        )

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from PIL import Image
 from underpaint.cloud.ingress import CloudIngress
-from underpaint.contract.generation import GenerationResult, Progress
+from underpaint.contract.generation import GenerationResult, Inputs, Progress
 from underpaint.contract.pictures import Digest, encode_png
 from underpaint.contract.wire import digest_to_wire, generation_to_wire
 from underpaint.engines.checkpoints import ModelCard
@@ -146,3 +146,26 @@ async def test_a_huge_schedule_is_refused_before_a_replica_is_asked() -> None:
     assert call.status is grpc.StatusCode.INVALID_ARGUMENT
     assert "strength 1e-07 is out of range" in call.details
     assert replicas.asked == []
+
+
+async def test_a_replica_gets_the_pictures_that_were_announced_and_no_others() -> None:
+    pictures = {"mask": DRAFT, "control": DRAFT, "control_kind": "edges", "references": [DRAFT]}
+    digest = digest_to_wire(Digest.of(DRAFT))
+    sent = request()
+    sent.MergeFrom(cloud_pb2.GenerateRequest(**pictures))
+    sent.mask_digest.CopyFrom(digest)
+    sent.control_digest.CopyFrom(digest)
+    sent.reference_digests.append(digest)
+    replicas, stream = generate(Answers(PROGRESS, then_wait=False), sent, Call())
+    assert (await anext(stream)).progress.step == 1
+    ((_, inputs),) = replicas.asked
+    assert inputs == Inputs(
+        init_image=DRAFT, mask=DRAFT, control=DRAFT, control_kind="edges", references=(DRAFT,)
+    )
+    sent.mask = DRAFT[:-1]
+    call = Call()
+    replicas, stream = generate(Answers(PROGRESS, then_wait=False), sent, call)
+    async for _ in stream:
+        pass
+    assert (call.status, replicas.asked) == (grpc.StatusCode.INVALID_ARGUMENT, [])
+    assert "mask differs from its digest" in call.details

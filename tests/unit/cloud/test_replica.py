@@ -15,7 +15,8 @@ from underpaint.cloud.engine import Cancelled
 from underpaint.cloud.model import card_of
 from underpaint.cloud.replica import EngineReplica
 from underpaint.contract.errors import InvalidModel, ResultFlagged
-from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
+from underpaint.contract.generation import GenerationRequest, GenerationResult, Inputs, Progress
+from underpaint.contract.inputs import InputPictures
 from underpaint.contract.pictures import encode_png
 
 from tests.unit.cloud.test_engine import asked
@@ -37,7 +38,7 @@ class GatedEngine:
     def generate(
         self,
         request: GenerationRequest,
-        init_image: Image.Image,
+        inputs: InputPictures,
         on_progress: Callable[[Progress], None],
         cancelled: Callable[[], bool],
     ) -> GenerationResult:
@@ -71,7 +72,7 @@ async def replica(model: Path) -> AsyncIterator[tuple[EngineReplica, GatedEngine
 
 
 async def collect(replica: EngineReplica, seed: int) -> list[Progress | GenerationResult]:
-    return [answer async for answer in replica.polish(asked(seed=seed), DRAFT)]
+    return [answer async for answer in replica.polish(asked(seed=seed), Inputs(init_image=DRAFT))]
 
 
 async def until_settled() -> None:
@@ -146,7 +147,7 @@ async def test_a_caller_who_leaves_stops_the_engine_and_only_then_is_the_replica
     begun = asyncio.Event()
 
     async def call() -> None:
-        answers: Any = loaded.polish(asked(seed=1), DRAFT)
+        answers: Any = loaded.polish(asked(seed=1), Inputs(init_image=DRAFT))
         try:
             async for _ in answers:
                 begun.set()

@@ -14,6 +14,7 @@ from underpaint.cloud.engine import FullEngine
 from underpaint.cloud.upscaler import LanczosUpscaler
 from underpaint.contract.errors import InvalidRequest, ResultFlagged, ResultUnusable
 from underpaint.contract.generation import Fit, Progress
+from underpaint.contract.inputs import InputPictures
 from underpaint.contract.pictures import decode
 from underpaint.engines.checkpoints import read_card
 
@@ -58,7 +59,12 @@ def test_a_denoiser_that_comes_to_no_numbers_stops_at_once(engine: FullEngine) -
     spoil(denoiser(engine), float("nan"))
     told: list[Progress] = []
     with pytest.raises(ResultUnusable, match="the model tiny computed NaN"):
-        engine.generate(asked(num_inference_steps=20), DRAFT, told.append, lambda: False)
+        engine.generate(
+            asked(num_inference_steps=20),
+            InputPictures(init_image=DRAFT),
+            told.append,
+            lambda: False,
+        )
     assert told == []
 
 
@@ -144,7 +150,12 @@ def seen(engine: FullEngine) -> list[Image.Image]:
 def test_a_draft_of_another_shape_is_not_squashed(
     engine: FullEngine, seen: list[Image.Image], fit: Fit, lightest: int, darkest: int
 ) -> None:
-    engine.generate(asked(width=96, height=96, fit=fit), wide(), lambda _: None, lambda: False)
+    engine.generate(
+        asked(width=96, height=96, fit=fit),
+        InputPictures(init_image=wide()),
+        lambda _: None,
+        lambda: False,
+    )
     (start,) = seen
     assert start.size == engine.working_size(96, 96)
     levels = sorted(start.convert("L").tobytes())
@@ -155,9 +166,12 @@ def test_a_draft_of_another_shape_is_not_squashed(
 def test_a_draft_of_another_shape_can_be_refused(engine: FullEngine) -> None:
     square = asked(width=96, height=96, fit=Fit.REFUSE)
     with pytest.raises(InvalidRequest, match=r"the draft is 2:1 \(192 x 96\), the result 1:1"):
-        engine.generate(square, wide(), lambda _: None, lambda: False)
+        engine.generate(square, InputPictures(init_image=wide()), lambda _: None, lambda: False)
     assert engine.generate(
-        asked(width=192, height=96, fit=Fit.REFUSE), wide(), lambda _: None, lambda: False
+        asked(width=192, height=96, fit=Fit.REFUSE),
+        InputPictures(init_image=wide()),
+        lambda _: None,
+        lambda: False,
     )
 
 

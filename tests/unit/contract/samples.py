@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from underpaint.contract.accounting import Budget, LedgerEntry, Period, SpendLine, Verification
 from underpaint.contract.drafts import Draft, Node, Privacy
-from underpaint.contract.generation import Fit, GenerationRequest, Progress
+from underpaint.contract.engines import EngineDescription, Lora
+from underpaint.contract.generation import Fit, GenerationRequest, Inputs, LoraUse, Progress
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import (
     Account,
@@ -35,6 +36,13 @@ REQUEST = GenerationRequest(
     guidance_scale=2.5,
     strength=0.6,
     fit=Fit.PAD,
+    loras=(LoraUse(name="ink", weight=0.75), LoraUse(name="gold", weight=-1)),
+    scheduler="euler",
+    clip_skip=2,
+    control_scale=0.5,
+)
+INPUTS = Inputs(
+    init_image=b"a", mask=b"b", control=b"c", control_kind="edges", references=(b"d", b"e")
 )
 DRAFT = Draft(
     id="abcdefghijkl",
@@ -55,6 +63,19 @@ NODE = Node(
     drafts=3,
     draft_limit=5,
 )
+ENGINE = EngineDescription(
+    name="full",
+    model="sdxl",
+    num_inference_steps=28,
+    guidance_scale=7.5,
+    strength=0.5,
+    family="sdxl",
+    width=1_024,
+    height=768,
+    takes=("mask", "control:edges"),
+    loras=(Lora(name="ink", digest="e" * 64), Lora(name="gold", digest="f" * 64)),
+    model_digest="a" * 64,
+)
 PROGRESS = Progress(step=1, steps=4, stage="denoise", preview=b"jpeg")
 PROMOTION_REQUEST = PromotionRequest(
     request=REQUEST,
@@ -70,6 +91,13 @@ PROMOTION_REQUEST = PromotionRequest(
     draft_count=8,
     priority=Priority.BATCH,
     retry_of="p0",
+    mask=Digest.of(b"mask"),
+    control=Digest.of(b"control"),
+    control_kind="edges",
+    references=(Digest.of(b"one"), Digest.of(b"two")),
+    auto_strength=True,
+    prompt_moved=0.5,
+    draft_score=0.25,
 )
 QUOTE = Quote(
     id="q1",
@@ -90,6 +118,7 @@ QUOTE = Quote(
     policy_version="ab" * 32,
     facts={"user.roles": '["lead"]'},
     warnings=("over a soft limit",),
+    strength_reason="strength 0.6: the engine's own",
     priority=Priority.BATCH,
     charges_flagged=True,
 )
@@ -102,6 +131,10 @@ LINEAGE = Lineage(
     model="underpaint-full",
     upscaler="x4",
     request=REQUEST,
+    mask_sha256="a" * 64,
+    control_sha256="b" * 64,
+    control_kind="edges",
+    reference_sha256s=("c" * 64, "d" * 64),
 )
 RECEIPT = Receipt(
     quoted_usd_micros=3,

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from underpaint.contract.drafts import InitImage, Privacy
 from underpaint.contract.errors import InvalidRequest, PrivacyViolation
-from underpaint.contract.generation import GenerationRequest, check_asked
+from underpaint.contract.generation import GenerationRequest, LoraUse, check_asked
 
 from tests.unit.contract import samples
 
@@ -32,6 +32,14 @@ from tests.unit.contract import samples
         {"strength": 0.0},
         {"strength": 1.01},
         {"strength": float("nan")},
+        {"loras": tuple(LoraUse(name=f"l{number}") for number in range(9))},
+        {"loras": (LoraUse(name="ink"), LoraUse(name="ink", weight=0.5))},
+        {"scheduler": "x" * 101},
+        {"scheduler": "a\nb"},
+        {"clip_skip": 13},
+        {"clip_skip": -1},
+        {"control_scale": 2.1},
+        {"control_scale": float("nan")},
     ],
 )
 def test_a_request_no_engine_takes_does_not_exist(change: dict[str, Any]) -> None:
@@ -40,12 +48,22 @@ def test_a_request_no_engine_takes_does_not_exist(change: dict[str, Any]) -> Non
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "change", [{"name": ""}, {"name": "x" * 101}, {"weight": 2.1}, {"weight": float("nan")}]
+)
+def test_a_lora_has_a_name_and_a_weight_in_range(change: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest):
+        LoraUse(**{"name": "ink", "weight": 1.0} | change)
+
+
 def test_the_limits_themselves_are_taken() -> None:
     for change in (
         {"prompt": "x" * 1_000},
         {"seed": 0},
         {"width": 64, "height": 2_048},
         {"num_inference_steps": 150, "guidance_scale": 30.0, "strength": 1.0},
+        {"loras": tuple(LoraUse(name=f"l{number}", weight=-2) for number in range(8))},
+        {"clip_skip": 12, "control_scale": 2.0},
     ):
         assert dataclasses.replace(samples.REQUEST, **change)
 

@@ -5,8 +5,11 @@ import pytest
 from underpaint.contract import wire
 from underpaint.contract.drafts import Privacy
 from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.inputs import InputDigests
+from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import PromotionState
-from underpaint.v1 import common_pb2, orchestrator_pb2
+from underpaint.contract.wire.engines import inputs_from_wire, inputs_to_wire
+from underpaint.v1 import cloud_pb2, common_pb2, orchestrator_pb2
 
 from tests.unit.contract import samples
 
@@ -23,6 +26,7 @@ BARE_PROMOTION = dataclasses.replace(
         ("generation", dataclasses.replace(samples.REQUEST, strength=None)),
         ("draft", samples.DRAFT),
         ("node", samples.NODE),
+        ("engine", samples.ENGINE),
         ("progress", samples.PROGRESS),
         ("promotion_request", samples.PROMOTION_REQUEST),
         ("quote", samples.QUOTE),
@@ -82,3 +86,60 @@ def test_a_promotion_needs_a_strength() -> None:
     message.request.ClearField("strength")
     with pytest.raises(InvalidRequest, match="strength"):
         wire.promotion_request_from_wire(message)
+
+
+def test_a_strength_that_is_left_open_follows_from_the_engine_s_and_the_prompt() -> None:
+    message = wire.promotion_request_to_wire(samples.PROMOTION_REQUEST)
+    message.request.ClearField("strength")
+    own = wire.Defaults(
+        width=64, height=64, num_inference_steps=4, guidance_scale=1, strength=0.5, of_engine=True
+    )
+    filled = wire.promotion_request_from_wire(message, own)
+    assert filled.request.strength == 0.77  # half of the way to 0.9, and a poor draft
+    quoted = dataclasses.replace(own, strength=0.6, of_engine=False)  # as it was quoted
+    assert wire.promotion_request_from_wire(message, quoted).request.strength == 0.6
+    message.request.strength = 0.3  # the artist's own
+    assert wire.promotion_request_from_wire(message, own).request.strength == 0.3
+
+
+DIGESTS = InputDigests(
+    init_image=Digest.of(b"a"),
+    mask=Digest.of(b"b"),
+    control=Digest.of(b"c", "image/webp"),
+    control_kind="edges",
+    references=(Digest.of(b"d"), Digest.of(b"e")),
+)
+
+
+def test_the_pictures_for_an_engine_come_back_as_they_were() -> None:
+    request = cloud_pb2.GenerateRequest()
+    inputs_to_wire(request, samples.INPUTS, DIGESTS)
+    assert inputs_from_wire(request) == samples.INPUTS
+    bare = dataclasses.replace(samples.INPUTS, mask=b"", control=b"", control_kind="")
+    digests = dataclasses.replace(DIGESTS, mask=None, control=None, control_kind="")
+    request = cloud_pb2.GenerateRequest()
+    inputs_to_wire(request, bare, digests)
+    assert inputs_from_wire(request) == bare
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("mask", b"x", "mask differs from its digest"),
+        ("control", b"x", "control differs from its digest"),
+        ("references", [b"d", b"x"], "reference 2 differs from its digest"),
+        ("references", [b"d"], "4 pictures came with 5 digests"),
+        ("init_image", b"x", "init_image differs from its digest"),
+        ("control_kind", "", "say what the control map shows"),
+    ],
+)
+def test_an_engine_gets_only_what_was_announced(name: str, value: Any, told: str) -> None:
+    request = cloud_pb2.GenerateRequest()
+    inputs_to_wire(request, samples.INPUTS, DIGESTS)
+    request.ClearField(name)  # type: ignore[arg-type]
+    if isinstance(value, list):
+        request.references.extend(value)
+    else:
+        setattr(request, name, value)
+    with pytest.raises(InvalidRequest, match=told):
+        inputs_from_wire(request)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from underpaint.contract.errors import InvalidRequest, ServiceUnreachable
-from underpaint.contract.pictures import Digest
-from underpaint.orchestrator.artifacts import CHECKED_AT_ONCE, THREADS, Artifacts, media_type
+from underpaint.contract.pictures import Digest, media_type
+from underpaint.orchestrator.artifacts import CHECKED_AT_ONCE, THREADS, Artifacts
 
 from tests.unit.orchestrator.samples import DRAFT
 

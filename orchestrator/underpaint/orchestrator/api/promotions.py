@@ -9,9 +9,11 @@ from typing import Any, Final
 
 import grpc
 from typing_extensions import override
-from underpaint.contract import pictures, wire
-from underpaint.contract.chunks import Assembly, split
+from underpaint.contract import wire
+from underpaint.contract.chunks import split
 from underpaint.contract.errors import ArtifactNotFound, InvalidRequest
+from underpaint.contract.generation import Inputs
+from underpaint.contract.inputs import Arrivals
 from underpaint.contract.promotion import Promotion, PromotionRequest, check_promotion_id
 from underpaint.orchestrator.api.access import Access
 from underpaint.orchestrator.api.in_flight import InFlight
@@ -73,21 +75,20 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def Promote(
         self, request_iterator: AsyncIterator[pb.PromoteRequest], context: Context
     ) -> pb.PromoteResponse:
-        """Receives the head and the picture, then reserves the money and enqueues the work."""
+        """Receives the head and the pictures, then reserves the money and enqueues the work."""
         payer = self._access("Promote", context).caller.identity
         head = await _head(request_iterator)
-        digest = wire.digest_from_wire(head.promotion.init_image)
-        assembly = Assembly(digest, pictures.MAX_BYTES)
-        # Until there is room, gRPC's flow control holds the picture back: only its first part
+        arrivals = Arrivals(wire.input_digests_from_wire(head.promotion))
+        # Until there is room, gRPC's flow control holds the pictures back: only their first part
         # is in this process.
-        async with self._in_flight.hold(payer, digest.size):
-            picture = await _picture(request_iterator, assembly)
+        async with self._in_flight.hold(payer, arrivals.size):
+            inputs = await _inputs(request_iterator, arrivals)
             access = self._access("Promote", context)  # a slow picture may outlast a token
             promotion = await self._promoting.promote(
                 access.key(head.promotion_id),
                 head.quote_id,
                 _Fill(head.promotion, access),
-                picture,
+                inputs,
                 access.caller,
             )
         return pb.PromoteResponse(promotion=_to_wire(access, promotion))
@@ -163,7 +164,7 @@ class PromotionsServicer(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def GetArtifact(
         self, request: pb.GetArtifactRequest, context: Context
     ) -> AsyncIterator[pb.GetArtifactResponse]:
-        """Streams a promotion's draft or finished picture: its digest first, then its bytes."""
+        """Streams one of a promotion's pictures: its digest first, then its bytes."""
         access = self._access("GetArtifact", context)
         named = wire.digest_from_wire(common_pb2.Digest(sha256=request.sha256))
         promotion = await access.promotion(self._store, request.promotion_id)
@@ -238,9 +239,9 @@ def _to_wire(access: Access, promotion: Promotion) -> pb.Promotion:
 
 
 def _pictures_of(promotion: Promotion) -> set[str]:
-    """The digests of a promotion's draft and, if there is one, its finished picture."""
-    pictures_ = {promotion.promotion.init_image.sha256}
-    return pictures_ | ({promotion.artifact.sha256} if promotion.artifact else set())
+    """The digests of what a promotion takes and, if there is one, its finished picture."""
+    taken = {digest.sha256 for digest in promotion.promotion.inputs.every}
+    return taken | ({promotion.artifact.sha256} if promotion.artifact else set())
 
 
 async def _head(messages: AsyncIterator[pb.PromoteRequest]) -> pb.PromoteHead:
@@ -253,10 +254,10 @@ async def _head(messages: AsyncIterator[pb.PromoteRequest]) -> pb.PromoteHead:
     raise InvalidRequest("no head came; send the head, then chunks")
 
 
-async def _picture(messages: AsyncIterator[pb.PromoteRequest], assembly: Assembly) -> bytes:
-    """Reads the picture from the messages after the head, and checks it against its digest."""
+async def _inputs(messages: AsyncIterator[pb.PromoteRequest], arrivals: Arrivals) -> Inputs:
+    """Reads the pictures from the messages after the head, and checks each against its digest."""
     async for message in messages:
         if message.WhichOneof("part") == "head":
             raise InvalidRequest("a second head came; send one head, then chunks")
-        assembly.add(message.chunk.data)
-    return assembly.bytes()
+        arrivals.add(message.chunk.data)
+    return arrivals.inputs()

@@ -10,12 +10,14 @@ from typing import Final, Literal, TypeAlias
 from underpaint.contract.accounting import Budget
 from underpaint.contract.drafts import Privacy
 from underpaint.contract.generation import (
+    MAX_CLIP_SKIP,
     MAX_GUIDANCE,
     MAX_SIDE,
     MAX_STEPS,
     MIN_SIDE,
     GenerationRequest,
 )
+from underpaint.contract.inputs import MAX_REFERENCES
 from underpaint.contract.money import MAX_USD_MICROS
 from underpaint.contract.pictures import MAX_BYTES, MAX_PIXELS
 from underpaint.contract.promotion import Priority, PromotionRequest
@@ -47,7 +49,13 @@ FIELDS: Final[Mapping[str, Field]] = {
     "request.engine": Field(kind="string"),  # the engine that was asked for; "" for any
     "request.at": Field(kind="timestamp"),
     "request.priority": Field(kind="string", only=tuple(each.value for each in Priority)),
-    "request.strength": Field(kind="double", least=0, most=1),
+    "request.strength": Field(kind="double", by_engine=True, least=0, most=1),
+    "request.mask": Field(kind="bool"),
+    "request.control": Field(kind="string"),  # the kind of the control map; "" without one
+    "request.references": Field(kind="int", least=0, most=MAX_REFERENCES),
+    "request.loras": Field(kind="list(string)"),  # their names
+    "request.scheduler": Field(kind="string"),  # "" for the model's own
+    "request.clip_skip": Field(kind="int", least=0, most=MAX_CLIP_SKIP),
     "request.width": Field(kind="int", by_engine=True, least=MIN_SIDE, most=MAX_SIDE),
     "request.height": Field(kind="int", by_engine=True, least=MIN_SIDE, most=MAX_SIDE),
     "request.pixels": Field(kind="int", by_engine=True, least=MIN_SIDE**2, most=MAX_SIDE**2),
@@ -82,8 +90,7 @@ def of_request(request: PromotionRequest, asked_engine: str, at: datetime) -> di
     account = request.account
     return {
         "draft.privacy": request.privacy.value,
-        # The library ends a text at a NUL: without this, "x\0y" would count as "x".
-        "draft.model": request.draft_model.replace("\0", "\ufffd"),
+        "draft.model": _whole(request.draft_model),
         "draft.count": request.draft_count,
         "draft.width": request.init_width,
         "draft.height": request.init_height,
@@ -91,7 +98,12 @@ def of_request(request: PromotionRequest, asked_engine: str, at: datetime) -> di
         "request.engine": asked_engine,
         "request.at": at,
         "request.priority": request.priority.value,
-        "request.strength": request.request.strength or 0.0,
+        "request.mask": request.mask is not None,
+        "request.control": request.control_kind,
+        "request.references": len(request.references),
+        "request.loras": [_whole(use.name) for use in request.request.loras],
+        "request.scheduler": _whole(request.request.scheduler),
+        "request.clip_skip": request.request.clip_skip,
         "user.name": account.user,
         "user.team": account.team,
         "user.project": account.project,
@@ -102,6 +114,7 @@ def of_request(request: PromotionRequest, asked_engine: str, at: datetime) -> di
 def at_engine(engine: str, request: GenerationRequest, max_usd_micros: int) -> dict[str, Fact]:
     """The facts of a request at one engine: what it would make, and the most it would cost."""
     return {
+        "request.strength": request.strength or 0.0,
         "request.width": request.width,
         "request.height": request.height,
         "request.pixels": request.width * request.height,
@@ -110,6 +123,11 @@ def at_engine(engine: str, request: GenerationRequest, max_usd_micros: int) -> d
         "quote.engine": engine,
         "quote.max_usd_micros": max_usd_micros,
     }
+
+
+def _whole(text: str) -> str:
+    """The library ends a text at a NUL: without this, "x\\0y" would count as "x"."""
+    return text.replace("\0", "\ufffd")
 
 
 def of_roles(roles: Collection[str]) -> dict[str, Fact]:

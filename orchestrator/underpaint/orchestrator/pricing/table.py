@@ -91,7 +91,7 @@ class EnginePrice:
             height=self.height,
             num_inference_steps=self.num_inference_steps,
             guidance_scale=self.guidance_scale,
-            shaped_by_draft=True,
+            of_engine=True,
         )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from underpaint.contract.errors import NotDead, PromotionNotFound
 from underpaint.contract.generation import MAX_SEED
 from underpaint.contract.promotion import Promotion, PromotionRequest, Quote
+from underpaint.orchestrator.artifacts import stored_inputs
 from underpaint.orchestrator.callers import Caller
 from underpaint.orchestrator.names import RETRY, bare
 from underpaint.orchestrator.promotions.promoting import Promoting
@@ -48,7 +49,7 @@ class DeadLetters:
             caller: who asks.
 
         Raises:
-            ArtifactNotFound: the draft's picture is gone.
+            ArtifactNotFound: one of its pictures is gone.
             PromotionNotFound, NotDead, PolicyRefused: as for `quote`.
             QuoteExpired, BudgetExceeded, LedgerFrozen: see `PromotionStore.promote`.
         """
@@ -62,10 +63,8 @@ class DeadLetters:
                 new_id += RETRY
                 before = await self.promoting.store.get(new_id)
         except PromotionNotFound:
-            picture, _ = await self.promoting.artifacts.get(request.init_image.sha256)
-            return await self.promoting.promote(
-                new_id, quote_id, lambda _: request, picture, caller
-            )
+            inputs = await stored_inputs(self.promoting.artifacts, request.inputs)
+            return await self.promoting.promote(new_id, quote_id, lambda _: request, inputs, caller)
         return before
 
     async def _dead(self, promotion_id: str) -> Promotion:
@@ -98,4 +97,5 @@ def _anew(dead: Promotion) -> PromotionRequest:
         request=request,
         engine=json.loads(dead.quote.facts.get("request.engine", '""')),
         retry_of=dead.id,
+        auto_strength=False,  # the strength that was chosen at first stays
     )

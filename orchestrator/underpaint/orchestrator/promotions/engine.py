@@ -9,10 +9,12 @@ from typing import Final, Protocol
 
 from underpaint.contract import wire
 from underpaint.contract.chunks import Assembly
+from underpaint.contract.engines import EngineDescription
 from underpaint.contract.errors import EngineFailed, InvalidRequest, ServiceUnreachable
-from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
-from underpaint.contract.pictures import Digest
+from underpaint.contract.generation import GenerationRequest, GenerationResult, Inputs, Progress
+from underpaint.contract.inputs import InputDigests
 from underpaint.contract.rim import Connection, call_options
+from underpaint.contract.wire.engines import inputs_to_wire
 from underpaint.orchestrator.artifacts import MAX_BYTES
 from underpaint.v1 import cloud_pb2, cloud_pb2_grpc
 
@@ -28,8 +30,8 @@ class Polish:
     promotion_id: str
     engine: str
     request: GenerationRequest
-    init_image: bytes
-    init_digest: Digest
+    inputs: Inputs
+    digests: InputDigests
 
 
 class Engine(Protocol):
@@ -67,8 +69,8 @@ class CloudEngine:
         """Closes the channel."""
         await self._connection.close()
 
-    async def served(self) -> Collection[str]:
-        """The names of the engines that this service offers.
+    async def served(self) -> Collection[EngineDescription]:
+        """The engines that this service offers.
 
         Raises:
             UnderpaintError: it is out of reach or too slow.
@@ -77,7 +79,7 @@ class CloudEngine:
             answer = await self._connection.stub.ListEngines(
                 cloud_pb2.ListEnginesRequest(), **call_options(_LIST, self._token, LIST_S)
             )
-        return frozenset(each.name for each in answer.engines)
+        return tuple(map(wire.engine_from_wire, answer.engines))
 
     async def generate(
         self, polish: Polish, tell: Callable[[Progress], Awaitable[None]], timeout_s: float
@@ -91,9 +93,8 @@ class CloudEngine:
             promotion_id=polish.promotion_id,
             engine=polish.engine,
             request=wire.generation_to_wire(polish.request),
-            init_image_digest=wire.digest_to_wire(polish.init_digest),
-            init_image=polish.init_image,
         )
+        inputs_to_wire(request, polish.inputs, polish.digests)
         result: cloud_pb2.GenerationResult | None = None
         assembly: Assembly | None = None
         begun = False

@@ -1,12 +1,13 @@
-"""Which engines answer, from a short-lived cache."""
+"""Which engines answer and what they say of themselves, from a short-lived cache."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
+from underpaint.contract.engines import EngineDescription
 from underpaint.contract.errors import UnderpaintError
 
 log = logging.getLogger(__name__)
@@ -19,13 +20,14 @@ class EngineHealth:
 
     def __init__(
         self,
-        ask: Callable[[], Awaitable[Collection[str]]],
+        ask: Callable[[], Awaitable[Collection[EngineDescription]]],
         clock: Callable[[], float] | None = None,
     ) -> None:
-        """`ask` returns the names of the engines that are served; `clock` returns seconds."""
+        """`ask` returns the engines that are served; `clock` returns seconds."""
         self._ask = ask
         self._clock = clock
         self._heard: Collection[str] = ()
+        self._described: dict[str, EngineDescription] = {}
         self._until = float("-inf")
         self._asking = asyncio.Lock()
 
@@ -35,9 +37,16 @@ class EngineHealth:
         async with self._asking:  # one request serves everybody who waits
             if clock() >= self._until:
                 try:
-                    self._heard = await self._ask()
+                    told = {each.name: each for each in await self._ask()}
+                    self._heard = frozenset(told)
+                    self._described |= told
                 except UnderpaintError as error:
                     log.warning("no engine is known to be healthy: %s", error)
                     self._heard = ()
                 self._until = clock() + FRESH_S
             return self._heard
+
+    async def described(self) -> Mapping[str, EngineDescription]:
+        """What each engine last said of itself; one that does not answer now is still there."""
+        await self.healthy()
+        return self._described

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from underpaint.contract import pictures
 from underpaint.contract.errors import (
     InvalidRequest,
     PolicyRefused,
@@ -15,6 +15,9 @@ from underpaint.contract.errors import (
     QuoteExpired,
     ServiceUnreachable,
 )
+from underpaint.contract.generation import Inputs
+from underpaint.contract.inputs import check_inputs
+from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import Promotion, PromotionRequest, PromotionState, Quote
 from underpaint.contract.wire import Defaults
 from underpaint.orchestrator.artifacts import Artifacts
@@ -40,7 +43,7 @@ class Promoting:
     reservation_s: float
 
     async def promote(
-        self, promotion_id: str, quote_id: str, fill: Fill, picture: bytes, caller: Caller
+        self, promotion_id: str, quote_id: str, fill: Fill, inputs: Inputs, caller: Caller
     ) -> Promotion:
         """Reserves the quoted money and enqueues the work, once for each promotion id.
 
@@ -48,12 +51,12 @@ class Promoting:
             promotion_id: "organisation/id"; the client chose the id.
             quote_id: a quote for the same request and caller.
             fill: makes the request; values that the client left out are taken from the quote.
-            picture: the bytes of init_image, already checked against their digest.
+            inputs: the pictures, already checked against their digests.
             caller: must be the one who asked for the quote.
 
         Raises:
-            InvalidRequest: the picture cannot be read, or is not of the size that was quoted.
-            ServiceUnreachable: the artifact store cannot take the picture now.
+            InvalidRequest: a picture cannot be read, or is not of the size that was quoted.
+            ServiceUnreachable: the artifact store cannot take the pictures now.
             PromotionConflict, QuoteExpired, BudgetExceeded: see `PromotionStore.promote`.
         """
         try:
@@ -69,7 +72,7 @@ class Promoting:
         content = content_of(request)
         if content != open_quote.content:
             raise QuoteExpired(f"quote {quote_id} is for other content; ask for a new one")
-        await self._keep_picture(request, picture)
+        await self._keep_pictures(request, open_quote.quote, inputs)
         approval = open_quote.quote.approval
         if approval:
             return await self.approvals.wait(promotion_id, content, request, open_quote, approval)
@@ -136,28 +139,38 @@ class Promoting:
             raise taken(before.id)
         return before
 
-    async def _keep_picture(self, request: PromotionRequest, picture: bytes) -> None:
-        """Stores init_image before the promotion is acknowledged, so that it cannot be missing."""
+    async def _keep_pictures(self, request: PromotionRequest, quote: Quote, inputs: Inputs) -> None:
+        """Stores the pictures before the promotion is acknowledged, so that none can be missing."""
+        result = (quote.request.width, quote.request.height)
 
-        def check_size(data: bytes) -> None:
-            seen = pictures.read(data)
-            image = seen.image
-            if image.size != (request.init_width, request.init_height):
+        def check_sizes(_: bytes) -> None:
+            seen = check_inputs(inputs, result)
+            width, height = seen.init_image.size
+            if (width, height) != (request.init_width, request.init_height):
                 raise InvalidRequest(
-                    f"init_image is {image.width} x {image.height}, not {request.init_width} x "
+                    f"init_image is {width} x {height}, not {request.init_width} x "
                     f"{request.init_height} as was said; quote it again"
                 )
             for warning in seen.warnings:
-                log.warning("init_image %s: %s", request.init_image.sha256, warning)
+                log.warning("promotion of draft %s: %s", request.init_image.sha256, warning)
 
-        digest = request.init_image
-        stored = await self.artifacts.examine(picture, digest, check_size)
+        check: Callable[[bytes], None] = check_sizes
+        for picture, digest in zip(inputs.pictures, request.inputs.every, strict=True):
+            stored = await self.artifacts.examine(picture, digest, check)
+            await self._keep_picture(picture, digest, stored=stored)
+            check = _checked
+
+    async def _keep_picture(self, picture: bytes, digest: Digest, *, stored: bool) -> None:
         # The sweeper may be removing this very picture: wait until it has, then store it again.
         for _ in range(_SWEPT_LOOKS):
             if await self.store.expect_picture(digest.sha256, stored=stored):
                 return await self.artifacts.put(picture, digest)
             await asyncio.sleep(_SWEPT_LOOK_S)
         raise ServiceUnreachable("the artifact store is busy with this picture; try again")
+
+
+def _checked(_: bytes) -> None:
+    """Nothing more to check: all pictures are checked together with the first."""
 
 
 def _check_role(promotion: Promotion, caller: Caller) -> None:
@@ -181,6 +194,7 @@ def _completed(fill: Fill, quote: Quote) -> PromotionRequest:
             height=quoted.height,
             num_inference_steps=quoted.num_inference_steps,
             guidance_scale=quoted.guidance_scale,
+            strength=quoted.strength,
         )
     )
     return replace(request, engine=request.engine or quote.engine)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from pydantic import TypeAdapter
 from underpaint.contract import pictures
+from underpaint.contract.engines import EngineDescription
 from underpaint.contract.errors import InvalidRequest, PolicyRefused
 from underpaint.contract.fitting import explain_fit
 from underpaint.contract.generation import GenerationRequest, check_asked
+from underpaint.contract.inputs import check_announced
 from underpaint.contract.promotion import Approval, PromotionRequest, Quote
+from underpaint.contract.strength import ENGINE_STRENGTH, auto_strength
 from underpaint.contract.wire import Defaults
 from underpaint.orchestrator import policy, pricing
 from underpaint.orchestrator.callers import Caller
@@ -24,12 +27,12 @@ from underpaint.orchestrator.names import check_account
 from underpaint.orchestrator.policy import facts
 from underpaint.orchestrator.policy.expressions import shown
 from underpaint.orchestrator.promotions.store import OpenQuote, PromotionStore
+from underpaint.orchestrator.promotions.taking import check_taken, needs_description
 
 MAX_DRAFTS: Final = 10_000  # how many drafts a promotion may say it was chosen from
 CHARGES_FLAGGED: Final = (
     "if a safety checker flags the picture, it is not delivered, but the engine's time is charged"
 )
-_MEDIA_TYPES: Final = ("image/png", "image/jpeg", "image/webp")
 _REQUEST: Final = TypeAdapter(PromotionRequest)
 
 # Makes a whole request from what the client sent and an engine's defaults.
@@ -44,6 +47,8 @@ class Quoting:
     prices: pricing.PriceTable
     policies: policy.InForce
     healthy: Callable[[], Awaitable[Collection[str]]]  # engines that answer
+    # What engines last said of themselves, by name; one that never answered is missing.
+    described: Callable[[], Awaitable[Mapping[str, EngineDescription]]]
     quote_lifetime_s: float
 
     async def quote(self, asked_engine: str, fill: Fill, caller: Caller) -> Quote:
@@ -55,16 +60,23 @@ class Quoting:
             caller: who asks; nobody else may promote by this quote.
 
         Raises:
-            InvalidRequest: a value is out of range, the engine is unknown, or the draft has
-                another shape and the request says to refuse that.
+            InvalidRequest: a value is out of range, the engine is unknown or does not take what
+                is asked, or the draft has another shape and the request says to refuse that.
             PolicyRefused, PrivacyViolation: a rule of the policy forbids it.
         """
         rules = (
             self.policies.current
         )  # a policy that is loaded meanwhile does not change this quote
         engines = (asked_engine,) if asked_engine else rules.engines
-        requests = {name: check(fill(self.prices.engine(name).defaults)) for name in engines}
+        described: Mapping[str, EngineDescription] = {}
+        requests = {name: check(fill(self._defaults(name, None))) for name in engines}
         any_request = next(iter(requests.values()))
+        if needs_description(any_request):
+            described = await self.described()
+            requests = {
+                name: check(fill(self._defaults(name, described.get(name)))) for name in engines
+            }
+            any_request = next(iter(requests.values()))
         limits = await self.store.limits(any_request.account.scopes)
         roles = caller.roles_at(any_request.account.path)
         told = facts.of_roles(roles) | facts.of_limits(limits)
@@ -85,6 +97,9 @@ class Quoting:
             raise decision.refusal or PolicyRefused("the policy came to no decision; report this")
         engine, made, approval = decision.engine, decision.request, decision.approval
         request = replace(requests[engine], engine=engine)
+        left_out: tuple[str, ...] = ()
+        if description := described.get(engine):
+            left_out = check_taken(description, request)
         lines = pricing.upper_bound(self.prices.engine(engine), made)
         most = pricing.total(lines)
         quote = Quote(
@@ -104,8 +119,10 @@ class Quoting:
             warnings=(
                 *warnings(limits, most),
                 *_told_fit(request, made),
+                *left_out,
                 *((CHARGES_FLAGGED,) if decision.charges_flagged else ()),
             ),
+            strength_reason=_why(request, self._strength(described.get(engine))),
             priority=request.priority,
             charges_flagged=decision.charges_flagged,
         )
@@ -119,6 +136,14 @@ class Quoting:
         await self.store.keep_quote(open_quote, self.quote_lifetime_s)
         return quote
 
+    def _defaults(self, engine: str, description: EngineDescription | None) -> Defaults:
+        price = self.prices.engine(engine)
+        return replace(price.defaults, strength=self._strength(description))
+
+    def _strength(self, description: EngineDescription | None) -> float:
+        """The engine's own strength, if it says one."""
+        return (description.strength if description else 0.0) or ENGINE_STRENGTH
+
 
 def check(request: PromotionRequest) -> PromotionRequest:
     """Returns the request if its values are allowed.
@@ -128,15 +153,11 @@ def check(request: PromotionRequest) -> PromotionRequest:
     """
     check_account(request.account)
     check_asked(request.request)
-    draft = request.init_image
-    if not 0 < draft.size <= pictures.MAX_BYTES:
-        raise InvalidRequest(
-            f"init_image has {draft.size:,} bytes; send a picture of 1 to {pictures.MAX_BYTES:,}"
-        )
-    if draft.media_type not in _MEDIA_TYPES:
-        raise InvalidRequest(
-            f"init_image is {draft.media_type[:40]!r}; send one of {', '.join(_MEDIA_TYPES)}"
-        )
+    check_announced(request.inputs)
+    score = request.draft_score
+    # Written as "not a <= x <= b" so that NaN is refused, too.
+    if not 0 <= request.prompt_moved <= 1 or not (score is None or 0 <= score <= 1):
+        raise InvalidRequest("prompt_moved and draft_score are out of range; use 0 to 1")
     width, height = request.init_width, request.init_height
     if not width or not height or width * height > pictures.MAX_PIXELS:
         raise InvalidRequest(
@@ -149,6 +170,14 @@ def check(request: PromotionRequest) -> PromotionRequest:
         if len(getattr(request, name)) > 200:
             raise InvalidRequest(f"{name} has more than 200 characters")
     return request
+
+
+def _why(request: PromotionRequest, engine_strength: float) -> str:
+    """Where a strength comes from that the artist left open; empty if it was given."""
+    if not request.auto_strength:
+        return ""
+    chosen, why = auto_strength(engine_strength, request.prompt_moved, request.draft_score)
+    return why if chosen == request.request.strength else ""
 
 
 def _told_fit(request: PromotionRequest, made: GenerationRequest) -> tuple[str, ...]:

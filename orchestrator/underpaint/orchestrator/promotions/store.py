@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -24,13 +23,11 @@ from underpaint.contract.generation import Progress
 from underpaint.contract.money import format_usd
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import (
-    Lineage,
     Page,
     Promotion,
     PromotionEvent,
     PromotionRequest,
     Quote,
-    Receipt,
     Withheld,
 )
 from underpaint.orchestrator.ledger.store import LedgerStore
@@ -274,36 +271,6 @@ class PromotionStore(LedgerStore, ArchiveStore, Protocol):
 
     async def expire_due(self, most: int) -> int:
         """Expires up to `most` unfinished, overdue promotions as dead; returns how many."""
-
-
-def ending(
-    request: PromotionRequest,
-    quote: Quote,
-    outcome: Outcome,
-    charged_usd_micros: int,
-    cloud_only_usd_micros: int,
-    settled_at: datetime,
-) -> tuple[Lineage, Receipt]:
-    """The lineage and the receipt of a settled promotion; amounts in micro-dollars."""
-    lineage = Lineage(
-        draft_sha256=request.init_image.sha256,
-        draft_id=request.draft_id,
-        draft_model=request.draft_model,
-        draft_seed=request.draft_seed,
-        engine=quote.engine,
-        model=outcome.model,
-        upscaler=outcome.upscaler,
-        request=quote.request,
-    )
-    receipt = Receipt(
-        quoted_usd_micros=quote.max_usd_micros,
-        charged_usd_micros=charged_usd_micros,
-        cloud_only_usd_micros=cloud_only_usd_micros,
-        price_table_version=quote.price_table_version,
-        gpu_seconds=outcome.gpu_seconds,
-        settled_at=settled_at,
-    )
-    return lineage, receipt
 
 
 def reserved_for(quote: Quote, approved_by: str) -> str:

@@ -21,10 +21,10 @@ from underpaint.contract.errors import (
     UnderpaintError,
 )
 from underpaint.contract.generation import GenerationResult, Progress
-from underpaint.contract.pictures import Digest
+from underpaint.contract.pictures import Digest, media_type
 from underpaint.contract.promotion import Withheld
 from underpaint.orchestrator import pricing
-from underpaint.orchestrator.artifacts import Artifacts, media_type
+from underpaint.orchestrator.artifacts import Artifacts, stored_inputs
 from underpaint.orchestrator.notifier import notified
 from underpaint.orchestrator.promotions.engine import Engine, Polish
 from underpaint.orchestrator.promotions.store import (
@@ -167,17 +167,17 @@ class Worker:
 
     async def _generate(self, lease: Lease) -> GenerationResult:
         promotion = lease.promotion
-        draft = promotion.promotion.init_image
+        digests = promotion.promotion.inputs
         try:
-            init_image, _ = await self.artifacts.get(draft.sha256)
-        except ArtifactNotFound:
-            raise EngineFailed("the draft's picture is gone from the artifact store") from None
+            inputs = await stored_inputs(self.artifacts, digests)
+        except ArtifactNotFound as error:
+            raise EngineFailed(f"a picture is gone from the artifact store: {error}") from None
         polish = Polish(
             promotion_id=promotion.id,
             engine=promotion.quote.engine,
             request=promotion.quote.request,
-            init_image=init_image,
-            init_digest=draft,
+            inputs=inputs,
+            digests=digests,
         )
         timeout_s = lease.price.max_gpu_seconds + SLACK_S
         return await self.engine.generate(polish, self._teller(lease), timeout_s)

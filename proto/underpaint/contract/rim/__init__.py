@@ -8,6 +8,7 @@ from underpaint.contract.rim.client import (
     translated,
 )
 from underpaint.contract.rim.server import (
+    MESSAGE_BYTES,
     Admit,
     Readiness,
     RimInterceptor,
@@ -17,6 +18,7 @@ from underpaint.contract.rim.server import (
 )
 
 __all__ = [
+    "MESSAGE_BYTES",
     "Admit",
     "Connection",
     "Readiness",

@@ -33,8 +33,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Admit = Callable[[str | bytes | None], Unauthenticated | None]
-# More messages than any picture needs; a caller that never stops sending is cut off.
-_DRAINED: Final = 32  # messages
+MESSAGE_BYTES: Final = 4 * 2**20  # gRPC's own limit
+# More messages than the pictures of a promotion need; a caller that never stops is cut off.
+_DRAINED: Final = 64  # messages
 _DRAIN_S: Final = 2.0
 
 
@@ -183,6 +184,7 @@ async def start_server(
     admit: Admit | None = None,
     tls_dir: Path | None = None,
     insecure: bool = False,
+    message_bytes: int = MESSAGE_BYTES,
 ) -> tuple[grpc.aio.Server, int]:
     """Starts a server with health (and, if asked, reflection); returns it and its port.
 
@@ -196,6 +198,7 @@ async def start_server(
         admit: checks the authorization of calls, instead of `token`.
         tls_dir: its certificates; callers must then have one of the same authority.
         insecure: whether other machines may connect without a token or without TLS.
+        message_bytes: the largest message that a caller may send.
 
     Raises:
         InvalidRequest: the address is taken, wrong or unprotected, or the certificates are.
@@ -215,6 +218,7 @@ async def start_server(
             ("grpc.so_reuseport", 0),
             # Otherwise gRPC receives megabytes of a stream before the memory limit applies.
             ("grpc.http2.bdp_probe", 0),
+            ("grpc.max_receive_message_length", message_bytes),
         ],
     )
     register(server)

@@ -23,6 +23,7 @@ from underpaint.contract.wire.drafts import (
     node_to_wire,
     privacy_from_wire,
 )
+from underpaint.contract.wire.engines import engine_from_wire, engine_to_wire
 from underpaint.contract.wire.generation import (
     Defaults,
     digest_from_wire,
@@ -39,15 +40,18 @@ from underpaint.contract.wire.outbox import (
     outbox_item_to_wire,
 )
 from underpaint.contract.wire.promotions import (
-    PRIORITY_TO_WIRE,
     STATE_TO_WIRE,
     event_from_wire,
     event_to_wire,
-    priority_from_wire,
+    input_digests_from_wire,
     promotion_from_wire,
     promotion_request_from_wire,
     promotion_request_to_wire,
     promotion_to_wire,
+)
+from underpaint.contract.wire.quotes import (
+    PRIORITY_TO_WIRE,
+    priority_from_wire,
     quote_from_wire,
     quote_to_wire,
     verdict_from_wire,
@@ -66,12 +70,15 @@ __all__ = [
     "digest_to_wire",
     "draft_from_wire",
     "draft_to_wire",
+    "engine_from_wire",
+    "engine_to_wire",
     "entry_from_wire",
     "entry_to_wire",
     "event_from_wire",
     "event_to_wire",
     "generation_from_wire",
     "generation_to_wire",
+    "input_digests_from_wire",
     "node_from_wire",
     "node_to_wire",
     "outbox_item_from_wire",

@@ -8,7 +8,7 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from underpaint.contract.errors import InvalidRequest
-from underpaint.contract.generation import Fit, GenerationRequest, Progress
+from underpaint.contract.generation import Fit, GenerationRequest, LoraUse, Progress
 from underpaint.contract.pictures import Digest
 from underpaint.v1 import cloud_pb2, common_pb2
 
@@ -28,8 +28,10 @@ class Defaults:
     height: int
     num_inference_steps: int
     guidance_scale: float
-    # Whether width x height is only a number of pixels, to be used in the draft's shape.
-    shaped_by_draft: bool = False
+    strength: float | None = None  # for promotions that leave it to the orchestrator
+    # Whether these are an engine's own, to be brought to the draft: width x height is then a number
+    # of pixels in the draft's shape, and the strength follows from the prompt.
+    of_engine: bool = False
 
 
 def digest_to_wire(digest: Digest) -> common_pb2.Digest:
@@ -56,6 +58,10 @@ def generation_to_wire(request: GenerationRequest) -> common_pb2.GenerationReque
         guidance_scale=request.guidance_scale,
         strength=request.strength,
         fit=FIT_TO_WIRE[request.fit],
+        loras=[common_pb2.LoraUse(name=use.name, weight=use.weight) for use in request.loras],
+        scheduler=request.scheduler,
+        clip_skip=request.clip_skip,
+        control_scale=request.control_scale,
     )
 
 
@@ -78,6 +84,10 @@ def generation_from_wire(
         guidance_scale=wire.guidance_scale or (defaults.guidance_scale if defaults else 0.0),
         strength=wire.strength if wire.HasField("strength") else None,
         fit=_FIT_FROM_WIRE.get(wire.fit, Fit.CROP),
+        loras=tuple(LoraUse(name=use.name, weight=use.weight) for use in wire.loras),
+        scheduler=wire.scheduler,
+        clip_skip=wire.clip_skip,
+        control_scale=wire.control_scale,
     )
 
 

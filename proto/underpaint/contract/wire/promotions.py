@@ -7,21 +7,19 @@ from typing import Final
 
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.fitting import result_size
+from underpaint.contract.generation import GenerationRequest
+from underpaint.contract.inputs import InputDigests
 from underpaint.contract.promotion import (
     Account,
-    Approval,
     Lineage,
-    Priority,
     Promotion,
     PromotionEvent,
     PromotionRequest,
     PromotionState,
-    Quote,
-    QuoteLine,
     Receipt,
-    RuleVerdict,
     Withheld,
 )
+from underpaint.contract.strength import auto_strength
 from underpaint.contract.wire.drafts import PRIVACY_TO_WIRE, privacy_from_wire
 from underpaint.contract.wire.generation import (
     Defaults,
@@ -31,6 +29,12 @@ from underpaint.contract.wire.generation import (
     generation_to_wire,
     time_from_wire,
     time_to_wire,
+)
+from underpaint.contract.wire.quotes import (
+    PRIORITY_TO_WIRE,
+    priority_from_wire,
+    quote_from_wire,
+    quote_to_wire,
 )
 from underpaint.v1 import orchestrator_pb2
 
@@ -43,10 +47,6 @@ STATE_TO_WIRE: Final[dict[PromotionState, orchestrator_pb2.PromotionState]] = {
     PromotionState.EXPIRED: orchestrator_pb2.PROMOTION_STATE_EXPIRED,
     PromotionState.UNKNOWN: orchestrator_pb2.PROMOTION_STATE_UNSPECIFIED,
 }
-PRIORITY_TO_WIRE: Final[dict[Priority, orchestrator_pb2.Priority]] = {
-    Priority.INTERACTIVE: orchestrator_pb2.PRIORITY_INTERACTIVE,
-    Priority.BATCH: orchestrator_pb2.PRIORITY_BATCH,
-}
 WITHHELD_TO_WIRE: Final[dict[Withheld, orchestrator_pb2.Withheld]] = {
     Withheld.NO: orchestrator_pb2.WITHHELD_UNSPECIFIED,
     Withheld.FLAGGED: orchestrator_pb2.WITHHELD_FLAGGED,
@@ -54,7 +54,6 @@ WITHHELD_TO_WIRE: Final[dict[Withheld, orchestrator_pb2.Withheld]] = {
 }
 _WITHHELD_FROM_WIRE: Final = {wire: own for own, wire in WITHHELD_TO_WIRE.items()}
 _STATE_FROM_WIRE: Final = {wire: own for own, wire in STATE_TO_WIRE.items()}
-_PRIORITY_FROM_WIRE: Final = {wire: own for own, wire in PRIORITY_TO_WIRE.items()}
 
 
 def promotion_request_to_wire(promotion: PromotionRequest) -> orchestrator_pb2.PromotionRequest:
@@ -79,6 +78,13 @@ def promotion_request_to_wire(promotion: PromotionRequest) -> orchestrator_pb2.P
         draft_count=promotion.draft_count,
         priority=PRIORITY_TO_WIRE[promotion.priority],
         retry_of=promotion.retry_of,
+        mask=digest_to_wire(promotion.mask) if promotion.mask else None,
+        control=digest_to_wire(promotion.control) if promotion.control else None,
+        control_kind=promotion.control_kind,
+        references=map(digest_to_wire, promotion.references),
+        auto_strength=promotion.auto_strength,
+        prompt_moved=promotion.prompt_moved,
+        draft_score=promotion.draft_score,
     )
 
 
@@ -87,21 +93,23 @@ def promotion_request_from_wire(
 ) -> PromotionRequest:
     """Wire to domain; zeros of the generation take the defaults, if given.
 
+    So does a strength that is left to the orchestrator.
+
     Raises:
         InvalidRequest: a field is out of range or missing.
     """
     draft = (wire.init_width, wire.init_height)
-    if defaults and defaults.shaped_by_draft and all(draft):
+    if defaults and defaults.of_engine and all(draft):
         asked = (wire.request.width, wire.request.height)
         width, height = result_size(asked, draft, (defaults.width, defaults.height))
         defaults = replace(defaults, width=width, height=height)
     request = generation_from_wire(wire.request, defaults)
     if request.strength is None:
-        raise InvalidRequest("a promotion needs a strength, 0.01 to 1")
-    account = wire.account
+        request = _with_strength(request, wire, defaults)
+    account, inputs = wire.account, input_digests_from_wire(wire)
     return PromotionRequest(
         request=request,
-        init_image=digest_from_wire(wire.init_image),
+        init_image=inputs.init_image,
         init_width=wire.init_width,
         init_height=wire.init_height,
         privacy=privacy_from_wire(wire.privacy),
@@ -118,86 +126,39 @@ def promotion_request_from_wire(
         draft_count=max(1, wire.draft_count),
         priority=priority_from_wire(wire.priority),
         retry_of=wire.retry_of,
+        mask=inputs.mask,
+        control=inputs.control,
+        control_kind=inputs.control_kind,
+        references=inputs.references,
+        auto_strength=wire.auto_strength,
+        prompt_moved=wire.prompt_moved,
+        draft_score=wire.draft_score if wire.HasField("draft_score") else None,
     )
 
 
-def priority_from_wire(wire: orchestrator_pb2.Priority) -> Priority:
-    """Interactive if it is not specified."""
-    return _PRIORITY_FROM_WIRE.get(wire, Priority.INTERACTIVE)
-
-
-def verdict_to_wire(verdict: RuleVerdict) -> orchestrator_pb2.RuleVerdict:
-    """Domain to wire."""
-    return orchestrator_pb2.RuleVerdict(
-        rule=verdict.rule,
-        matched=verdict.matched,
-        decided=verdict.decided,
-        reason=verdict.reason,
-        saw=verdict.saw,
+def input_digests_from_wire(wire: orchestrator_pb2.PromotionRequest) -> InputDigests:
+    """The digests of the pictures that a request takes."""
+    return InputDigests(
+        init_image=digest_from_wire(wire.init_image),
+        mask=digest_from_wire(wire.mask) if wire.HasField("mask") else None,
+        control=digest_from_wire(wire.control) if wire.HasField("control") else None,
+        control_kind=wire.control_kind,
+        references=tuple(map(digest_from_wire, wire.references)),
     )
 
 
-def verdict_from_wire(wire: orchestrator_pb2.RuleVerdict) -> RuleVerdict:
-    """Wire to domain."""
-    return RuleVerdict(
-        rule=wire.rule,
-        matched=wire.matched,
-        decided=wire.decided,
-        reason=wire.reason,
-        saw=dict(wire.saw),
-    )
-
-
-def quote_to_wire(quote: Quote) -> orchestrator_pb2.Quote:
-    """Domain to wire."""
-    approval = quote.approval
-    return orchestrator_pb2.Quote(
-        id=quote.id,
-        engine=quote.engine,
-        max_usd_micros=quote.max_usd_micros,
-        price_table_version=quote.price_table_version,
-        expires_at=time_to_wire(quote.expires_at),
-        verdicts=[verdict_to_wire(each) for each in quote.verdicts],
-        lines=[
-            orchestrator_pb2.QuoteLine(what=line.what, usd_micros=line.usd_micros)
-            for line in quote.lines
-        ],
-        cloud_only_usd_micros=quote.cloud_only_usd_micros,
-        request=generation_to_wire(quote.request),
-        asked=generation_to_wire(quote.asked) if quote.asked else None,
-        approval=orchestrator_pb2.Approval(role=approval.role, within_s=approval.within_s)
-        if approval
-        else None,
-        policy_version=quote.policy_version,
-        facts=quote.facts,
-        warnings=quote.warnings,
-        priority=PRIORITY_TO_WIRE[quote.priority],
-        charges_flagged=quote.charges_flagged,
-    )
-
-
-def quote_from_wire(wire: orchestrator_pb2.Quote) -> Quote:
-    """Wire to domain."""
-    return Quote(
-        id=wire.id,
-        engine=wire.engine,
-        max_usd_micros=wire.max_usd_micros,
-        price_table_version=wire.price_table_version,
-        expires_at=time_from_wire(wire.expires_at),
-        verdicts=tuple(map(verdict_from_wire, wire.verdicts)),
-        lines=tuple(QuoteLine(what=line.what, usd_micros=line.usd_micros) for line in wire.lines),
-        cloud_only_usd_micros=wire.cloud_only_usd_micros,
-        request=generation_from_wire(wire.request),
-        asked=generation_from_wire(wire.asked) if wire.HasField("asked") else None,
-        approval=Approval(role=wire.approval.role, within_s=wire.approval.within_s)
-        if wire.HasField("approval")
-        else None,
-        policy_version=wire.policy_version,
-        facts=dict(wire.facts),
-        warnings=tuple(wire.warnings),
-        priority=priority_from_wire(wire.priority),
-        charges_flagged=wire.charges_flagged,
-    )
+def _with_strength(
+    request: GenerationRequest,
+    wire: orchestrator_pb2.PromotionRequest,
+    defaults: Defaults | None,
+) -> GenerationRequest:
+    if not wire.auto_strength or defaults is None or defaults.strength is None:
+        raise InvalidRequest("a promotion needs a strength, 0.01 to 1")
+    if not defaults.of_engine:
+        return replace(request, strength=defaults.strength)
+    score = wire.draft_score if wire.HasField("draft_score") else None
+    chosen, _ = auto_strength(defaults.strength, wire.prompt_moved, score)
+    return replace(request, strength=chosen)
 
 
 def promotion_to_wire(promotion: Promotion) -> orchestrator_pb2.Promotion:
@@ -304,6 +265,10 @@ def _lineage_to_wire(lineage: Lineage) -> orchestrator_pb2.Lineage:
         model=lineage.model,
         upscaler=lineage.upscaler,
         request=generation_to_wire(lineage.request),
+        mask_sha256=lineage.mask_sha256,
+        control_sha256=lineage.control_sha256,
+        control_kind=lineage.control_kind,
+        reference_sha256s=lineage.reference_sha256s,
     )
 
 
@@ -317,4 +282,8 @@ def _lineage_from_wire(wire: orchestrator_pb2.Lineage) -> Lineage:
         model=wire.model,
         upscaler=wire.upscaler,
         request=generation_from_wire(wire.request),
+        mask_sha256=wire.mask_sha256,
+        control_sha256=wire.control_sha256,
+        control_kind=wire.control_kind,
+        reference_sha256s=tuple(wire.reference_sha256s),
     )

@@ -11,6 +11,7 @@ import typer
 from PIL import Image
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from underpaint.cli.command import CommandContext
+from underpaint.cli.commands.polishing import ClipSkip, Loras, Scheduler, parse_loras
 from underpaint.cli.output import files, terminal, times
 from underpaint.cli.output.console import Sheet, prompt_cell
 from underpaint.cli.output.files import Force, NotWritten
@@ -39,6 +40,9 @@ async def draft(
     privacy: Annotated[
         Privacy, typer.Option(help="What may leave this device when it is promoted.")
     ] = Privacy.FULL,
+    lora: Loras = None,
+    scheduler: Scheduler = "",
+    clip_skip: ClipSkip = 0,
     out: Annotated[Path | None, typer.Option(help="Save the pictures in this directory.")] = None,
 ) -> object:
     """Make drafts of a prompt on this machine: fast, private and free."""
@@ -52,6 +56,9 @@ async def draft(
         num_inference_steps=steps,
         guidance_scale=guidance,
         privacy=privacy,
+        loras=parse_loras(lora),
+        scheduler=scheduler,
+        clip_skip=clip_skip,
     )
     if out is not None:
         files.make_directory(out)
@@ -87,7 +94,7 @@ async def draft(
         context.err.print(marked("[yellow]seed {}: {}[/]", missing.seed, missing.reason))
     if made and privacy is Privacy.FULL:
         chosen = made[0][0].id[:SHORT]
-        told = "[dim]finish one with[/] underpaint promote {} --strength 0.6"
+        told = "[dim]finish one with[/] underpaint promote {}"
         context.out.print(marked(told, chosen))
     return {
         "drafts": [document(one, path=path) for one, path in made],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,59 +15,56 @@ from underpaint.cli import exits
 from underpaint.cli.command import CommandContext, Ended
 from underpaint.cli.commands import outbox
 from underpaint.cli.commands.drafts import SHORT
+from underpaint.cli.commands.polishing import (
+    ClipSkip,
+    Control,
+    DraftArgument,
+    Engine,
+    FitOption,
+    Guidance,
+    Loras,
+    Mask,
+    Pictures,
+    PolishPrompt,
+    PriorityOption,
+    References,
+    Scheduler,
+    Scopes,
+    Size,
+    Steps,
+    Strength,
+    polish_request,
+    with_edges,
+)
 from underpaint.cli.output import files, terminal, times
 from underpaint.cli.output.console import Sheet, prompt_cell
 from underpaint.cli.output.files import Force, NotWritten
 from underpaint.cli.output.json import document
 from underpaint.cli.output.legible import marked
 from underpaint.cli.output.progress import check_previews, follow
-from underpaint.cli.output.promotion import print_outcome, print_quote, state_cell
+from underpaint.cli.output.promotion import (
+    print_leaving,
+    print_outcome,
+    print_quote,
+    state_cell,
+)
 from underpaint.contract.drafts import Draft, InitImage
 from underpaint.contract.errors import EngineFailed, InvalidRequest, UnderpaintError
 from underpaint.contract.generation import Fit
 from underpaint.contract.money import format_usd
 from underpaint.contract.outbox import AT_ANY_PRICE
 from underpaint.contract.promotion import (
-    SCOPE_KINDS,
-    Account,
     Priority,
     Promotion,
     PromotionState,
 )
-from underpaint.sdk.requests import PolishRequest, new_promotion_id
-
-DraftArgument = Annotated[
-    str, typer.Argument(metavar="DRAFT", help="A draft's id, or the beginning of it.")
-]
-Strength = Annotated[float, typer.Option(help="How much it may change the draft: 0.01 to 1.")]
-Steps = Annotated[int | None, typer.Option(help="Denoising steps.")]
-Guidance = Annotated[float | None, typer.Option(help="Guidance scale; 1 means none.")]
-Size = Annotated[
-    str | None,
-    typer.Option(
-        metavar="PIXELS", help="Size of the result: 1024 or 1024x768. Default: the draft's shape."
-    ),
-]
-FitOption = Annotated[
-    Fit, typer.Option("--fit", help="How to fit a draft whose shape differs from the result's.")
-]
-PolishPrompt = Annotated[
-    str | None, typer.Option("--prompt", help="Another prompt than the draft's.")
-]
-Engine = Annotated[str, typer.Option(help="The engine; default: the policy chooses.")]
-Scopes = Annotated[
-    list[str] | None,
-    typer.Option("--scope", metavar="KIND:NAME", help="Who pays, such as project:catalogue."),
-]
-PriorityOption = Annotated[
-    Priority, typer.Option("--priority", help="batch gives way to interactive work.")
-]
+from underpaint.sdk.requests import new_promotion_id
 
 
 async def quote(
     context: CommandContext,
     draft: DraftArgument,
-    strength: Strength = 0.6,
+    strength: Strength = None,
     steps: Steps = None,
     guidance: Guidance = None,
     size: Size = None,
@@ -76,21 +73,42 @@ async def quote(
     engine: Engine = "",
     scope: Scopes = None,
     priority: PriorityOption = Priority.INTERACTIVE,
+    mask: Mask = None,
+    control: Control = None,
+    reference: References = None,
+    lora: Loras = None,
+    scheduler: Scheduler = "",
+    clip_skip: ClipSkip = 0,
 ) -> object:
     """Show what finishing a draft would cost at most, at which engine, and why. Spends nothing."""
-    polish = _polish(strength, steps, guidance, size, prompt, engine, scope, priority, fit)
+    polish = polish_request(
+        strength=strength,
+        steps=steps,
+        guidance=guidance,
+        size=size,
+        prompt=prompt,
+        engine=engine,
+        scope=scope,
+        priority=priority,
+        fit=fit,
+        pictures=Pictures(mask=mask, control=control, references=reference),
+        loras=lora,
+        scheduler=scheduler,
+        clip_skip=clip_skip,
+    )
     one, picture = await context.client.get_draft(draft)
     init_image = InitImage(draft=one, picture=picture)
-    polish = replace(polish, draft_count=await _siblings(context, one))
+    polish = with_edges(replace(polish, draft_count=await _siblings(context, one)), picture)
     offer = await context.client.quote(init_image, polish)
     print_quote(context, offer)
+    print_leaving(context, polish.inputs(init_image))
     return offer
 
 
 async def promote(
     context: CommandContext,
     draft: DraftArgument,
-    strength: Strength = 0.6,
+    strength: Strength = None,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Accept the quote without asking.")
     ] = False,
@@ -106,6 +124,12 @@ async def promote(
     engine: Engine = "",
     scope: Scopes = None,
     priority: PriorityOption = Priority.INTERACTIVE,
+    mask: Mask = None,
+    control: Control = None,
+    reference: References = None,
+    lora: Loras = None,
+    scheduler: Scheduler = "",
+    clip_skip: ClipSkip = 0,
     promotion_id: Annotated[
         str, typer.Option(help="The id of an earlier attempt, to repeat it without paying twice.")
     ] = "",
@@ -120,7 +144,21 @@ async def promote(
             "promoting costs money and there is no terminal to confirm it; "
             "look at `underpaint quote` and add --yes"
         )
-    polish = _polish(strength, steps, guidance, size, prompt, engine, scope, priority, fit)
+    polish = polish_request(
+        strength=strength,
+        steps=steps,
+        guidance=guidance,
+        size=size,
+        prompt=prompt,
+        engine=engine,
+        scope=scope,
+        priority=priority,
+        fit=fit,
+        pictures=Pictures(mask=mask, control=control, references=reference),
+        loras=lora,
+        scheduler=scheduler,
+        clip_skip=clip_skip,
+    )
     promotion_id = promotion_id or new_promotion_id()
     if wait and out is None:
         out = default_file(promotion_id)
@@ -128,11 +166,12 @@ async def promote(
         files.check_file(out, force=force)  # before any money is spent
     one, picture = await context.client.get_draft(draft)
     init_image = InitImage(draft=one, picture=picture)
-    polish = replace(polish, draft_count=await _siblings(context, one))
+    polish = with_edges(replace(polish, draft_count=await _siblings(context, one)), picture)
     accepted = AT_ANY_PRICE if yes else 0
     try:
         offer = await context.client.quote(init_image, polish)
         print_quote(context, offer)
+        print_leaving(context, polish.inputs(init_image))
         most = offer.max_usd_micros
         if not yes and not context.confirm(f"Promote for at most {format_usd(most)}?"):
             context.err.print("not promoted; nothing was spent")
@@ -281,65 +320,6 @@ async def fetch(context: CommandContext, promotion: Promotion) -> bytes:
     if promotion.artifact is None:
         raise EngineFailed(f"promotion {promotion.id} is settled without a picture; report this")
     return await context.client.get_artifact(promotion.id, promotion.artifact.sha256)
-
-
-def parse_size(text: str | None) -> tuple[int | None, int | None]:
-    """The width and height of "1024" or "1024x768", in pixels; None if not given.
-
-    Raises:
-        InvalidRequest: the text is neither.
-    """
-    if text is None:
-        return None, None
-    width, _, height = text.lower().partition("x")
-    try:
-        return int(width), int(height or width)
-    except ValueError:
-        raise InvalidRequest(f"{text!r} is not a size; write 1024 or 1024x768") from None
-
-
-def parse_account(scopes: Sequence[str] | None) -> Account:
-    """The account of scopes such as "project:catalogue".
-
-    Raises:
-        InvalidRequest: a scope is not written like that.
-    """
-    names: dict[str, str] = {}
-    for scope in scopes or ():
-        kind, _, name = scope.partition(":")
-        if kind not in SCOPE_KINDS or not name:
-            raise InvalidRequest(
-                f"{scope!r} is not a scope; write {', '.join(SCOPE_KINDS)} and a name, "
-                "such as project:catalogue"
-            )
-        names[kind] = name
-    return Account(**names)
-
-
-def _polish(
-    strength: float,
-    steps: int | None,
-    guidance: float | None,
-    size: str | None,
-    prompt: str | None,
-    engine: str,
-    scope: Sequence[str] | None,
-    priority: Priority,
-    fit: Fit,
-) -> PolishRequest:
-    width, height = parse_size(size)
-    return PolishRequest(
-        strength=strength,
-        num_inference_steps=steps,
-        guidance_scale=guidance,
-        width=width,
-        height=height,
-        prompt=prompt,
-        engine=engine,
-        account=parse_account(scope),
-        priority=priority,
-        fit=fit,
-    )
 
 
 async def _siblings(context: CommandContext, draft: Draft) -> int:

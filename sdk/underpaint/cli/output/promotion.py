@@ -10,6 +10,7 @@ from underpaint.cli.output import times
 from underpaint.cli.output.console import Sheet
 from underpaint.cli.output.legible import marked
 from underpaint.contract.durations import format_duration
+from underpaint.contract.generation import Inputs
 from underpaint.contract.money import format_usd
 from underpaint.contract.promotion import Priority, Promotion, PromotionState, Quote
 from underpaint.contract.terminal_text import safe
@@ -44,6 +45,8 @@ def print_quote(context: CommandContext, offer: Quote) -> None:
     for index, verdict in enumerate(offer.verdicts):
         mark = "→" if verdict.decided else "✓" if verdict.matched else "·"
         why.add_row("why" if index == 0 else "", f"{mark} {verdict.rule}", verdict.reason)
+    if offer.strength_reason:
+        why.add_row("", "", offer.strength_reason)
     context.out.print(why)
     _print_warnings(context, offer.warnings)
     if offer.approval:
@@ -66,6 +69,22 @@ def state_cell(promotion: Promotion) -> Text:
     if promotion.withheld.value:
         return Text(promotion.withheld.value, style="red")
     return Text(promotion.state.value, style=STATE_STYLES.get(promotion.state, ""))
+
+
+def print_leaving(context: CommandContext, inputs: Inputs) -> None:
+    """Prints which pictures leave this machine, if it is more than the draft."""
+    others = inputs.pictures[1:]
+    if not others:
+        return
+    names = [
+        "the draft",
+        "the mask" if inputs.mask else "",
+        f"a control map ({inputs.control_kind})" if inputs.control else "",
+        f"references ({len(inputs.references)})" if inputs.references else "",
+    ]
+    size = sum(map(len, inputs.pictures)) / 1024
+    told = f"{', '.join(filter(None, names))}: {size:,.0f} KiB"
+    context.out.print(marked("[dim]leaves with it:[/] {}", told), soft_wrap=True)
 
 
 def print_outcome(context: CommandContext, promotion: Promotion) -> None:

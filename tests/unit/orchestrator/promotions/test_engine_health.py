@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
+from underpaint.contract.engines import EngineDescription
 from underpaint.contract.errors import ServiceUnreachable
 from underpaint.orchestrator.promotions.engine_health import FRESH_S, EngineHealth
+
+from tests.unit.contract import samples
 
 
 class Cloud:
@@ -16,11 +20,11 @@ class Cloud:
         self.asked = 0
         self.at = 0.0
 
-    async def served(self) -> frozenset[str]:
+    async def served(self) -> list[EngineDescription]:
         self.asked += 1
         if self.engines is None:
             raise ServiceUnreachable("nothing answers")
-        return self.engines
+        return [replace(samples.ENGINE, name=name) for name in self.engines]
 
 
 async def test_an_answer_is_used_again_while_it_is_fresh() -> None:
@@ -42,5 +46,7 @@ async def test_who_does_not_answer_is_not_healthy_and_is_asked_again() -> None:
     await health.healthy()
     cloud.engines, cloud.at = None, FRESH_S
     assert not await health.healthy()
+    # What it said of itself is still true, though.
+    assert await health.described() == {"full": samples.ENGINE}
     cloud.engines, cloud.at = frozenset({"full"}), 2 * FRESH_S
     assert await health.healthy() == {"full"}

@@ -59,7 +59,8 @@ class MemoryApprovals:
         )
         ledger._records[promotion_id] = record
         ledger._promoted[open_quote.quote.id] = promotion_id
-        ledger._pictures.keep(request.init_image.sha256, ledger._clock())
+        for digest in request.inputs.every:
+            ledger._pictures.keep(digest.sha256, ledger._clock())
         ledger._retried(request.retry_of, promotion_id)
         ledger._event(record, waiting_for(approval))
         return record.promotion

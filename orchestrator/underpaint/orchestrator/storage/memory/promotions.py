@@ -135,7 +135,8 @@ class MemoryPromotions(MemoryArchive):
         )
         self._records[promotion_id] = record
         self._promoted[quote.id] = promotion_id
-        self._pictures.keep(request.init_image.sha256, self._clock())
+        for digest in request.inputs.every:
+            self._pictures.keep(digest.sha256, self._clock())
         self._retried(request.retry_of, promotion_id)
         self._open[promotion_id] = Reservation(day=self._today(), scopes=scopes, usd_micros=most)
         self._move("reserve", promotion_id, most, 0)

@@ -10,6 +10,7 @@ from underpaint.contract.generation import Progress
 from underpaint.contract.money import format_usd
 from underpaint.contract.promotion import Promotion, PromotionState, Withheld
 from underpaint.orchestrator.promotions.archive import Archive
+from underpaint.orchestrator.promotions.ending import ending
 from underpaint.orchestrator.promotions.store import (
     NOTHING_RUNS,
     Lease,
@@ -17,7 +18,6 @@ from underpaint.orchestrator.promotions.store import (
     Outcome,
     Overcharge,
     again,
-    ending,
     unfinished,
 )
 from underpaint.orchestrator.storage.memory.promotions import MemoryPromotions

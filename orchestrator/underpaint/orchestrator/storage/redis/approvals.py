@@ -38,7 +38,8 @@ class RedisApprovals:
             approval.within_s * 1000,
             waiting_for(approval),
             request.retry_of,
-            request.init_image.sha256,
+            " ".join(each.sha256 for each in request.inputs.every),
+            records.schema_of(request),
         )
         if verdict == b"archived":  # `promote` finds it in the archive
             return await self._ledger.promote(promotion_id, content, request, open_quote, 0)

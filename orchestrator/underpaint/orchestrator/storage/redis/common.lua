@@ -50,6 +50,9 @@ local root = KEYS[1]
 -- not work with its format. Records with a higher schema are left to newer orchestrators; a ledger
 -- with a higher schema is refused.
 local SCHEMA = 2
+-- The latest schema of records. One of schema 3 asks for what the version before would leave out
+-- without a word, such as a mask; all others keep the schema of the ledger.
+local RECORDS = 3
 local WORK, GROUP = root .. ':work', 'dispatchers'
 local DELAYED, DEADLINES = root .. ':delayed', root .. ':deadlines'
 -- Finished promotions keep their events this long; the record stays.
@@ -112,7 +115,7 @@ local function keep(sha256)
 end
 
 -- Whether a record has a later schema, so that only a newer orchestrator may handle it.
-local function of_later(schema) return tonumber(schema or '0') > SCHEMA end
+local function of_later(schema) return tonumber(schema or '0') > RECORDS end
 
 -- Gives a new promotion its number.
 local function number(id)

@@ -87,7 +87,8 @@ class RedisPromotions(RedisArchive):
             open_quote.party,
             request.retry_of,
             quote.engine,
-            request.init_image.sha256,
+            " ".join(each.sha256 for each in request.inputs.every),
+            records.schema_of(request),
         )
         if verdict == b"archived":
             before = await self._gone(promotion_id)

@@ -18,7 +18,8 @@ from underpaint.contract.promotion import (
 )
 from underpaint.orchestrator.ledger.store import over_soft
 from underpaint.orchestrator.pricing.table import EnginePrice
-from underpaint.orchestrator.promotions.store import Lease, Outcome, ending
+from underpaint.orchestrator.promotions.ending import ending
+from underpaint.orchestrator.promotions.store import Lease, Outcome
 
 REQUEST: Final = TypeAdapter(PromotionRequest)
 QUOTE: Final = TypeAdapter(Quote)
@@ -70,6 +71,13 @@ def promotion_from(fields: Fields) -> Promotion:
         receipt=receipt,
         warnings=warnings,
     )
+
+
+def schema_of(request: PromotionRequest) -> int:
+    """The schema of a promotion's record: see SCHEMA and RECORDS in common.lua."""
+    made = request.request
+    extras = (request.mask, request.control, request.references, made.loras, made.scheduler)
+    return 3 if any(extras) or made.clip_skip or made.control_scale else 2
 
 
 def promotion_of(flat: Sequence[bytes]) -> Promotion:

@@ -1,7 +1,8 @@
 -- Reserves the quoted money in every scope and enqueues the work, or changes nothing.
 -- ARGV: id, content, request, quote id, price, quote, reservation in ms, scopes, message,
 -- who approved it ('' if it needs no approval), priority, party,
--- id of the promotion that it retries or '', engine, sha256 of the picture
+-- id of the promotion that it retries or '', engine, sha256s of the pictures,
+-- schema of the record
 local id, content, request, quote_id, price, quote = unpack(ARGV, 1, 6)
 local reservation, scopes, message, approver, priority, party = unpack(ARGV, 7, 12)
 
@@ -47,7 +48,7 @@ if not limited then return {'unlimited'} end
 
 local at, told = now(), {}
 for _, overrun in ipairs(overruns) do told[#told + 1] = table.concat(overrun, ' ') end
-redis.call('HSET', promotion_key(id), 'id', id, 'schema', SCHEMA, 'content', content,
+redis.call('HSET', promotion_key(id), 'id', id, 'schema', ARGV[16], 'content', content,
   'request', request, 'quote', quote, 'price', price, 'max', max, 'scopes', scopes, 'day', day,
   'state', 'reserved', 'created', before.created or at, 'approved_by', approver,
   'updated', at, 'attempts', '0', 'refusals', '0', 'priority', priority, 'party', party,
@@ -59,7 +60,7 @@ for index, overrun in ipairs(overruns) do
 end
 if not before.content then
   number(id)
-  keep(ARGV[15])
+  for sha256 in string.gmatch(ARGV[15], '%S+') do keep(sha256) end
   redis.call('HSET', quote_key(quote_id), 'promoted', id)
 end
 redis.call('ZREM', root .. ':waiting', id)

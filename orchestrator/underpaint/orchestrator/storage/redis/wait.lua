@@ -1,7 +1,7 @@
 -- Stores a promotion that must be approved. Nothing is reserved; its quote stays valid, so that the
 -- price is fixed, for as long as somebody may approve it.
 -- ARGV: id, content, request, quote id, price, quote, scopes, time in ms, reason,
--- id of the promotion that it retries or '', sha256 of the picture
+-- id of the promotion that it retries or '', sha256s of the pictures, schema of the record
 local id, content, request, quote_id, price, quote, scopes, within, reason = unpack(ARGV, 1, 9)
 
 local before = redis.call('HGET', promotion_key(id), 'content')
@@ -22,12 +22,12 @@ local due = later(at, within)
 -- In this order, because a waiting time of 0 deletes the quote.
 redis.call('HSET', key, 'promoted', id)
 redis.call('PEXPIRE', key, within)
-redis.call('HSET', promotion_key(id), 'id', id, 'schema', SCHEMA, 'content', content,
+redis.call('HSET', promotion_key(id), 'id', id, 'schema', ARGV[12], 'content', content,
   'request', request, 'quote', quote, 'price', price, 'max', kept[2], 'scopes', scopes, 'day', '',
   'state', 'waiting', 'created', at, 'updated', at, 'attempts', '0', 'refusals', '0', 'fence', '0',
   'reason', reason, 'overruns', '', 'due', due)
 number(id)
-keep(ARGV[11])
+for sha256 in string.gmatch(ARGV[11], '%S+') do keep(sha256) end
 redis.call('ZADD', root .. ':waiting', due, id)
 retried(ARGV[10], id)
 event(id, 'waiting', reason)
