@@ -85,6 +85,8 @@ class StubEngine(cloud_pb2_grpc.CloudServiceServicer):
     ) -> AsyncIterator[cloud_pb2.GenerateResponse]:
         orders, asked = self._orders, request.request
         orders.write("began", request.promotion_id)
+        if request.mask:
+            orders.write("masked", request.promotion_id)
         number = orders.wrote("began")
         preview = b"\xff\xd8\xff" + os.urandom(int(orders.text(orders.preview_bytes) or 0))
         try:

@@ -10,13 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from underpaint.contract.errors import InvalidRequest
+from underpaint.contract.pictures import Digest, encode_png
 from underpaint.contract.promotion import PromotionState
+from underpaint.contract.wire import digest_to_wire
 from underpaint.sdk import AsyncUnderpaint
 from underpaint.v1 import orchestrator_pb2 as pb
 
 from tests.faults.house import ROOT, SMALL, House, Orchestrator, small, until
 from tests.faults.releases import RELEASES, environ_of
 from tests.faults.verdict import audit
+from tests.unit.orchestrator.samples import DRAFT
 
 FINISHED_S = 60
 POLICY = """
@@ -72,6 +77,23 @@ async def test_what_waits_at_one_version_the_other_approves(
     assert waiting.state is PromotionState.WAITING
     assert (await other.approve("promotion-1")).approved_by
     assert (await asked.finished("promotion-1")).state is PromotionState.SETTLED
+
+
+async def test_a_mask_is_never_left_out_by_the_version_that_knows_of_none(
+    house: House, beside: tuple[Orchestrator, Orchestrator]
+) -> None:
+    mask = encode_png(Image.new("RGB", (128, 96), "white"))
+    sent = asking(0.4)
+    sent.mask.CopyFrom(digest_to_wire(Digest.of(mask)))
+    for number in range(10):
+        await beside[1].client.promote(f"promotion-{number:02d}", sent, DRAFT, mask)
+        await beside[0].client.promote(f"promotion-{number:02d}-plain", asking(0.4))
+    for number in range(10):
+        finished = await beside[1].client.finished(f"promotion-{number:02d}")
+        assert finished.state is PromotionState.SETTLED
+        assert house.orders.wrote("masked", f"promotion-{number:02d}") == 1
+    with pytest.raises(InvalidRequest, match="more bytes came than announced"):
+        await beside[0].client.promote("promotion-99", sent, DRAFT, mask)
 
 
 async def test_both_versions_work_and_the_money_adds_up(

@@ -80,7 +80,8 @@ class FullEngine:
             Cancelled: `cancelled` said so.
             InvalidRequest: the request has no strength, or one that is far too small beside its
                 steps; or the draft has another shape and `fit` refuses that.
-            EngineFailed: the pipeline broke, or what came out is no picture.
+            ResultFlagged, ResultUnusable: what came out is no picture to deliver.
+            EngineFailed: the pipeline broke.
         """
         if request.strength is None:
             raise InvalidRequest("strength is missing; use 0.01 to 1")

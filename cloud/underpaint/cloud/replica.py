@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 from underpaint.cloud.upscaler import load_upscaler
 from underpaint.contract.engines import EngineDescription
+from underpaint.contract.errors import ResultWithheld, UnderpaintError
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Inputs, Progress
 from underpaint.contract.inputs import check_inputs
+from underpaint.engines.model_kinds import unloadable
 from underpaint.engines.options import Options
 
 
@@ -31,9 +34,14 @@ class EngineReplica:
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         from underpaint.cloud.engine import FullEngine
 
-        self._engine = FullEngine(
-            model, load_upscaler(upscaler, threads), threads=threads, options=options
-        )
+        try:
+            self._engine = FullEngine(
+                model, load_upscaler(upscaler, threads), threads=threads, options=options
+            )
+        except UnderpaintError:
+            raise
+        except Exception as error:
+            raise unloadable(model, error) from error
         self._thread = ThreadPoolExecutor(1, "engine")
 
     async def describe(self, engine: str) -> EngineDescription:
@@ -50,6 +58,7 @@ class EngineReplica:
 
         Raises:
             InvalidRequest: a picture cannot be read, or the model does not take it.
+            ResultFlagged, ResultUnusable: the picture is not delivered; they tell what it took.
             EngineFailed: the pipeline failed.
         """
         loop = asyncio.get_running_loop()
@@ -58,12 +67,16 @@ class EngineReplica:
 
         def work() -> GenerationResult:
             try:
-                return self._engine.generate(
-                    request,
-                    check_inputs(inputs, (request.width, request.height)),
-                    lambda progress: _tell(loop, news, progress),
-                    stop.is_set,
-                )
+                pictures = check_inputs(inputs, (request.width, request.height))
+                began = time.perf_counter()
+                try:
+                    return self._engine.generate(
+                        request, pictures, lambda step: _tell(loop, news, step), stop.is_set
+                    )
+                except ResultWithheld as error:
+                    error.model = self._engine.name
+                    error.gpu_seconds = time.perf_counter() - began
+                    raise
             finally:
                 _tell(loop, news, None)
 

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from underpaint.contract.errors import UnderpaintError
@@ -18,9 +17,11 @@ from underpaint.edge.draft_queue import DraftQueue, Engine
 from underpaint.edge.orchestrator import Orchestrator
 from underpaint.edge.outbox_sender import OutboxSender
 from underpaint.edge.servicer import SERVICE, EdgeServicer
-from underpaint.edge.settings import Settings, is_hub_id, read_settings
+from underpaint.edge.settings import Settings, read_settings
 from underpaint.edge.store import DraftStore
-from underpaint.engines.checkpoints import check_directory
+from underpaint.engines import hub
+from underpaint.engines.forms import find
+from underpaint.engines.model_kinds import unloadable
 from underpaint.v1.edge_pb2_grpc import add_EdgeServiceServicer_to_server
 
 GRACE_S: Final = 2.0
@@ -37,8 +38,8 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    if not is_hub_id(settings.model):
-        check_directory(Path(settings.model))  # before torch is imported, which takes seconds
+    if hub.parse(settings.model) is None:
+        find(settings.model, settings.data_dir)  # before torch is imported, which takes seconds
     token = read_token(settings.token_file)
     store = DraftStore(
         settings.data_dir, draft_limit=settings.draft_limit, bytes_limit=settings.store_mib * MIB
@@ -92,12 +93,17 @@ def _load(settings: Settings) -> Engine:
     # Imported here, because importing torch takes seconds and wrong settings must show at once.
     from underpaint.edge.engine import LiteEngine
 
-    return LiteEngine(
-        settings.model,
-        placement=settings.engine_placement,
-        threads=settings.threads,
-        data_dir=settings.data_dir,
-    )
+    try:
+        return LiteEngine(
+            settings.model,
+            placement=settings.engine_placement,
+            threads=settings.threads,
+            data_dir=settings.data_dir,
+        )
+    except UnderpaintError:
+        raise
+    except Exception as error:
+        raise unloadable(settings.model, error) from error
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -94,8 +94,9 @@ class LiteEngine:
 
         Raises:
             InvalidRequest: the model cannot draw what is asked for.
-            EngineFailed: the model broke, the device has no memory left, or what came out is
-                no picture: not finite, of one colour, or blanked by a safety checker.
+            ResultFlagged: a safety checker flagged the picture.
+            ResultUnusable: it is not finite, or has only one colour.
+            EngineFailed: the model broke, or the device has no memory left.
         """
         if request.strength is not None:
             raise InvalidRequest("drafts start from noise; leave strength unset")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from underpaint.contract.errors import InvalidModel
+from underpaint.engines.model_kinds import check_kind
 
 # Files that can run code when they are loaded.
 UNSAFE_SUFFIXES: Final = frozenset(
@@ -43,10 +44,10 @@ def check_directory(directory: Path) -> None:
     """Checks that a diffusers directory is complete and contains no code.
 
     Raises:
-        InvalidModel: names the file that is missing, incomplete or unsafe.
+        InvalidModel: it is of another kind; or names the file that is missing, incomplete or
+            unsafe.
     """
-    if not directory.is_dir():
-        raise InvalidModel(f"there is no model directory {directory}; give a diffusers directory")
+    check_kind(directory)
     for path in sorted(directory.rglob("*")):
         if path.suffix.lower() in UNSAFE_SUFFIXES:
             raise InvalidModel(

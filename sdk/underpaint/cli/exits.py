@@ -1,7 +1,7 @@
 """The exit codes of the command line.
 
 0   success
-1   any other failure, such as an engine that failed
+1   any other failure, such as an engine that failed or a picture that is not delivered
 2   wrong input: change the request
 3   refused by role, policy, privacy or budget
 4   a service is out of reach
@@ -33,6 +33,7 @@ _CODES: Final[tuple[tuple[type[UnderpaintError], int], ...]] = (
     (errors.DeadlineExceeded, OUT_OF_REACH),
     (errors.Unauthenticated, OUT_OF_REACH),
     (errors.EngineFailed, FAILED),
+    (errors.ResultWithheld, FAILED),
 )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from underpaint.contract.chunks import split
 from underpaint.contract.drafts import InitImage
-from underpaint.contract.errors import EngineFailed, ServiceUnreachable, Unavailable
+from underpaint.contract.errors import EngineFailed, InvalidRequest, ServiceUnreachable, Unavailable
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import Promotion, PromotionEvent, Quote
 from underpaint.contract.wire import (
@@ -43,12 +43,21 @@ class Promotions:
         It takes an InitImage, because a quote sends the prompt to the orchestrator.
 
         Raises:
+            InvalidRequest: a picture does not fit, the engine does not take it, or the
+                orchestrator is too old for a part of the request.
             PolicyRefused, PrivacyViolation: a rule of the policy forbids it.
         """
         request = orchestrator_pb2.QuoteRequest(promotion=polish.to_wire(init_image))
         with self._orchestrator.call("Quote") as options:
             answer = await self._orchestrator.stub.Quote(request, **options)
-        return quote_from_wire(answer.quote)
+        quote = quote_from_wire(answer.quote)
+        for name in ("loras", "scheduler", "clip_skip", "control_scale"):
+            if getattr(quote.request, name) != getattr(polish, name):
+                raise InvalidRequest(
+                    f"{self._orchestrator.label} is of an earlier version and would leave {name} "
+                    "out; upgrade it, or ask without"
+                )
+        return quote
 
     async def promote(
         self,

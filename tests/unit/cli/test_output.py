@@ -32,11 +32,15 @@ def halves() -> Image.Image:
     return image
 
 
-def test_every_error_has_an_exit_code_and_only_a_failed_engine_has_1() -> None:
+def test_every_error_has_an_exit_code_and_only_what_an_engine_did_not_deliver_has_1() -> None:
     codes = {error: exits.exit_code(error("x")) for error in CODES}
 
     assert set(codes.values()) == {1, 2, 3, 4}
-    assert {error for error, code in codes.items() if code == 1} == {errors.EngineFailed}
+    assert {error for error, code in codes.items() if code == 1} == {
+        errors.EngineFailed,
+        errors.ResultFlagged,
+        errors.ResultUnusable,
+    }
     assert all(code == 3 for error, code in codes.items() if issubclass(error, errors.Refused))
 
 

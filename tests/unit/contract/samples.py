@@ -21,6 +21,7 @@ from underpaint.contract.promotion import (
     QuoteLine,
     Receipt,
     RuleVerdict,
+    Withheld,
 )
 
 AT = datetime(2026, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
@@ -119,6 +120,7 @@ QUOTE = Quote(
     warnings=("over a soft limit",),
     strength_reason="strength 0.6: the engine's own",
     priority=Priority.BATCH,
+    charges_flagged=True,
 )
 LINEAGE = Lineage(
     draft_sha256=DIGEST.sha256,
@@ -154,6 +156,7 @@ PROMOTION = Promotion(
     approved_by="ana",
     dead=True,
     retried_as="p2",
+    withheld=Withheld.FLAGGED,
     artifact=DIGEST,
     lineage=LINEAGE,
     receipt=RECEIPT,

@@ -30,6 +30,9 @@ from underpaint.orchestrator.promotions.store import OpenQuote, PromotionStore
 from underpaint.orchestrator.promotions.taking import check_taken, needs_description
 
 MAX_DRAFTS: Final = 10_000  # how many drafts a promotion may say it was chosen from
+CHARGES_FLAGGED: Final = (
+    "if a safety checker flags the picture, it is not delivered, but the engine's time is charged"
+)
 _REQUEST: Final = TypeAdapter(PromotionRequest)
 
 # Makes a whole request from what the client sent and an engine's defaults.
@@ -113,9 +116,15 @@ class Quoting:
             approval=Approval(role=approval.role, within_s=approval.within_s) if approval else None,
             policy_version=rules.version,
             facts={name: shown(fact) for name, fact in told.items()},
-            warnings=(*warnings(limits, most), *_told_fit(request, made), *left_out),
+            warnings=(
+                *warnings(limits, most),
+                *_told_fit(request, made),
+                *left_out,
+                *((CHARGES_FLAGGED,) if decision.charges_flagged else ()),
+            ),
             strength_reason=_why(request, self._strength(described.get(engine))),
             priority=request.priority,
+            charges_flagged=decision.charges_flagged,
         )
         open_quote = OpenQuote(
             quote=quote,

@@ -17,6 +17,7 @@ from underpaint.contract.promotion import (
     PromotionRequest,
     PromotionState,
     Receipt,
+    Withheld,
 )
 from underpaint.contract.strength import auto_strength
 from underpaint.contract.wire.drafts import PRIVACY_TO_WIRE, privacy_from_wire
@@ -46,6 +47,12 @@ STATE_TO_WIRE: Final[dict[PromotionState, orchestrator_pb2.PromotionState]] = {
     PromotionState.EXPIRED: orchestrator_pb2.PROMOTION_STATE_EXPIRED,
     PromotionState.UNKNOWN: orchestrator_pb2.PROMOTION_STATE_UNSPECIFIED,
 }
+WITHHELD_TO_WIRE: Final[dict[Withheld, orchestrator_pb2.Withheld]] = {
+    Withheld.NO: orchestrator_pb2.WITHHELD_UNSPECIFIED,
+    Withheld.FLAGGED: orchestrator_pb2.WITHHELD_FLAGGED,
+    Withheld.UNUSABLE: orchestrator_pb2.WITHHELD_UNUSABLE,
+}
+_WITHHELD_FROM_WIRE: Final = {wire: own for own, wire in WITHHELD_TO_WIRE.items()}
 _STATE_FROM_WIRE: Final = {wire: own for own, wire in STATE_TO_WIRE.items()}
 
 
@@ -168,6 +175,7 @@ def promotion_to_wire(promotion: Promotion) -> orchestrator_pb2.Promotion:
         approved_by=promotion.approved_by,
         dead=promotion.dead,
         retried_as=promotion.retried_as,
+        withheld=WITHHELD_TO_WIRE[promotion.withheld],
         warnings=promotion.warnings,
     )
     if promotion.artifact:
@@ -204,6 +212,7 @@ def promotion_from_wire(wire: orchestrator_pb2.Promotion) -> Promotion:
         approved_by=wire.approved_by,
         dead=wire.dead,
         retried_as=wire.retried_as,
+        withheld=_WITHHELD_FROM_WIRE.get(wire.withheld, Withheld.UNUSABLE),
         artifact=digest_from_wire(wire.artifact) if wire.HasField("artifact") else None,
         lineage=_lineage_from_wire(wire.lineage) if wire.HasField("lineage") else None,
         receipt=Receipt(

@@ -72,6 +72,7 @@ def quote_to_wire(quote: Quote) -> orchestrator_pb2.Quote:
         warnings=quote.warnings,
         strength_reason=quote.strength_reason,
         priority=PRIORITY_TO_WIRE[quote.priority],
+        charges_flagged=quote.charges_flagged,
     )
 
 
@@ -96,4 +97,5 @@ def quote_from_wire(wire: orchestrator_pb2.Quote) -> Quote:
         warnings=tuple(wire.warnings),
         strength_reason=wire.strength_reason,
         priority=priority_from_wire(wire.priority),
+        charges_flagged=wire.charges_flagged,
     )
