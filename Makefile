@@ -9,13 +9,19 @@ GENERATE = $(BIN)/python $(PROTOC) --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-g
 	--python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) \
 	proto/underpaint/v1/*.proto
 
-.PHONY: demo test check docs bench bench-control soak keep-release proto clean
+.PHONY: demo test test-gpu check docs bench bench-control soak keep-release proto clean
 
 demo: $(READY)
 	$(BIN)/underpaint demo
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# On a machine with a CUDA device; fetches the quantisers.
+test-gpu: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[quantise]"
+	$(BIN)/python -m pytest -m gpu
 
 check: $(READY)
 	$(BIN)/ruff check .

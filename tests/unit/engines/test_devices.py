@@ -87,7 +87,7 @@ def test_pictures_are_decoded_in_tiles_by_size(
     wanted: Any, small: bool, large: bool, pipeline: Any
 ) -> None:
     target = choose(Placement(device="cpu", vae_tiling=wanted))
-    place(pipeline, target, "unet")
+    place(pipeline, target, ("unet",))
     for (width, height), tiled in ((1024, 1024), small), ((2048, 2048), large), ((512, 512), small):
         assert tile(pipeline, target, width, height) is tiled
         assert pipeline.vae.use_tiling is pipeline.vae.use_slicing is tiled
@@ -97,7 +97,7 @@ def test_an_autoencoder_without_tiles_is_told_where_they_are_insisted_on() -> No
     plain = SimpleNamespace(vae=torch.nn.Identity(), to=lambda _: None)
     assert not tile(plain, choose(CPU), 4096, 4096)
     with pytest.raises(InvalidRequest, match="cannot decode in tiles; use --vae-tiling off"):
-        place(plain, choose(Placement(device="cpu", vae_tiling="on")), "unet")
+        place(plain, choose(Placement(device="cpu", vae_tiling="on")), ("unet",))
 
 
 class Denoiser(torch.nn.Module):
@@ -126,8 +126,8 @@ def compiled(cache_dir: Path) -> Any:
     """A pipeline of one denoiser, placed."""
     made = SimpleNamespace(unet=Denoiser(), vae=None, to=lambda _: None)
     target = choose(Placement(device="cpu", compile="default", cache_dir=cache_dir))
-    place(made, target, "unet")
-    place(made, target, "unet")  # as for a second pipeline of the same components
+    place(made, target, ("unet",))
+    place(made, target, ("unet",))  # as for a second pipeline of the same components
     return made, target
 
 

@@ -82,7 +82,7 @@ def load_options(target: Target, index: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
-def place(pipeline: Any, target: Target, denoiser: str) -> None:
+def place(pipeline: Any, target: Target, denoisers: tuple[str, ...]) -> None:
     """Puts a loaded pipeline on its device, and prepares compiling.
 
     May be called again, for another pipeline of the same components: with offloading it must be,
@@ -91,7 +91,7 @@ def place(pipeline: Any, target: Target, denoiser: str) -> None:
     Args:
         pipeline: of diffusers.
         target: as chosen.
-        denoiser: the component that is called at each step, and so is compiled.
+        denoisers: the components that are called at each step, and so are compiled.
 
     Raises:
         InvalidRequest: it cannot be offloaded or tiled, or the directory of compiled code cannot
@@ -120,9 +120,10 @@ def place(pipeline: Any, target: Target, denoiser: str) -> None:
         ) from None
     if placement.compile != "none":
         _keep_compiled(placement)
-        part = getattr(pipeline, denoiser, None)
-        if isinstance(part, torch.nn.Module):
-            _compile(part, placement.compile)
+        for name in denoisers:
+            part = getattr(pipeline, name, None)
+            if isinstance(part, torch.nn.Module):
+                _compile(part, placement.compile)
 
 
 def tile(pipeline: Any, target: Target, width: int, height: int) -> bool:
@@ -154,7 +155,8 @@ def check_memory(
     Raises:
         InvalidModel: it does not fit; says what would do.
     """
-    rooms = [(str(target.device), target.placement, free or free_memory(target.device))]
+    own = free_memory(target.device) if free is None else free
+    rooms = [(str(target.device), target.placement, own)]
     if target.placement.offload != "none" and free is None:
         # What waits for the GPU waits in the memory of the CPU.
         waiting = replace(target.placement, offload="none")
