@@ -24,7 +24,7 @@ SUMS: Final = "SHA256SUMS"
 _SUM_LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 # Components that are only files of settings and words, by their class or, if that is odd, by name.
 _WEIGHTLESS: Final = re.compile(
-    r"(Tokenizer|Scheduler|Processor|FeatureExtractor)(Fast)?$|"
+    r"(Tokenizer|Scheduler|Processor|FeatureExtractor|Guidance)(Fast)?$|"
     r"^(\w+_)?(tokenizer|scheduler|processor|feature_extractor)(_\d+)?$"
 )
 # As safetensors writes them, with the bits of each number.

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,6 +90,8 @@ def find(
         if not (path / "model_index.json").exists():
             raise no_directory(path)
         check_directory(path)
+        if fetch:
+            _check_packages(path)
         return _directory_form(Kind.DIRECTORY, model, path.resolve().name, path)
     if path.is_file():
         return _find_file(model, path, cards, base)
@@ -132,7 +135,30 @@ def _find_on_hub(model: str, wanted: hub.HubId, *, fetch: bool) -> Form:
         directory = hub.fetch(wanted, weights=fetch)
     if fetch:
         check_directory(directory)
+        _check_packages(directory)
     return _directory_form(Kind.HUB, model, str(wanted), directory)
+
+
+def _check_packages(directory: Path) -> None:
+    """Checks that the packages are installed that the model's tokenizers need.
+
+    Raises:
+        InvalidModel: names the package that is missing.
+    """
+    for path in sorted(directory.glob("*/*.model")):
+        if (path.parent / "tokenizer.json").exists() or _is_installed("sentencepiece"):
+            continue
+        raise InvalidModel(
+            f"{path} is a vocabulary of SentencePiece, which is not installed: "
+            "pip install sentencepiece"
+        )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ValueError:  # what it raises where the package was forbidden
+        return False
 
 
 def _incomplete(directory: Path) -> bool:

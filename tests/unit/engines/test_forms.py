@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,9 @@ def directory(tmp_path: Path) -> Path:
         "prior_scheduler": ["diffusers", "UnCLIPScheduler"],
         "prior_image_processor": ["transformers", "CLIPImageProcessor"],
         "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+        "guider": ["diffusers", "AdaptiveProjectedMixGuidance"],
+        "reader": ["transformers", "Qwen2VLProcessor"],
+        "clock": ["diffusers", "DDIMScheduler"],
     }
     for name in index:
         if not name.startswith("_"):
@@ -121,6 +125,22 @@ def test_shards_of_a_variant_are_found_and_a_missing_one_is_named(directory: Pat
     assert find(str(directory)).variant == "fp16"
     (folder / names[1]).unlink()
     assert names[1] in refused(directory)
+
+
+def test_a_tokenizer_that_needs_a_package_which_is_not_here_names_it(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = json.loads((directory / "model_index.json").read_text())
+    index["tokenizer"] = ["transformers", "T5TokenizerFast"]
+    (directory / "model_index.json").write_text(json.dumps(index))
+    (directory / "tokenizer").mkdir()
+    (directory / "tokenizer" / "spiece.model").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    with pytest.raises(InvalidModel, match="pip install sentencepiece"):
+        find(str(directory))
+    find(str(directory), fetch=False)  # to look at it, nothing need be installed
+    (directory / "tokenizer" / "tokenizer.json").write_text("{}")
+    assert find(str(directory)).name == "model"
 
 
 def test_components_of_different_variants_are_refused(directory: Path) -> None:
@@ -275,6 +295,8 @@ def test_a_gguf_file_is_told_by_its_header_and_needs_a_base(
     tmp_path: Path, directory: Path
 ) -> None:
     file = tmp_path / "flux-q4.gguf"
+    file.write_bytes(gguf(FLUX | GUIDED | {"img_in.weight": (3072, 384)}))
+    assert "FLUX.1 Fill, whose configuration" in refused(file)
     file.write_bytes(gguf(FLUX | GUIDED))
     assert "FLUX.1 dev without vae" in refused(file)
     form = find(str(file), base=str(directory))
