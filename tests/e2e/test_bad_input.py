@@ -20,6 +20,7 @@ from underpaint.sdk.client import AsyncUnderpaint
 from underpaint.v1 import common_pb2, orchestrator_pb2, orchestrator_pb2_grpc
 
 from tests.e2e.conftest import FREE_PORTS, Ended, Stack, run_cli
+from tests.unit.engines.other_kinds import OTHER_KINDS
 
 DRAFT = "{draft}"
 
@@ -207,6 +208,18 @@ def test_a_spoilt_model_directory_is_refused_at_the_start(
     ended = run_cli("up", flag, directory, *FREE_PORTS, data_dir=tmp_path / "data")
 
     expect(ended, 2, told)
+
+
+@pytest.mark.parametrize(("make", "told"), OTHER_KINDS.values(), ids=OTHER_KINDS)
+@pytest.mark.parametrize("flag", ["--lite", "--full"])
+def test_a_model_of_another_kind_is_refused_before_anything_starts(
+    make: Callable[[Path], Path], told: str, flag: str, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    ended = run_cli("up", flag, make(tmp_path / "model"), *FREE_PORTS, data_dir=data)
+
+    expect(ended, 2, told)
+    assert not list(data.glob("logs/*"))
 
 
 def test_a_port_in_use_is_named_with_the_flag_to_change_it(tmp_path: Path) -> None:

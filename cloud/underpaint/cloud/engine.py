@@ -19,7 +19,7 @@ from transformers.utils import logging as transformers_logging
 from underpaint.cloud.dtype import choose_dtype
 from underpaint.cloud.preview import Previewer
 from underpaint.cloud.upscaler import Upscaler
-from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
+from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest, ResultWithheld
 from underpaint.contract.fitting import fitted
 from underpaint.contract.generation import (
     GenerationRequest,
@@ -114,7 +114,8 @@ class FullEngine:
             Cancelled: `cancelled` said so.
             InvalidRequest: the request has no strength, or one that is far too small beside its
                 steps; or the draft has another shape and `fit` refuses that.
-            EngineFailed: the pipeline broke, or what came out is no picture.
+            ResultFlagged, ResultUnusable: what came out is no picture to deliver.
+            EngineFailed: the pipeline broke.
         """
         if request.strength is None:
             raise InvalidRequest("strength is missing; use 0.01 to 1")
@@ -133,7 +134,7 @@ class FullEngine:
                 raise Cancelled
             picture = self._upscaler.enlarge(picture, request.width, request.height)
             check_colours(picture, f"the upscaler {self._upscaler.name}")
-        except (Cancelled, EngineFailed):
+        except (Cancelled, EngineFailed, ResultWithheld):
             raise
         except (RuntimeError, ValueError, TypeError, MemoryError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from underpaint.contract.errors import InvalidModel
+from underpaint.engines.cards import CARD, ModelCard, directory_card
 from underpaint.engines.checkpoints import check_directory
-
-_HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-
-
-def is_hub_id(model: str) -> bool:
-    """Whether a model is OWNER/NAME on the Hugging Face hub and not a directory."""
-    return _HUB_ID.fullmatch(model) is not None and not Path(model).exists()
+from underpaint.engines.model_kinds import is_hub_id
 
 
 def check_model(model: str) -> None:
@@ -44,3 +38,14 @@ def fetch_model(model: str) -> Path:
         raise InvalidModel(f"{model} cannot be fetched from the hub: {error}") from error
     check_directory(directory)
     return directory
+
+
+def card_of(model: str, directory: Path) -> ModelCard:
+    """The card of a fetched model; without one, a hub id is the name, not its folder's hash.
+
+    Raises:
+        InvalidModel: the card cannot be read.
+    """
+    card = directory_card(directory)
+    named = (directory / CARD).exists() or not is_hub_id(model)
+    return card if named else replace(card, name=model)

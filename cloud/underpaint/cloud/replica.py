@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
-from underpaint.cloud.model import fetch_model
+from underpaint.cloud.model import card_of, fetch_model
 from underpaint.cloud.upscaler import load_upscaler
+from underpaint.contract.errors import ResultWithheld, UnderpaintError
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
 from underpaint.contract.pictures import decode
-from underpaint.engines.cards import ModelCard, directory_card
+from underpaint.engines.cards import ModelCard
+from underpaint.engines.model_kinds import unloadable
 
 
 class EngineReplica:
@@ -31,13 +34,18 @@ class EngineReplica:
         from underpaint.cloud.engine import FullEngine
 
         directory = fetch_model(model)
-        self._engine = FullEngine(
-            directory,
-            directory_card(directory),
-            load_upscaler(upscaler, threads),
-            device=device,
-            threads=threads,
-        )
+        try:
+            self._engine = FullEngine(
+                directory,
+                card_of(model, directory),
+                load_upscaler(upscaler, threads),
+                device=device,
+                threads=threads,
+            )
+        except UnderpaintError:
+            raise
+        except Exception as error:
+            raise unloadable(model, error) from error
         self._thread = ThreadPoolExecutor(1, "engine")
 
     async def describe(self) -> ModelCard:
@@ -54,6 +62,7 @@ class EngineReplica:
 
         Raises:
             InvalidRequest: the draft's picture cannot be read.
+            ResultFlagged, ResultUnusable: the picture is not delivered; they tell what it took.
             EngineFailed: the pipeline failed.
         """
         loop = asyncio.get_running_loop()
@@ -62,12 +71,16 @@ class EngineReplica:
 
         def work() -> GenerationResult:
             try:
-                return self._engine.generate(
-                    request,
-                    decode(init_image),
-                    lambda progress: _tell(loop, news, progress),
-                    stop.is_set,
-                )
+                draft = decode(init_image)
+                began = time.perf_counter()
+                try:
+                    return self._engine.generate(
+                        request, draft, lambda step: _tell(loop, news, step), stop.is_set
+                    )
+                except ResultWithheld as error:
+                    error.model = self._engine.card.name
+                    error.gpu_seconds = time.perf_counter() - began
+                    raise
             finally:
                 _tell(loop, news, None)
 

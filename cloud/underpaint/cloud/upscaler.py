@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from underpaint.contract.errors import EngineFailed, InvalidModel
+from underpaint.contract.errors import EngineFailed, InvalidModel, ResultUnusable
 
 # Chosen for its quality and speed: 256² to 1024² takes well under a second on two cores.
 # realesrgan-x4plus-anime takes more than ten seconds, and its edges are hardly cleaner.
@@ -76,6 +76,7 @@ class NcnnUpscaler:
 
         Raises:
             EngineFailed: the model gives no output.
+            ResultUnusable: it gives NaN or infinite numbers.
         """
         picture = image.convert("RGB")
         small = picture.width < width or picture.height < height
@@ -117,7 +118,7 @@ class NcnnUpscaler:
             raise EngineFailed("the upscaler gave no output; is there enough memory?")
         out = np.array(mat, np.float32)
         if not np.isfinite(out).all():  # it would be rounded to black
-            raise EngineFailed("the upscaler computed NaN or infinite numbers; try another size")
+            raise ResultUnusable("the upscaler computed NaN or infinite numbers; try another size")
         return out
 
 

@@ -17,9 +17,10 @@ from underpaint.edge.draft_queue import DraftQueue, Engine
 from underpaint.edge.orchestrator import Orchestrator
 from underpaint.edge.outbox_sender import OutboxSender
 from underpaint.edge.servicer import SERVICE, EdgeServicer
-from underpaint.edge.settings import Settings, is_hub_id, read_settings
+from underpaint.edge.settings import Settings, read_settings
 from underpaint.edge.store import DraftStore
 from underpaint.engines.checkpoints import check_directory
+from underpaint.engines.model_kinds import is_hub_id, unloadable
 from underpaint.v1.edge_pb2_grpc import add_EdgeServiceServicer_to_server
 
 GRACE_S: Final = 2.0
@@ -89,12 +90,17 @@ def _load(settings: Settings) -> Engine:
     # Imported here, because importing torch takes seconds and wrong settings must show at once.
     from underpaint.edge.engine import LiteEngine
 
-    return LiteEngine(
-        settings.model,
-        device=settings.device,
-        dtype=settings.dtype,
-        threads=settings.threads,
-    )
+    try:
+        return LiteEngine(
+            settings.model,
+            device=settings.device,
+            dtype=settings.dtype,
+            threads=settings.threads,
+        )
+    except UnderpaintError:
+        raise
+    except Exception as error:
+        raise unloadable(settings.model, error) from error
 
 
 def main(arguments: Sequence[str]) -> int:

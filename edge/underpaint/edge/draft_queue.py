@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
-from underpaint.contract.errors import EngineBusy
+from underpaint.contract.errors import EngineBusy, ResultWithheld
 from underpaint.contract.generation import GenerationRequest, GenerationResult
 from underpaint.contract.wire import Defaults
 
@@ -78,9 +78,10 @@ class DraftQueue:
 
     async def draw(
         self, requests: Sequence[GenerationRequest]
-    ) -> AsyncGenerator[GenerationResult, None]:
+    ) -> AsyncGenerator[GenerationResult | ResultWithheld, None]:
         """Draws pictures in order. Closing the iterator stops between two denoising steps.
 
+        A picture that is not delivered yields its error, and the others follow.
         The next picture is begun before the last one is yielded, so that the engine does not
         wait while that one is stored and sent.
 
@@ -102,7 +103,11 @@ class DraftQueue:
         try:
             begun = self._begin(engine, requests[0], stop)
             for following in (*requests[1:], None):
-                result = await _finished(begun)
+                result: GenerationResult | ResultWithheld
+                try:
+                    result = await _finished(begun)
+                except ResultWithheld as error:
+                    result = error
                 if following:
                     begun = self._begin(engine, following, stop)
                 left -= 1

@@ -20,10 +20,11 @@ from underpaint.contract.pictures import encode_png
 from underpaint.contract.prompts import clean
 from underpaint.contract.vocabulary import Vocabulary, read_vocabulary
 from underpaint.contract.wire import Defaults
-from underpaint.edge.settings import BUNDLED, is_hub_id
+from underpaint.edge.settings import BUNDLED
 from underpaint.edge.vocabulary import Reader
 from underpaint.engines.cards import ModelCard, directory_card
 from underpaint.engines.checkpoints import check_directory
+from underpaint.engines.model_kinds import is_hub_id
 from underpaint.engines.results import DecoderWatch, drawn
 from underpaint.engines.tokens import pipeline_limits
 
@@ -97,8 +98,9 @@ class LiteEngine:
 
         Raises:
             InvalidRequest: the pipeline does not support the size or a negative prompt.
-            EngineFailed: the pipeline broke, the device has no memory left, or what came out is
-                no picture: not finite, of one colour, or blanked by a safety checker.
+            ResultFlagged: a safety checker flagged the picture.
+            ResultUnusable: it is not finite, or has only one colour.
+            EngineFailed: the pipeline broke, or the device has no memory left.
         """
         began = time.perf_counter()
         arguments = self._arguments(request, on_step)

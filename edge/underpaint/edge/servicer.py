@@ -12,7 +12,7 @@ from typing import Any, Final
 import grpc
 from underpaint.contract.chunks import split
 from underpaint.contract.drafts import Draft, InitImage, Node, Privacy
-from underpaint.contract.errors import DraftNotFound, InvalidRequest
+from underpaint.contract.errors import DraftNotFound, EngineFailed, InvalidRequest, ResultWithheld
 from underpaint.contract.generation import GenerationRequest, GenerationResult
 from underpaint.contract.money import check_usd_micros
 from underpaint.contract.outbox import OutboxItem, OutboxState
@@ -59,15 +59,25 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
             raise InvalidRequest("drafts start from noise; leave strength unset")
         wanted = [dataclasses.replace(first, seed=first.seed + i) for i in range(request.count)]
         warnings = engine.warnings(first.prompt)
+        withheld: list[ResultWithheld] = []
         async with aclosing(self._queue.draw(wanted)) as results:
             index = 0
             async for result in results:
-                draft = _draft(wanted[index], result, privacy, warnings + result.warnings)
+                asked = wanted[index]
+                index += 1
+                if isinstance(result, ResultWithheld):
+                    withheld.append(result)
+                    yield edge_pb2.MakeDraftsResponse(
+                        withheld=edge_pb2.WithheldDraft(seed=asked.seed, reason=str(result))
+                    )
+                    continue
+                draft = _draft(asked, result, privacy, warnings + result.warnings)
                 await asyncio.to_thread(self._store.add, draft, result.picture)
                 yield edge_pb2.MakeDraftsResponse(draft=draft_to_wire(draft))
                 for data in split(result.picture):
                     yield edge_pb2.MakeDraftsResponse(chunk=common_pb2.Chunk(data=data))
-                index += 1
+        if len(withheld) == len(wanted):
+            raise withheld[-1]
 
     async def GetDraft(  # noqa: N802
         self, request: edge_pb2.GetDraftRequest, context: Context
@@ -184,6 +194,17 @@ def _draft(
     privacy: Privacy,
     warnings: tuple[str, ...],
 ) -> Draft:
+    """The record of a result; its size is what was made, whatever was asked."""
+    asked, size = (request.width, request.height), (result.width, result.height)
+    if size != asked:
+        drew = f"{result.width} x {result.height}"
+        try:
+            request = dataclasses.replace(request, width=result.width, height=result.height)
+        except InvalidRequest as error:
+            raise EngineFailed(
+                f"the model {result.model} drew {drew} pixels, which no draft may have: {error}"
+            ) from None
+        warnings += (f"asked for {asked[0]} x {asked[1]} pixels; {result.model} drew {drew}",)
     return Draft(
         id=new_id(),
         digest=Digest.of(result.picture),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal, NoReturn
@@ -15,13 +14,7 @@ from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.paths import UserPath, UserPathOrName
 
 BUNDLED: Final = Path(__file__).parent / "models" / "lite"
-_HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 PREFIX: Final = "UNDERPAINT_EDGE_"
-
-
-def is_hub_id(model: str) -> bool:
-    """Whether a model is "owner/name" on the Hugging Face hub and not a directory."""
-    return not Path(model).exists() and _HUB_ID.fullmatch(model) is not None
 
 
 class Settings(BaseSettings):

@@ -25,7 +25,7 @@ from underpaint.engines.checkpoints import (
     variant_of,
 )
 from underpaint.engines.families.family import Checkpoint
-from underpaint.engines.other_kinds import check_is_pictures, no_directory
+from underpaint.engines.model_kinds import GIVE, kind_of_pipeline
 from underpaint.engines.singles import check_contents, packaged
 from underpaint.engines.sniffing import GGUF_MAGIC, Contents, classify, contents_of, read_gguf
 
@@ -87,8 +87,6 @@ def find(
         return _find_on_hub(model, wanted, fetch=fetch)
     path = Path(model)
     if path.is_dir():
-        if not (path / "model_index.json").exists():
-            raise no_directory(path)
         check_directory(path)
         if fetch:
             _check_packages(path)
@@ -171,7 +169,9 @@ def _incomplete(directory: Path) -> bool:
 
 def _directory_form(kind: Kind, model: str, name: str, directory: Path) -> Form:
     checkpoint = read_checkpoint(directory, name)
-    check_is_pictures(checkpoint, name)
+    other = kind_of_pipeline(str(checkpoint.index.get("_class_name", "")))
+    if other:
+        raise InvalidModel(f"{name} is {other}; Underpaint draws pictures: {GIVE}")
     variant = variant_of(directory, checkpoint.index)
     note = f"only its {variant} weights are here, so they are taken"
     return Form(

@@ -6,10 +6,13 @@ by their own methods, so that nothing here imports torch.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from PIL import Image
-from underpaint.contract.errors import EngineFailed
+from underpaint.contract.errors import ResultFlagged, ResultUnusable
+
+# What diffusers' outputs call the verdict of a safety checker; a flagged picture is black.
+_FLAGS: Final = ("nsfw_content_detected", "nsfw_detected")
 
 
 class DecoderWatch:
@@ -39,12 +42,15 @@ def drawn(output: Any, decoder: DecoderWatch, maker: str) -> Image.Image:
         maker: such as "the model underpaint-lite".
 
     Raises:
-        EngineFailed: it is not finite, has only one colour, or was blanked by a safety checker.
+        ResultFlagged: a safety checker flagged it.
+        ResultUnusable: it is not finite, or has only one colour.
     """
     if not decoder.finite:
         raise not_finite(maker)
-    if any(getattr(output, "nsfw_content_detected", None) or ()):
-        raise EngineFailed(f"the safety checker of {maker} blanked the picture; try other words")
+    if any(any(getattr(output, name, None) or ()) for name in _FLAGS):
+        raise ResultFlagged(
+            f"the safety checker of {maker} flagged the picture; try other words or another seed"
+        )
     picture: Image.Image = output.images[0]
     return check_colours(picture, maker)
 
@@ -53,17 +59,17 @@ def check_colours(picture: Image.Image, maker: str) -> Image.Image:
     """Returns the picture if it has more than one colour.
 
     Raises:
-        EngineFailed: it has only one colour, as after a numerical failure.
+        ResultUnusable: it has only one colour, as after a numerical failure.
     """
     bands = (picture.getchannel(band) for band in picture.getbands())
     if all(len(band.getcolors(1) or ()) == 1 for band in bands):
-        raise EngineFailed(f"{maker} made a picture of one colour only; try another seed")
+        raise ResultUnusable(f"{maker} made a picture of one colour only; try another seed")
     return picture
 
 
-def not_finite(maker: str) -> EngineFailed:
+def not_finite(maker: str) -> ResultUnusable:
     """The error for NaN and infinity among the numbers of a picture."""
-    return EngineFailed(
+    return ResultUnusable(
         f"{maker} computed NaN or infinite numbers instead of a picture; try another seed or size, "
         "or have it run in float32"
     )

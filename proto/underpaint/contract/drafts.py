@@ -38,6 +38,14 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WithheldDraft:
+    """A draft that was made and is not delivered."""
+
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """An edge node: its model, the model's defaults, and how full the draft store is."""
 

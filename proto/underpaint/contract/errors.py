@@ -24,7 +24,10 @@ UnderpaintError
 │   ├── LedgerUnavailable
 │   └── ServiceUnreachable
 ├── DeadlineExceeded
-└── EngineFailed
+├── EngineFailed
+└── ResultWithheld          a picture was made and is not delivered; the same seed makes it again
+    ├── ResultFlagged       a safety checker flagged it
+    └── ResultUnusable      it is not finite, or has only one colour
 
 A message is one line. It says what is wrong and what to do about it, and may be shown to the
 caller.
@@ -129,3 +132,24 @@ class DeadlineExceeded(UnderpaintError):
 
 class EngineFailed(UnderpaintError):
     """The engine or the service failed; the request was not at fault."""
+
+
+class ResultWithheld(UnderpaintError):
+    """The engine made a picture that is not delivered.
+
+    It is never retried as it is, because the same request with the same seed gives the same
+    picture. The attributes say what it took to make it, where that is known.
+    """
+
+    def __init__(self, message: str = "", *, model: str = "", gpu_seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.model = model
+        self.gpu_seconds = gpu_seconds
+
+
+class ResultFlagged(ResultWithheld):
+    """A safety checker flagged the picture; other words or another seed may help."""
+
+
+class ResultUnusable(ResultWithheld):
+    """The picture is not finite or has only one colour; another seed or size may help."""

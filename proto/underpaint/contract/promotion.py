@@ -25,7 +25,7 @@ class PromotionState(Enum):
     RESERVED = "reserved"  # the quoted money is reserved; waits for an engine
     RUNNING = "running"  # an engine is working on it
     SETTLED = "settled"  # finished and charged
-    RELEASED = "released"  # failed, cancelled or denied; nothing is charged
+    RELEASED = "released"  # failed, withheld, cancelled or denied; nothing is charged
     EXPIRED = "expired"  # not finished or not approved in time; nothing is charged
     UNKNOWN = "unknown"  # a state that only a later version knows
 
@@ -41,6 +41,18 @@ class PromotionState(Enum):
             PromotionState.RELEASED,
             PromotionState.EXPIRED,
         )
+
+
+class Withheld(Enum):
+    """Why a picture that an engine made is not delivered."""
+
+    NO = ""  # it is delivered, or there is none
+    FLAGGED = "flagged"  # a safety checker flagged it
+    UNUSABLE = "unusable"  # it is not finite, or has only one colour
+
+    @classmethod
+    def _missing_(cls, value: object) -> Withheld:
+        return cls.UNUSABLE  # a reason that only a later version knows
 
 
 class Priority(Enum):
@@ -156,6 +168,8 @@ class Quote:
     # Soft limits that this would exceed, then how the draft is cropped or padded.
     warnings: tuple[str, ...] = ()
     priority: Priority = Priority.INTERACTIVE
+    # Whether the engine's time is charged, too, if a safety checker flags the picture.
+    charges_flagged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +213,8 @@ class Promotion:
     approved_by: str = ""
     dead: bool = False  # ended without a picture, and was not cancelled or denied
     retried_as: str = ""  # the promotion that retries it, if it was dead
+    # Why its picture is not delivered. It is then dead: released, or settled if the quote says so.
+    withheld: Withheld = Withheld.NO
     artifact: Digest | None = None
     lineage: Lineage | None = None
     receipt: Receipt | None = None

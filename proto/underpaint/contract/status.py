@@ -1,11 +1,12 @@
 """Translates between domain errors and gRPC statuses, by one table.
 
 A status carries the name of the error's class in google.rpc.ErrorInfo, so that the client raises
-the same error as the server.
+the same error as the server. For a picture that is withheld, it also carries what it took to make.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -40,6 +41,8 @@ CODES: Final[dict[type[UnderpaintError], grpc.StatusCode]] = {
     errors.ServiceUnreachable: grpc.StatusCode.UNAVAILABLE,
     errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.EngineFailed: grpc.StatusCode.INTERNAL,
+    errors.ResultFlagged: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ResultUnusable: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 # The error of a status without ErrorInfo, which comes from the gRPC library itself or from
@@ -60,7 +63,12 @@ def to_status(error: UnderpaintError) -> grpc.Status:
     """The gRPC status of a domain error, with its class name in the details."""
     code = CODES[type(error)]
     info = any_pb2.Any()
-    info.Pack(error_details_pb2.ErrorInfo(reason=type(error).__name__, domain=DOMAIN))
+    more: dict[str, str] = {}
+    if isinstance(error, errors.ResultWithheld):
+        more = {"model": error.model, "gpu_seconds": repr(error.gpu_seconds)}
+    info.Pack(
+        error_details_pb2.ErrorInfo(reason=type(error).__name__, domain=DOMAIN, metadata=more)
+    )
     number = code_pb2.Code.Value(code.name)
     return rpc_status.to_status(status_pb2.Status(code=number, message=str(error), details=[info]))
 
@@ -82,10 +90,21 @@ def from_rpc(
     for detail in rich.details if rich else ():
         info = error_details_pb2.ErrorInfo()
         if detail.Unpack(info) and info.domain == DOMAIN and info.reason in _BY_NAME:
-            return _BY_NAME[info.reason](message)
+            return _named(info, message)
     kind = BARE.get(error.code(), errors.EngineFailed)
     if kind is errors.ServiceUnreachable:
         return kind(f"{service} is out of reach: {explain(message)}")
     if kind is errors.DeadlineExceeded:
         return kind(f"{service} did not answer in time; try again or allow it longer")
     return kind(f"{service}: {message}")
+
+
+def _named(info: error_details_pb2.ErrorInfo, message: str) -> UnderpaintError:
+    kind = _BY_NAME[info.reason]
+    if not issubclass(kind, errors.ResultWithheld):
+        return kind(message)
+    try:
+        gpu_seconds = float(info.metadata["gpu_seconds"])
+    except ValueError:
+        gpu_seconds = math.nan  # it cannot be charged
+    return kind(message, model=info.metadata["model"], gpu_seconds=gpu_seconds)

@@ -58,7 +58,9 @@ class CloudServiceServicer:
         preview), then the result, then its chunks. Cancelling the call stops the
         work before the next denoising step. Deadline: the caller's, 1,800 s at most.
         Errors: INVALID_ARGUMENT; UNAUTHENTICATED; UNAVAILABLE when every replica
-        is busy; DEADLINE_EXCEEDED; INTERNAL when the engine failed.
+        is busy; DEADLINE_EXCEEDED; INTERNAL when the engine failed;
+        FAILED_PRECONDITION when the picture is not delivered: the ErrorInfo is then
+        ResultFlagged or ResultUnusable, with "model" and "gpu_seconds".
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class CloudServiceStub:
     preview), then the result, then its chunks. Cancelling the call stops the
     work before the next denoising step. Deadline: the caller's, 1,800 s at most.
     Errors: INVALID_ARGUMENT; UNAUTHENTICATED; UNAVAILABLE when every replica
-    is busy; DEADLINE_EXCEEDED; INTERNAL when the engine failed.
+    is busy; DEADLINE_EXCEEDED; INTERNAL when the engine failed;
+    FAILED_PRECONDITION when the picture is not delivered: the ErrorInfo is then
+    ResultFlagged or ResultUnusable, with "model" and "gpu_seconds".
     """
     ListEngines: _grpc.UnaryUnaryMultiCallable[_cloud_pb2.ListEnginesRequest, _cloud_pb2.ListEnginesResponse]
     """Lists the engines of this service. Deadline: 30 s at most."""
@@ -57,7 +59,9 @@ class CloudServiceAsyncStub(CloudServiceStub):
     preview), then the result, then its chunks. Cancelling the call stops the
     work before the next denoising step. Deadline: the caller's, 1,800 s at most.
     Errors: INVALID_ARGUMENT; UNAUTHENTICATED; UNAVAILABLE when every replica
-    is busy; DEADLINE_EXCEEDED; INTERNAL when the engine failed.
+    is busy; DEADLINE_EXCEEDED; INTERNAL when the engine failed;
+    FAILED_PRECONDITION when the picture is not delivered: the ErrorInfo is then
+    ResultFlagged or ResultUnusable, with "model" and "gpu_seconds".
     """
     ListEngines: _aio.UnaryUnaryMultiCallable[_cloud_pb2.ListEnginesRequest, _cloud_pb2.ListEnginesResponse]  # type: ignore[assignment]
     """Lists the engines of this service. Deadline: 30 s at most."""
@@ -77,7 +81,9 @@ class CloudServiceServicer(metaclass=_abc_1.ABCMeta):
         preview), then the result, then its chunks. Cancelling the call stops the
         work before the next denoising step. Deadline: the caller's, 1,800 s at most.
         Errors: INVALID_ARGUMENT; UNAUTHENTICATED; UNAVAILABLE when every replica
-        is busy; DEADLINE_EXCEEDED; INTERNAL when the engine failed.
+        is busy; DEADLINE_EXCEEDED; INTERNAL when the engine failed;
+        FAILED_PRECONDITION when the picture is not delivered: the ErrorInfo is then
+        ResultFlagged or ResultUnusable, with "model" and "gpu_seconds".
         """
 
     @_abc_1.abstractmethod

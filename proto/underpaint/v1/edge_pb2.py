@@ -39,55 +39,57 @@ except AttributeError:
   underpaint_dot_v1_dot_promotion__pb2 = underpaint_dot_v1_dot_orchestrator__pb2.underpaint.v1.promotion_pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18underpaint/v1/edge.proto\x12\runderpaint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aunderpaint/v1/common.proto\x1a underpaint/v1/orchestrator.proto\"\xfb\x01\n\x05\x44raft\x12\n\n\x02id\x18\x01 \x01(\t\x12%\n\x06\x64igest\x18\x02 \x01(\x0b\x32\x15.underpaint.v1.Digest\x12\x31\n\x07request\x18\x03 \x01(\x0b\x32 .underpaint.v1.GenerationRequest\x12\'\n\x07privacy\x18\x04 \x01(\x0e\x32\x16.underpaint.v1.Privacy\x12\r\n\x05model\x18\x05 \x01(\t\x12\x12\n\nelapsed_ms\x18\x06 \x01(\r\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08warnings\x18\x08 \x03(\t\"~\n\x11MakeDraftsRequest\x12\x31\n\x07request\x18\x01 \x01(\x0b\x32 .underpaint.v1.GenerationRequest\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\'\n\x07privacy\x18\x03 \x01(\x0e\x32\x16.underpaint.v1.Privacy\"j\n\x12MakeDraftsResponse\x12%\n\x05\x64raft\x18\x01 \x01(\x0b\x32\x14.underpaint.v1.DraftH\x00\x12%\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x14.underpaint.v1.ChunkH\x00\x42\x06\n\x04part\"\x1d\n\x0fGetDraftRequest\x12\n\n\x02id\x18\x01 \x01(\t\"h\n\x10GetDraftResponse\x12%\n\x05\x64raft\x18\x01 \x01(\x0b\x32\x14.underpaint.v1.DraftH\x00\x12%\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x14.underpaint.v1.ChunkH\x00\x42\x06\n\x04part\":\n\x11ListDraftsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"S\n\x12ListDraftsResponse\x12$\n\x06\x64rafts\x18\x01 \x03(\x0b\x32\x14.underpaint.v1.Draft\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x12\x44\x65leteDraftRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteDraftResponse\"\x10\n\x0eGetNodeRequest\"\x99\x01\n\x0fGetNodeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x1b\n\x13num_inference_steps\x18\x04 \x01(\r\x12\x16\n\x0eguidance_scale\x18\x05 \x01(\x01\x12\x0e\n\x06\x64rafts\x18\x06 \x01(\r\x12\x13\n\x0b\x64raft_limit\x18\x07 \x01(\r\"\xe4\x01\n\nOutboxItem\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x10\n\x08\x64raft_id\x18\x02 \x01(\t\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12)\n\x05state\x18\x04 \x01(\x0e\x32\x1a.underpaint.v1.OutboxState\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x1b\n\x13\x61\x63\x63\x65pted_usd_micros\x18\x06 \x01(\x03\x12\x19\n\x11quoted_usd_micros\x18\x07 \x01(\x03\x12+\n\x07kept_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"}\n\x14KeepPromotionRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x32\n\tpromotion\x18\x02 \x01(\x0b\x32\x1f.underpaint.v1.PromotionRequest\x12\x1b\n\x13\x61\x63\x63\x65pted_usd_micros\x18\x03 \x01(\x03\"@\n\x15KeepPromotionResponse\x12\'\n\x04item\x18\x01 \x01(\x0b\x32\x19.underpaint.v1.OutboxItem\"\x13\n\x11ListOutboxRequest\">\n\x12ListOutboxResponse\x12(\n\x05items\x18\x01 \x03(\x0b\x32\x19.underpaint.v1.OutboxItem\"F\n\x11SendOutboxRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x1b\n\x13\x61\x63\x63\x65pted_usd_micros\x18\x02 \x01(\x03\"e\n\x12SendOutboxResponse\x12&\n\x04sent\x18\x01 \x03(\x0b\x32\x18.underpaint.v1.Promotion\x12\'\n\x04left\x18\x02 \x03(\x0b\x32\x19.underpaint.v1.OutboxItem\")\n\x11\x44ropOutboxRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\"=\n\x12\x44ropOutboxResponse\x12\'\n\x04item\x18\x01 \x01(\x0b\x32\x19.underpaint.v1.OutboxItem*s\n\x0bOutboxState\x12\x1c\n\x18OUTBOX_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTBOX_STATE_HELD\x10\x01\x12\x15\n\x11OUTBOX_STATE_ASKS\x10\x02\x12\x18\n\x14OUTBOX_STATE_REFUSED\x10\x03\x32\xf9\x05\n\x0b\x45\x64geService\x12S\n\nMakeDrafts\x12 .underpaint.v1.MakeDraftsRequest\x1a!.underpaint.v1.MakeDraftsResponse0\x01\x12M\n\x08GetDraft\x12\x1e.underpaint.v1.GetDraftRequest\x1a\x1f.underpaint.v1.GetDraftResponse0\x01\x12Q\n\nListDrafts\x12 .underpaint.v1.ListDraftsRequest\x1a!.underpaint.v1.ListDraftsResponse\x12T\n\x0b\x44\x65leteDraft\x12!.underpaint.v1.DeleteDraftRequest\x1a\".underpaint.v1.DeleteDraftResponse\x12H\n\x07GetNode\x12\x1d.underpaint.v1.GetNodeRequest\x1a\x1e.underpaint.v1.GetNodeResponse\x12Z\n\rKeepPromotion\x12#.underpaint.v1.KeepPromotionRequest\x1a$.underpaint.v1.KeepPromotionResponse\x12Q\n\nListOutbox\x12 .underpaint.v1.ListOutboxRequest\x1a!.underpaint.v1.ListOutboxResponse\x12Q\n\nSendOutbox\x12 .underpaint.v1.SendOutboxRequest\x1a!.underpaint.v1.SendOutboxResponse\x12Q\n\nDropOutbox\x12 .underpaint.v1.DropOutboxRequest\x1a!.underpaint.v1.DropOutboxResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18underpaint/v1/edge.proto\x12\runderpaint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aunderpaint/v1/common.proto\x1a underpaint/v1/orchestrator.proto\"\xfb\x01\n\x05\x44raft\x12\n\n\x02id\x18\x01 \x01(\t\x12%\n\x06\x64igest\x18\x02 \x01(\x0b\x32\x15.underpaint.v1.Digest\x12\x31\n\x07request\x18\x03 \x01(\x0b\x32 .underpaint.v1.GenerationRequest\x12\'\n\x07privacy\x18\x04 \x01(\x0e\x32\x16.underpaint.v1.Privacy\x12\r\n\x05model\x18\x05 \x01(\t\x12\x12\n\nelapsed_ms\x18\x06 \x01(\r\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08warnings\x18\x08 \x03(\t\"~\n\x11MakeDraftsRequest\x12\x31\n\x07request\x18\x01 \x01(\x0b\x32 .underpaint.v1.GenerationRequest\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\'\n\x07privacy\x18\x03 \x01(\x0e\x32\x16.underpaint.v1.Privacy\"\x9c\x01\n\x12MakeDraftsResponse\x12%\n\x05\x64raft\x18\x01 \x01(\x0b\x32\x14.underpaint.v1.DraftH\x00\x12%\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x14.underpaint.v1.ChunkH\x00\x12\x30\n\x08withheld\x18\x03 \x01(\x0b\x32\x1c.underpaint.v1.WithheldDraftH\x00\x42\x06\n\x04part\"-\n\rWithheldDraft\x12\x0c\n\x04seed\x18\x01 \x01(\x03\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x1d\n\x0fGetDraftRequest\x12\n\n\x02id\x18\x01 \x01(\t\"h\n\x10GetDraftResponse\x12%\n\x05\x64raft\x18\x01 \x01(\x0b\x32\x14.underpaint.v1.DraftH\x00\x12%\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x14.underpaint.v1.ChunkH\x00\x42\x06\n\x04part\":\n\x11ListDraftsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"S\n\x12ListDraftsResponse\x12$\n\x06\x64rafts\x18\x01 \x03(\x0b\x32\x14.underpaint.v1.Draft\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x12\x44\x65leteDraftRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteDraftResponse\"\x10\n\x0eGetNodeRequest\"\x99\x01\n\x0fGetNodeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x1b\n\x13num_inference_steps\x18\x04 \x01(\r\x12\x16\n\x0eguidance_scale\x18\x05 \x01(\x01\x12\x0e\n\x06\x64rafts\x18\x06 \x01(\r\x12\x13\n\x0b\x64raft_limit\x18\x07 \x01(\r\"\xe4\x01\n\nOutboxItem\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x10\n\x08\x64raft_id\x18\x02 \x01(\t\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12)\n\x05state\x18\x04 \x01(\x0e\x32\x1a.underpaint.v1.OutboxState\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x1b\n\x13\x61\x63\x63\x65pted_usd_micros\x18\x06 \x01(\x03\x12\x19\n\x11quoted_usd_micros\x18\x07 \x01(\x03\x12+\n\x07kept_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"}\n\x14KeepPromotionRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x32\n\tpromotion\x18\x02 \x01(\x0b\x32\x1f.underpaint.v1.PromotionRequest\x12\x1b\n\x13\x61\x63\x63\x65pted_usd_micros\x18\x03 \x01(\x03\"@\n\x15KeepPromotionResponse\x12\'\n\x04item\x18\x01 \x01(\x0b\x32\x19.underpaint.v1.OutboxItem\"\x13\n\x11ListOutboxRequest\">\n\x12ListOutboxResponse\x12(\n\x05items\x18\x01 \x03(\x0b\x32\x19.underpaint.v1.OutboxItem\"F\n\x11SendOutboxRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x1b\n\x13\x61\x63\x63\x65pted_usd_micros\x18\x02 \x01(\x03\"e\n\x12SendOutboxResponse\x12&\n\x04sent\x18\x01 \x03(\x0b\x32\x18.underpaint.v1.Promotion\x12\'\n\x04left\x18\x02 \x03(\x0b\x32\x19.underpaint.v1.OutboxItem\")\n\x11\x44ropOutboxRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\"=\n\x12\x44ropOutboxResponse\x12\'\n\x04item\x18\x01 \x01(\x0b\x32\x19.underpaint.v1.OutboxItem*s\n\x0bOutboxState\x12\x1c\n\x18OUTBOX_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTBOX_STATE_HELD\x10\x01\x12\x15\n\x11OUTBOX_STATE_ASKS\x10\x02\x12\x18\n\x14OUTBOX_STATE_REFUSED\x10\x03\x32\xf9\x05\n\x0b\x45\x64geService\x12S\n\nMakeDrafts\x12 .underpaint.v1.MakeDraftsRequest\x1a!.underpaint.v1.MakeDraftsResponse0\x01\x12M\n\x08GetDraft\x12\x1e.underpaint.v1.GetDraftRequest\x1a\x1f.underpaint.v1.GetDraftResponse0\x01\x12Q\n\nListDrafts\x12 .underpaint.v1.ListDraftsRequest\x1a!.underpaint.v1.ListDraftsResponse\x12T\n\x0b\x44\x65leteDraft\x12!.underpaint.v1.DeleteDraftRequest\x1a\".underpaint.v1.DeleteDraftResponse\x12H\n\x07GetNode\x12\x1d.underpaint.v1.GetNodeRequest\x1a\x1e.underpaint.v1.GetNodeResponse\x12Z\n\rKeepPromotion\x12#.underpaint.v1.KeepPromotionRequest\x1a$.underpaint.v1.KeepPromotionResponse\x12Q\n\nListOutbox\x12 .underpaint.v1.ListOutboxRequest\x1a!.underpaint.v1.ListOutboxResponse\x12Q\n\nSendOutbox\x12 .underpaint.v1.SendOutboxRequest\x1a!.underpaint.v1.SendOutboxResponse\x12Q\n\nDropOutbox\x12 .underpaint.v1.DropOutboxRequest\x1a!.underpaint.v1.DropOutboxResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'underpaint.v1.edge_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTBOXSTATE']._serialized_start=1931
-  _globals['_OUTBOXSTATE']._serialized_end=2046
+  _globals['_OUTBOXSTATE']._serialized_start=2029
+  _globals['_OUTBOXSTATE']._serialized_end=2144
   _globals['_DRAFT']._serialized_start=139
   _globals['_DRAFT']._serialized_end=390
   _globals['_MAKEDRAFTSREQUEST']._serialized_start=392
   _globals['_MAKEDRAFTSREQUEST']._serialized_end=518
-  _globals['_MAKEDRAFTSRESPONSE']._serialized_start=520
-  _globals['_MAKEDRAFTSRESPONSE']._serialized_end=626
-  _globals['_GETDRAFTREQUEST']._serialized_start=628
-  _globals['_GETDRAFTREQUEST']._serialized_end=657
-  _globals['_GETDRAFTRESPONSE']._serialized_start=659
-  _globals['_GETDRAFTRESPONSE']._serialized_end=763
-  _globals['_LISTDRAFTSREQUEST']._serialized_start=765
-  _globals['_LISTDRAFTSREQUEST']._serialized_end=823
-  _globals['_LISTDRAFTSRESPONSE']._serialized_start=825
-  _globals['_LISTDRAFTSRESPONSE']._serialized_end=908
-  _globals['_DELETEDRAFTREQUEST']._serialized_start=910
-  _globals['_DELETEDRAFTREQUEST']._serialized_end=942
-  _globals['_DELETEDRAFTRESPONSE']._serialized_start=944
-  _globals['_DELETEDRAFTRESPONSE']._serialized_end=965
-  _globals['_GETNODEREQUEST']._serialized_start=967
-  _globals['_GETNODEREQUEST']._serialized_end=983
-  _globals['_GETNODERESPONSE']._serialized_start=986
-  _globals['_GETNODERESPONSE']._serialized_end=1139
-  _globals['_OUTBOXITEM']._serialized_start=1142
-  _globals['_OUTBOXITEM']._serialized_end=1370
-  _globals['_KEEPPROMOTIONREQUEST']._serialized_start=1372
-  _globals['_KEEPPROMOTIONREQUEST']._serialized_end=1497
-  _globals['_KEEPPROMOTIONRESPONSE']._serialized_start=1499
-  _globals['_KEEPPROMOTIONRESPONSE']._serialized_end=1563
-  _globals['_LISTOUTBOXREQUEST']._serialized_start=1565
-  _globals['_LISTOUTBOXREQUEST']._serialized_end=1584
-  _globals['_LISTOUTBOXRESPONSE']._serialized_start=1586
-  _globals['_LISTOUTBOXRESPONSE']._serialized_end=1648
-  _globals['_SENDOUTBOXREQUEST']._serialized_start=1650
-  _globals['_SENDOUTBOXREQUEST']._serialized_end=1720
-  _globals['_SENDOUTBOXRESPONSE']._serialized_start=1722
-  _globals['_SENDOUTBOXRESPONSE']._serialized_end=1823
-  _globals['_DROPOUTBOXREQUEST']._serialized_start=1825
-  _globals['_DROPOUTBOXREQUEST']._serialized_end=1866
-  _globals['_DROPOUTBOXRESPONSE']._serialized_start=1868
-  _globals['_DROPOUTBOXRESPONSE']._serialized_end=1929
-  _globals['_EDGESERVICE']._serialized_start=2049
-  _globals['_EDGESERVICE']._serialized_end=2810
+  _globals['_MAKEDRAFTSRESPONSE']._serialized_start=521
+  _globals['_MAKEDRAFTSRESPONSE']._serialized_end=677
+  _globals['_WITHHELDDRAFT']._serialized_start=679
+  _globals['_WITHHELDDRAFT']._serialized_end=724
+  _globals['_GETDRAFTREQUEST']._serialized_start=726
+  _globals['_GETDRAFTREQUEST']._serialized_end=755
+  _globals['_GETDRAFTRESPONSE']._serialized_start=757
+  _globals['_GETDRAFTRESPONSE']._serialized_end=861
+  _globals['_LISTDRAFTSREQUEST']._serialized_start=863
+  _globals['_LISTDRAFTSREQUEST']._serialized_end=921
+  _globals['_LISTDRAFTSRESPONSE']._serialized_start=923
+  _globals['_LISTDRAFTSRESPONSE']._serialized_end=1006
+  _globals['_DELETEDRAFTREQUEST']._serialized_start=1008
+  _globals['_DELETEDRAFTREQUEST']._serialized_end=1040
+  _globals['_DELETEDRAFTRESPONSE']._serialized_start=1042
+  _globals['_DELETEDRAFTRESPONSE']._serialized_end=1063
+  _globals['_GETNODEREQUEST']._serialized_start=1065
+  _globals['_GETNODEREQUEST']._serialized_end=1081
+  _globals['_GETNODERESPONSE']._serialized_start=1084
+  _globals['_GETNODERESPONSE']._serialized_end=1237
+  _globals['_OUTBOXITEM']._serialized_start=1240
+  _globals['_OUTBOXITEM']._serialized_end=1468
+  _globals['_KEEPPROMOTIONREQUEST']._serialized_start=1470
+  _globals['_KEEPPROMOTIONREQUEST']._serialized_end=1595
+  _globals['_KEEPPROMOTIONRESPONSE']._serialized_start=1597
+  _globals['_KEEPPROMOTIONRESPONSE']._serialized_end=1661
+  _globals['_LISTOUTBOXREQUEST']._serialized_start=1663
+  _globals['_LISTOUTBOXREQUEST']._serialized_end=1682
+  _globals['_LISTOUTBOXRESPONSE']._serialized_start=1684
+  _globals['_LISTOUTBOXRESPONSE']._serialized_end=1746
+  _globals['_SENDOUTBOXREQUEST']._serialized_start=1748
+  _globals['_SENDOUTBOXREQUEST']._serialized_end=1818
+  _globals['_SENDOUTBOXRESPONSE']._serialized_start=1820
+  _globals['_SENDOUTBOXRESPONSE']._serialized_end=1921
+  _globals['_DROPOUTBOXREQUEST']._serialized_start=1923
+  _globals['_DROPOUTBOXREQUEST']._serialized_end=1964
+  _globals['_DROPOUTBOXRESPONSE']._serialized_start=1966
+  _globals['_DROPOUTBOXRESPONSE']._serialized_end=2027
+  _globals['_EDGESERVICE']._serialized_start=2147
+  _globals['_EDGESERVICE']._serialized_end=2908
 # @@protoc_insertion_point(module_scope)

@@ -57,12 +57,22 @@ class MakeDraftsRequest(_message.Message):
     def __init__(self, request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., count: _Optional[int] = ..., privacy: _Optional[_Union[_common_pb2.Privacy, str]] = ...) -> None: ...
 
 class MakeDraftsResponse(_message.Message):
-    __slots__ = ("draft", "chunk")
+    __slots__ = ("draft", "chunk", "withheld")
     DRAFT_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
+    WITHHELD_FIELD_NUMBER: _ClassVar[int]
     draft: Draft
     chunk: _common_pb2.Chunk
-    def __init__(self, draft: _Optional[_Union[Draft, _Mapping]] = ..., chunk: _Optional[_Union[_common_pb2.Chunk, _Mapping]] = ...) -> None: ...
+    withheld: WithheldDraft
+    def __init__(self, draft: _Optional[_Union[Draft, _Mapping]] = ..., chunk: _Optional[_Union[_common_pb2.Chunk, _Mapping]] = ..., withheld: _Optional[_Union[WithheldDraft, _Mapping]] = ...) -> None: ...
+
+class WithheldDraft(_message.Message):
+    __slots__ = ("seed", "reason")
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    seed: int
+    reason: str
+    def __init__(self, seed: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class GetDraftRequest(_message.Message):
     __slots__ = ("id",)

@@ -90,9 +90,11 @@ class EdgeServiceServicer:
 
     def MakeDrafts(self, request, context):
         """Makes `count` drafts of one request. Streams each as soon as it is ready: a
-        draft, its chunks, the next draft. Deadline: 600 s at most.
+        draft, its chunks, the next draft. A draft that is not delivered is told in
+        its turn, and the others follow. Deadline: 600 s at most.
         Errors: INVALID_ARGUMENT; UNAVAILABLE when the engine is busy or still
-        loading; INTERNAL when it failed.
+        loading; INTERNAL when it failed; FAILED_PRECONDITION when none of the drafts
+        is delivered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,9 +37,11 @@ class EdgeServiceStub:
     def __new__(cls, channel: _aio.Channel) -> EdgeServiceAsyncStub: ...
     MakeDrafts: _grpc.UnaryStreamMultiCallable[_edge_pb2.MakeDraftsRequest, _edge_pb2.MakeDraftsResponse]
     """Makes `count` drafts of one request. Streams each as soon as it is ready: a
-    draft, its chunks, the next draft. Deadline: 600 s at most.
+    draft, its chunks, the next draft. A draft that is not delivered is told in
+    its turn, and the others follow. Deadline: 600 s at most.
     Errors: INVALID_ARGUMENT; UNAVAILABLE when the engine is busy or still
-    loading; INTERNAL when it failed.
+    loading; INTERNAL when it failed; FAILED_PRECONDITION when none of the drafts
+    is delivered.
     """
     GetDraft: _grpc.UnaryStreamMultiCallable[_edge_pb2.GetDraftRequest, _edge_pb2.GetDraftResponse]
     """Reads one draft: streams the draft, then its chunks. Deadline: 30 s at most.
@@ -82,9 +84,11 @@ class EdgeServiceAsyncStub(EdgeServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     MakeDrafts: _aio.UnaryStreamMultiCallable[_edge_pb2.MakeDraftsRequest, _edge_pb2.MakeDraftsResponse]  # type: ignore[assignment]
     """Makes `count` drafts of one request. Streams each as soon as it is ready: a
-    draft, its chunks, the next draft. Deadline: 600 s at most.
+    draft, its chunks, the next draft. A draft that is not delivered is told in
+    its turn, and the others follow. Deadline: 600 s at most.
     Errors: INVALID_ARGUMENT; UNAVAILABLE when the engine is busy or still
-    loading; INTERNAL when it failed.
+    loading; INTERNAL when it failed; FAILED_PRECONDITION when none of the drafts
+    is delivered.
     """
     GetDraft: _aio.UnaryStreamMultiCallable[_edge_pb2.GetDraftRequest, _edge_pb2.GetDraftResponse]  # type: ignore[assignment]
     """Reads one draft: streams the draft, then its chunks. Deadline: 30 s at most.
@@ -130,9 +134,11 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_edge_pb2.MakeDraftsResponse], _abc.AsyncIterator[_edge_pb2.MakeDraftsResponse]]:
         """Makes `count` drafts of one request. Streams each as soon as it is ready: a
-        draft, its chunks, the next draft. Deadline: 600 s at most.
+        draft, its chunks, the next draft. A draft that is not delivered is told in
+        its turn, and the others follow. Deadline: 600 s at most.
         Errors: INVALID_ARGUMENT; UNAVAILABLE when the engine is busy or still
-        loading; INTERNAL when it failed.
+        loading; INTERNAL when it failed; FAILED_PRECONDITION when none of the drafts
+        is delivered.
         """
 
     @_abc_1.abstractmethod

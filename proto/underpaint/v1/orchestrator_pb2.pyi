@@ -66,6 +66,7 @@ from underpaint.v1.promotion_pb2 import RetryPromotionRequest as RetryPromotionR
 from underpaint.v1.promotion_pb2 import RetryPromotionResponse as RetryPromotionResponse
 from underpaint.v1.promotion_pb2 import Priority as Priority
 from underpaint.v1.promotion_pb2 import PromotionState as PromotionState
+from underpaint.v1.promotion_pb2 import Withheld as Withheld
 
 DESCRIPTOR: _descriptor.FileDescriptor
 BUDGET_PERIOD_UNSPECIFIED: _ledger_pb2.BudgetPeriod
@@ -82,3 +83,6 @@ PROMOTION_STATE_SETTLED: _promotion_pb2.PromotionState
 PROMOTION_STATE_RELEASED: _promotion_pb2.PromotionState
 PROMOTION_STATE_EXPIRED: _promotion_pb2.PromotionState
 PROMOTION_STATE_WAITING: _promotion_pb2.PromotionState
+WITHHELD_UNSPECIFIED: _promotion_pb2.Withheld
+WITHHELD_FLAGGED: _promotion_pb2.Withheld
+WITHHELD_UNUSABLE: _promotion_pb2.Withheld

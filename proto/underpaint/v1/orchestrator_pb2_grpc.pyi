@@ -83,8 +83,12 @@ from underpaint.v1.promotion_pb2 import Receipt as Receipt
 from underpaint.v1.promotion_pb2 import RetryPromotionRequest as RetryPromotionRequest
 from underpaint.v1.promotion_pb2 import RetryPromotionResponse as RetryPromotionResponse
 from underpaint.v1.promotion_pb2 import RuleVerdict as RuleVerdict
+from underpaint.v1.promotion_pb2 import WITHHELD_FLAGGED as WITHHELD_FLAGGED
+from underpaint.v1.promotion_pb2 import WITHHELD_UNSPECIFIED as WITHHELD_UNSPECIFIED
+from underpaint.v1.promotion_pb2 import WITHHELD_UNUSABLE as WITHHELD_UNUSABLE
 from underpaint.v1.promotion_pb2 import WatchRequest as WatchRequest
 from underpaint.v1.promotion_pb2 import WatchResponse as WatchResponse
+from underpaint.v1.promotion_pb2 import Withheld as Withheld
 import abc as _abc_1
 import grpc as _grpc
 import sys

@@ -26,6 +26,12 @@ class PromotionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PROMOTION_STATE_RELEASED: _ClassVar[PromotionState]
     PROMOTION_STATE_EXPIRED: _ClassVar[PromotionState]
     PROMOTION_STATE_WAITING: _ClassVar[PromotionState]
+
+class Withheld(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WITHHELD_UNSPECIFIED: _ClassVar[Withheld]
+    WITHHELD_FLAGGED: _ClassVar[Withheld]
+    WITHHELD_UNUSABLE: _ClassVar[Withheld]
 PRIORITY_UNSPECIFIED: Priority
 PRIORITY_INTERACTIVE: Priority
 PRIORITY_BATCH: Priority
@@ -36,6 +42,9 @@ PROMOTION_STATE_SETTLED: PromotionState
 PROMOTION_STATE_RELEASED: PromotionState
 PROMOTION_STATE_EXPIRED: PromotionState
 PROMOTION_STATE_WAITING: PromotionState
+WITHHELD_UNSPECIFIED: Withheld
+WITHHELD_FLAGGED: Withheld
+WITHHELD_UNUSABLE: Withheld
 
 class Account(_message.Message):
     __slots__ = ("organisation", "team", "project", "user")
@@ -109,7 +118,7 @@ class Approval(_message.Message):
     def __init__(self, role: _Optional[str] = ..., within_s: _Optional[int] = ...) -> None: ...
 
 class Quote(_message.Message):
-    __slots__ = ("id", "engine", "max_usd_micros", "price_table_version", "expires_at", "verdicts", "lines", "cloud_only_usd_micros", "request", "asked", "approval", "policy_version", "facts", "priority", "warnings")
+    __slots__ = ("id", "engine", "max_usd_micros", "price_table_version", "expires_at", "verdicts", "lines", "cloud_only_usd_micros", "request", "asked", "approval", "policy_version", "facts", "priority", "charges_flagged", "warnings")
     class FactsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -131,6 +140,7 @@ class Quote(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     FACTS_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    CHARGES_FLAGGED_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     id: str
     engine: str
@@ -146,8 +156,9 @@ class Quote(_message.Message):
     policy_version: str
     facts: _containers.ScalarMap[str, str]
     priority: Priority
+    charges_flagged: bool
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., engine: _Optional[str] = ..., max_usd_micros: _Optional[int] = ..., price_table_version: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdicts: _Optional[_Iterable[_Union[RuleVerdict, _Mapping]]] = ..., lines: _Optional[_Iterable[_Union[QuoteLine, _Mapping]]] = ..., cloud_only_usd_micros: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., asked: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., approval: _Optional[_Union[Approval, _Mapping]] = ..., policy_version: _Optional[str] = ..., facts: _Optional[_Mapping[str, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., engine: _Optional[str] = ..., max_usd_micros: _Optional[int] = ..., price_table_version: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdicts: _Optional[_Iterable[_Union[RuleVerdict, _Mapping]]] = ..., lines: _Optional[_Iterable[_Union[QuoteLine, _Mapping]]] = ..., cloud_only_usd_micros: _Optional[int] = ..., request: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., asked: _Optional[_Union[_common_pb2.GenerationRequest, _Mapping]] = ..., approval: _Optional[_Union[Approval, _Mapping]] = ..., policy_version: _Optional[str] = ..., facts: _Optional[_Mapping[str, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., charges_flagged: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class QuoteLine(_message.Message):
     __slots__ = ("what", "usd_micros")
@@ -230,7 +241,7 @@ class Receipt(_message.Message):
     def __init__(self, quoted_usd_micros: _Optional[int] = ..., charged_usd_micros: _Optional[int] = ..., cloud_only_usd_micros: _Optional[int] = ..., price_table_version: _Optional[str] = ..., gpu_seconds: _Optional[float] = ..., settled_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Promotion(_message.Message):
-    __slots__ = ("id", "state", "promotion", "quote", "created_at", "updated_at", "attempts", "reason", "artifact", "lineage", "receipt", "approved_by", "dead", "retried_as", "warnings")
+    __slots__ = ("id", "state", "promotion", "quote", "created_at", "updated_at", "attempts", "reason", "artifact", "lineage", "receipt", "approved_by", "dead", "retried_as", "withheld", "warnings")
     ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     PROMOTION_FIELD_NUMBER: _ClassVar[int]
@@ -245,6 +256,7 @@ class Promotion(_message.Message):
     APPROVED_BY_FIELD_NUMBER: _ClassVar[int]
     DEAD_FIELD_NUMBER: _ClassVar[int]
     RETRIED_AS_FIELD_NUMBER: _ClassVar[int]
+    WITHHELD_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     id: str
     state: PromotionState
@@ -260,8 +272,9 @@ class Promotion(_message.Message):
     approved_by: str
     dead: bool
     retried_as: str
+    withheld: Withheld
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[PromotionState, str]] = ..., promotion: _Optional[_Union[PromotionRequest, _Mapping]] = ..., quote: _Optional[_Union[Quote, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., artifact: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., lineage: _Optional[_Union[Lineage, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., approved_by: _Optional[str] = ..., dead: _Optional[bool] = ..., retried_as: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[PromotionState, str]] = ..., promotion: _Optional[_Union[PromotionRequest, _Mapping]] = ..., quote: _Optional[_Union[Quote, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., artifact: _Optional[_Union[_common_pb2.Digest, _Mapping]] = ..., lineage: _Optional[_Union[Lineage, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., approved_by: _Optional[str] = ..., dead: _Optional[bool] = ..., retried_as: _Optional[str] = ..., withheld: _Optional[_Union[Withheld, str]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("promotion_id", "after_event_id")

@@ -19,6 +19,7 @@ from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.health import unhealthy
 from underpaint.contract.tls import read_certificates
 from underpaint.engines.checkpoints import check_directory
+from underpaint.engines.model_kinds import is_hub_id
 from underpaint.local import extras
 from underpaint.local.child import ChildSpec
 from underpaint.local.probes import redis_silent
@@ -58,7 +59,7 @@ def plan(options: StackOptions) -> list[ChildSpec]:
     """
     for model in (options.lite, options.full if options.cloud else ""):
         # The services check it, too, but only after others have started.
-        if Path(model).is_absolute() or (Path(model).is_dir() and model):
+        if model and not is_hub_id(model):
             check_directory(Path(model))
     data = options.data_dir.resolve()
     if options.tls_dir:

@@ -28,6 +28,8 @@ _BACKOFF_S: Final = (0.25, 0.5, 1.0, 2.0)
 _EARLY_GRACE_S: Final = 2.0
 _TAIL_LINES: Final = 12
 _WRONG_INPUT: Final = 2
+# How a service begins the line of an error.
+_OWN: Final = re.compile(r"^(error|underpaint [\w ]+): ")
 
 
 class Phase(Enum):
@@ -209,7 +211,10 @@ class Supervisor:
 
 
 def _last_line(child: Child) -> str:
-    """The last line of a child's log, which says why it refused its settings."""
-    lines = child.tail(1) or [f"exit code 2 without a message; its log is {child.log}"]
-    line = re.sub(r"^(error|underpaint [\w ]+): ", "", lines[0].strip())
-    return f"{child.spec.name}: {line}"
+    """The line of a child's log that says why it refused its settings.
+
+    It is the child's own, although a library may have printed more after it.
+    """
+    lines = child.tail(_TAIL_LINES) or [f"exit code 2 without a message; its log is {child.log}"]
+    own = [line for line in lines if _OWN.match(line)] or lines
+    return f"{child.spec.name}: {_OWN.sub('', own[-1].strip())}"

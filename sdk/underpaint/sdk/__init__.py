@@ -8,7 +8,7 @@ Calls raise only the errors of `underpaint.sdk.errors`.
 
 from underpaint.contract import errors
 from underpaint.contract.accounting import Budget, LedgerEntry, Period, SpendLine, Verification
-from underpaint.contract.drafts import Draft, InitImage, Node, Privacy
+from underpaint.contract.drafts import Draft, InitImage, Node, Privacy, WithheldDraft
 from underpaint.contract.generation import Fit, GenerationRequest
 from underpaint.contract.outbox import OutboxItem
 from underpaint.contract.policy import Explanation, PolicyCheck, PolicyStatus, Replay
@@ -20,6 +20,7 @@ from underpaint.contract.promotion import (
     PromotionState,
     Quote,
     Receipt,
+    Withheld,
 )
 from underpaint.sdk.blocking import Underpaint
 from underpaint.sdk.client import AsyncUnderpaint
@@ -55,6 +56,8 @@ __all__ = [
     "SpendLine",
     "Underpaint",
     "Verification",
+    "Withheld",
+    "WithheldDraft",
     "errors",
     "new_promotion_id",
 ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from underpaint.contract.drafts import Draft, InitImage, Node
+from underpaint.contract.drafts import Draft, InitImage, Node, WithheldDraft
 from underpaint.contract.errors import EngineFailed
 from underpaint.contract.outbox import OutboxItem
 from underpaint.contract.pictures import MAX_BYTES
@@ -28,16 +28,27 @@ class Drafts:
 
     _edge: Peer[EdgeServiceAsyncStub]
 
-    async def make_drafts(self, request: DraftRequest) -> AsyncGenerator[tuple[Draft, bytes], None]:
+    async def make_drafts(
+        self,
+        request: DraftRequest,
+        *,
+        withheld: Callable[[WithheldDraft], None] = lambda draft: None,
+    ) -> AsyncGenerator[tuple[Draft, bytes], None]:
         """Makes drafts; yields each with its picture as soon as it is ready.
 
+        Args:
+            request: what to draw.
+            withheld: called for a draft that is not delivered, because a safety checker flagged
+                it or it is no proper picture; the others follow.
+
         Raises:
+            ResultFlagged, ResultUnusable: none of the drafts is delivered.
             EngineBusy: the engine is busy or still loading.
             EngineFailed: the engine failed, or a picture arrived damaged.
         """
         with self._edge.call("MakeDrafts") as options:
             call = self._edge.stub.MakeDrafts(request.to_wire(), **options)
-            async with aclosing(_drafts(self._edge, call)) as drafts:
+            async with aclosing(_drafts(self._edge, call, withheld)) as drafts:
                 async for draft, picture in drafts:
                     yield draft, picture
 
@@ -159,17 +170,22 @@ class Drafts:
 
 
 async def _drafts(
-    peer: Peer[EdgeServiceAsyncStub], call: grpc.aio.UnaryStreamCall[Any, Any]
+    peer: Peer[EdgeServiceAsyncStub],
+    call: grpc.aio.UnaryStreamCall[Any, Any],
+    withheld: Callable[[WithheldDraft], None] = lambda draft: None,
 ) -> AsyncGenerator[tuple[Draft, bytes], None]:
     """Reads drafts from a stream: a draft, its chunks, the next draft."""
     draft: Draft | None = None
     arrival: Arrival | None = None
     async with aclosing(answers(call)) as parts:
         async for part in parts:
-            if part.WhichOneof("part") == "draft":
+            kind = part.WhichOneof("part")
+            if kind == "withheld":
+                withheld(WithheldDraft(seed=part.withheld.seed, reason=part.withheld.reason))
+            elif kind == "draft":
                 draft = draft_from_wire(part.draft)
                 arrival = peer.arrival(draft.digest, MAX_BYTES)
-            elif draft is not None and arrival is not None:
+            elif kind == "chunk" and draft is not None and arrival is not None:
                 arrival.add(part.chunk.data)
                 if arrival.complete:
                     yield draft, arrival.bytes()

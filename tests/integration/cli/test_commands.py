@@ -20,7 +20,7 @@ from underpaint.contract.errors import (
     Unauthenticated,
     UnderpaintError,
 )
-from underpaint.contract.promotion import PromotionState
+from underpaint.contract.promotion import PromotionState, Withheld
 
 from tests.integration.cli.conftest import Cli
 from tests.integration.sdk.stubs import Stubs
@@ -48,6 +48,17 @@ def test_a_warning_is_told_once_and_apart_from_the_result(cli: Cli, stubs: Stubs
 
     assert made.err.count("quokka") == 1
     assert made.json["drafts"][0]["warnings"] == ["it was never taught: quokka"]
+
+
+def test_a_withheld_draft_is_told_and_the_others_are_there(cli: Cli, stubs: Stubs) -> None:
+    stubs.edge.withheld = {8: "the safety checker flagged the [picture]"}
+    made = cli("draft", "a red fox", "-n", 3, "--seed", 7, "--json")
+
+    assert made.code == 0
+    assert [d["request"]["seed"] for d in made.json["drafts"]] == [7, 9]
+    (missing,) = made.json["withheld"]
+    assert missing == {"seed": 8, "reason": "the safety checker flagged the [picture]"}
+    assert "seed 8: the safety checker flagged the [picture]" in made.err
 
 
 def test_lists_are_for_people_and_for_programs(cli: Cli) -> None:
@@ -170,6 +181,46 @@ def test_a_promotion_that_fails_ends_with_1_and_its_reason(cli: Cli, stubs: Stub
 
     assert ended.code == 1
     assert "ran out of memory; nothing was charged" in ended.out
+
+
+def flagged(cli: Cli, stubs: Stubs, state: PromotionState) -> str:
+    """A promotion whose picture is withheld."""
+    promotion_id = str(cli("promote", draft(cli), "--yes", "--wait", "--json").json["id"])
+    stored = stubs.orchestrator.promotions[promotion_id]
+    why = "flagged by a [checker]" + ("; $0.0094 is charged" if stored.receipt else "")
+    stubs.orchestrator.promotions[promotion_id] = replace(
+        stored, state=state, withheld=Withheld.FLAGGED, reason=why, artifact=None, dead=True
+    )
+    return promotion_id
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (PromotionState.RELEASED, "flagged: flagged by a [checker]; nothing was charged"),
+        (PromotionState.SETTLED, "flagged: flagged by a [checker]; $0.0094 is charged"),
+    ],
+)
+def test_a_flagged_promotion_says_so_why_and_what_would_do(
+    cli: Cli, stubs: Stubs, state: PromotionState, told: str
+) -> None:
+    stubs.orchestrator.outcome = state
+    promotion_id = flagged(cli, stubs, state)
+    ended = cli("watch", promotion_id)
+    assert ended.code == 1
+    assert f"promotion {promotion_id} {told}" in ended.out
+    assert f"underpaint promotions retry {promotion_id}" in ended.out
+    listed = cli("promotions").out
+    assert "flagged" in listed
+    assert state.value not in listed
+    (one,) = cli("promotions", "--json").json["promotions"]
+    assert (one["withheld"], one["state"]) == ("flagged", state.value)
+    shown = cli("show", promotion_id)
+    assert (shown.code, "is flagged and has no picture" in shown.err) == (2, True)
+    retried = cli("promotions", "retry", promotion_id, "--yes")
+    assert "it was flagged, so the next seed is taken" in retried.out
+    paid = "$0.0094 was charged" if state is PromotionState.SETTLED else "nothing was charged"
+    assert f"the dead one was quoted $0.0125; {paid}" in retried.out
 
 
 def test_watch_resumes_and_saves_previews(cli: Cli, stubs: Stubs, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Ordinary tiny pipelines with random weights, as diffusers saves them."""
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,14 @@ from transformers import (
     CLIPTextModelWithProjection,
     PreTrainedTokenizerFast,
 )
+from underpaint.contract.rim import open_channel, start_server
+from underpaint.edge.draft_queue import DraftQueue
+from underpaint.edge.outbox_sender import OutboxSender
+from underpaint.edge.servicer import SERVICE, EdgeServicer
+from underpaint.edge.store import DraftStore
+from underpaint.v1 import edge_pb2_grpc
+
+from tests.integration.edge.noise import Node, NoiseEngine
 
 WORDS = ("<pad>", "<unk>", "<s>", "</s>", "a", "cat", "dog", "blue")
 
@@ -123,3 +132,24 @@ def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny-sdxl"
     make_sdxl().save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[Node]:
+    engine = NoiseEngine()
+    store = DraftStore(tmp_path, draft_limit=70, bytes_limit=2**30)
+    queue = DraftQueue(lambda: engine)
+    await queue.open()
+    server, port = await start_server(
+        "127.0.0.1:0",
+        lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(
+            EdgeServicer(queue, store, OutboxSender(store, None, 60)), s
+        ),
+        [SERVICE],
+    )
+    async with open_channel(f"127.0.0.1:{port}") as channel:
+        yield Node(engine, edge_pb2_grpc.EdgeServiceStub(channel), store)
+    engine.endless = False
+    queue.close()
+    await server.stop(None)
+    store.close()

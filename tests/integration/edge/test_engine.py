@@ -5,7 +5,7 @@ from typing import Any
 
 import diffusers
 import pytest
-from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
+from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest, ResultUnusable
 from underpaint.contract.generation import GenerationRequest
 from underpaint.contract.pictures import decode
 from underpaint.edge.draft_queue import Stopped
@@ -93,7 +93,7 @@ def fresh(sd: Path) -> LiteEngine:
 def test_a_decoder_that_comes_to_no_numbers_has_failed(sd: Path, value: float) -> None:
     broken = fresh(sd)
     next(broken._pipeline.vae.decoder.parameters()).data.fill_(value)
-    with pytest.raises(EngineFailed, match="the model tiny computed NaN or infinite numbers"):
+    with pytest.raises(ResultUnusable, match="the model tiny computed NaN or infinite numbers"):
         broken.generate(CAT)
 
 
@@ -101,7 +101,7 @@ def test_a_picture_of_one_colour_is_no_result(sd: Path) -> None:
     broken = fresh(sd)
     for parameter in broken._pipeline.vae.decoder.parameters():
         parameter.data.zero_()
-    with pytest.raises(EngineFailed, match="the model tiny made a picture of one colour only"):
+    with pytest.raises(ResultUnusable, match="the model tiny made a picture of one colour only"):
         broken.generate(CAT)
 
 
@@ -116,7 +116,7 @@ def test_a_model_that_cannot_draw_in_two_steps_is_loaded_all_the_same(
     with monkeypatch.context() as warming:
         warming.setattr(diffusers.AutoencoderKL, "decode", decode)
         loaded = fresh(sd)
-    with pytest.raises(EngineFailed, match="NaN"):
+    with pytest.raises(ResultUnusable, match="NaN"):
         loaded.generate(CAT)
 
 

@@ -1,22 +1,22 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import threading
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
-from underpaint.contract.chunks import CHUNK_BYTES, Assembly
 from underpaint.contract.drafts import Draft
-from underpaint.contract.errors import DraftNotFound, EngineBusy, EngineFailed, InvalidRequest
-from underpaint.contract.generation import MAX_SEED, GenerationRequest, GenerationResult
-from underpaint.contract.pictures import MAX_BYTES
-from underpaint.contract.rim import call_options, open_channel, start_server, translated
-from underpaint.contract.wire import Defaults, draft_from_wire
+from underpaint.contract.errors import (
+    DraftNotFound,
+    EngineBusy,
+    EngineFailed,
+    InvalidRequest,
+    ResultUnusable,
+)
+from underpaint.contract.generation import MAX_SEED
+from underpaint.contract.rim import open_channel, start_server, translated
+from underpaint.contract.wire import draft_from_wire
 from underpaint.edge.draft_queue import DraftQueue
 from underpaint.edge.engine import LiteEngine
 from underpaint.edge.outbox_sender import OutboxSender
@@ -24,113 +24,7 @@ from underpaint.edge.servicer import SERVICE, EdgeServicer
 from underpaint.edge.store import DraftStore
 from underpaint.v1 import common_pb2, edge_pb2, edge_pb2_grpc
 
-
-class NoiseEngine:
-    """Draws noise of the seed, big enough for several chunks at 512 pixels."""
-
-    name = "noise"
-    defaults = Defaults(width=64, height=64, num_inference_steps=2, guidance_scale=1.5)
-
-    def __init__(self) -> None:
-        self.drawn: list[GenerationRequest] = []
-        self.begun: asyncio.Queue[GenerationRequest] = asyncio.Queue()
-        self.stopped = asyncio.Event()
-        self.endless = False
-        self.broken = False
-        self._loop = asyncio.get_running_loop()
-
-    def warnings(self, prompt: str) -> tuple[str, ...]:
-        return ("unknown",) if "odd" in prompt else ()
-
-    def generate(
-        self, request: GenerationRequest, on_step: Callable[[int, int], None] | None = None
-    ) -> GenerationResult:
-        self.drawn.append(request)
-        self._loop.call_soon_threadsafe(self.begun.put_nowait, request)
-        if self.broken:
-            raise EngineFailed("broke")
-        try:
-            while True:
-                if on_step:
-                    on_step(1, 2)
-                if not self.endless:
-                    break
-        except BaseException:
-            self._loop.call_soon_threadsafe(self.stopped.set)
-            raise
-        noise = Image.effect_noise((request.width, request.height), 99)
-        out = io.BytesIO()
-        Image.merge("RGB", (noise,) * 3).save(out, "PNG")
-        return GenerationResult(
-            picture=out.getvalue(),
-            width=request.width,
-            height=request.height,
-            model=self.name,
-            gpu_seconds=0.25,
-            warnings=("not all was read",) if "long" in request.prompt else (),
-        )
-
-
-@dataclass
-class Node:
-    engine: NoiseEngine
-    stub: edge_pb2_grpc.EdgeServiceAsyncStub
-    store: DraftStore
-    order: list[str] = field(default_factory=list)
-
-    async def make(
-        self, count: int = 1, privacy: Any = common_pb2.PRIVACY_FULL, **request: Any
-    ) -> list[tuple[Draft, bytes]]:
-        message = edge_pb2.MakeDraftsRequest(
-            request=common_pb2.GenerationRequest(**{"prompt": "a cat", **request}),
-            count=count,
-            privacy=privacy,
-        )
-        with translated("edge"):
-            return await self._collect(self.stub.MakeDrafts(message, **options("MakeDrafts")))
-
-    async def get(self, id_: str) -> tuple[Draft, bytes]:
-        message = edge_pb2.GetDraftRequest(id=id_)
-        with translated("edge"):
-            return (await self._collect(self.stub.GetDraft(message, **options("GetDraft"))))[0]
-
-    async def _collect(self, answers: Any) -> list[tuple[Draft, bytes]]:
-        drafts: list[tuple[Draft, Assembly]] = []
-        async for answer in answers:
-            part = answer.WhichOneof("part")
-            self.order.append(part)
-            if part == "draft":
-                draft = draft_from_wire(answer.draft)
-                drafts.append((draft, Assembly(draft.digest, MAX_BYTES)))
-            else:
-                assert len(answer.chunk.data) <= CHUNK_BYTES
-                drafts[-1][1].add(answer.chunk.data)
-        return [(draft, assembly.bytes()) for draft, assembly in drafts]
-
-
-def options(method: str) -> dict[str, Any]:
-    return call_options(f"/{SERVICE}/{method}")
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    engine = NoiseEngine()
-    store = DraftStore(tmp_path, draft_limit=70, bytes_limit=2**30)
-    queue = DraftQueue(lambda: engine)
-    await queue.open()
-    server, port = await start_server(
-        "127.0.0.1:0",
-        lambda s: edge_pb2_grpc.add_EdgeServiceServicer_to_server(
-            EdgeServicer(queue, store, OutboxSender(store, None, 60)), s
-        ),
-        [SERVICE],
-    )
-    async with open_channel(f"127.0.0.1:{port}") as channel:
-        yield Node(engine, edge_pb2_grpc.EdgeServiceStub(channel), store)
-    engine.endless = False
-    queue.close()
-    await server.stop(None)
-    store.close()
+from tests.integration.edge.noise import Node, NoiseEngine, options
 
 
 async def test_each_draft_has_the_next_seed_and_zeros_take_the_models_own(node: Node) -> None:
@@ -245,7 +139,7 @@ async def test_a_draft_that_is_no_picture_is_an_error_and_not_a_black_picture(
         [SERVICE],
     )
     async with open_channel(f"127.0.0.1:{port}") as channel:
-        with pytest.raises(EngineFailed, match="the model tiny computed NaN or infinite numbers"):
+        with pytest.raises(ResultUnusable, match="the model tiny computed NaN or infinite numbers"):
             await Node(NoiseEngine(), edge_pb2_grpc.EdgeServiceStub(channel), store).make()
     assert len(store) == 0
     assert [path for path in (tmp_path / "pictures").rglob("*") if path.is_file()] == []

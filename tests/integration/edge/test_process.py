@@ -1,10 +1,11 @@
+import json
 import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from underpaint.contract.rim import call_options
 from underpaint.v1 import common_pb2, edge_pb2, edge_pb2_grpc
+
+from tests.unit.engines.other_kinds import OTHER_KINDS
 
 EDGE = (sys.executable, "-m", "underpaint.edge", "--listen", "127.0.0.1:0", "--device", "cpu")
 
@@ -120,17 +123,54 @@ def test_bad_input_ends_with_one_line_and_code_2(
     sd: Path, tmp_path: Path, case: str, named: str
 ) -> None:
     arguments = ["--model", str(sd), "--data-dir", str(tmp_path / "data")]
+    expect_one_line([*arguments, *bad_input(case, sd, tmp_path)], named)
+
+
+def expect_one_line(arguments: list[str], told: str) -> None:
     ended = subprocess.run(
-        [*EDGE, *arguments, *bad_input(case, sd, tmp_path)],
+        [*EDGE, *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.returncode == 2
+    assert re.fullmatch(r"underpaint edge: [^\n]+\n", ended.stderr), ended.stderr
+    assert told in ended.stderr
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize(("make", "told"), OTHER_KINDS.values(), ids=OTHER_KINDS)
+def test_a_model_of_another_kind_is_told_in_one_line(
+    make: Callable[[Path], Path], told: str, tmp_path: Path
+) -> None:
+    model = make(tmp_path / "model")
+    expect_one_line(["--model", str(model), "--data-dir", str(tmp_path / "data")], told)
+
+
+@pytest.mark.parametrize(
+    ("component", "change", "told"),
+    [
+        ("vae", {"latent_channels": "four"}, "cannot be loaded"),
+        ("unet", {"down_block_types": ["NoSuchBlock", "NoSuchBlock"]}, "cannot be loaded"),
+        ("unet", {"sample_size": "eight"}, "cannot be loaded (ValueError: "),
+    ],
+)
+def test_what_a_library_cannot_load_is_told_in_one_line(
+    sd: Path, tmp_path: Path, component: str, change: dict[str, object], told: str
+) -> None:
+    """Errors of libraries escaped raw, and `up` started the node five times."""
+    copy = tmp_path / "copy"
+    shutil.copytree(sd, copy)
+    (copy / "underpaint.json").unlink()
+    config = json.loads((copy / component / "config.json").read_text())
+    (copy / component / "config.json").write_text(json.dumps(config | change))
+    ended = subprocess.run(
+        [*EDGE, "--model", str(copy), "--data-dir", str(tmp_path / "data")],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert ended.returncode == 2
-    assert re.fullmatch(r"underpaint edge: [^\n]+\n", ended.stderr), ended.stderr
-    assert named in ended.stderr
-    assert ended.stdout == ""
+    assert ended.returncode == 2, ended.stderr
+    assert told in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_port_in_use_is_named(sd: Path, tmp_path: Path) -> None:

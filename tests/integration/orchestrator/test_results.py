@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from underpaint.contract.errors import EngineFailed, InvalidRequest
+from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.generation import Fit
-from underpaint.contract.promotion import PromotionState
 
 from tests.integration.orchestrator.client import Client, request
 from tests.integration.orchestrator.stub_cloud import StubCloud
@@ -70,17 +69,3 @@ async def test_what_the_engine_says_of_its_result_stays_with_the_promotion(
     cloud.warnings = ("of 90 words it read the first 60",)
     await client.promote("promotion-1")
     assert (await client.finished("promotion-1")).warnings == cloud.warnings
-
-
-async def test_a_result_that_is_no_picture_is_told_and_free(
-    client: Client, cloud: StubCloud
-) -> None:
-    broken = EngineFailed("the model x made a picture of one colour only; try another seed")
-    cloud.script = [broken] * 9
-    await client.promote("promotion-1")
-    ended = await client.finished("promotion-1")
-    assert ended.state is PromotionState.RELEASED
-    assert ended.dead
-    assert ended.reason.endswith(str(broken))
-    assert (ended.artifact, ended.receipt) == (None, None)
-    assert await client.budgets() == {"organisation:default": (0, 0)}

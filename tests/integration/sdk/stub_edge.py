@@ -36,6 +36,7 @@ class StubEdge(edge_pb2_grpc.EdgeServiceServicer):
         self.script = Script()
         self.drafts: dict[str, tuple[Draft, bytes]] = {}
         self.damage = False
+        self.withheld: dict[int, str] = {}  # reasons by seed
         self.warnings: tuple[str, ...] = ()
         self.pause_after = 0  # drafts; then it only waits for its caller to leave
         self.left = threading.Event()
@@ -46,6 +47,12 @@ class StubEdge(edge_pb2_grpc.EdgeServiceServicer):
         self.script.enter("MakeDrafts")
         wanted = generation_from_wire(request.request, LITE)
         for i in range(request.count):
+            if wanted.seed + i in self.withheld:
+                missing = edge_pb2.WithheldDraft(
+                    seed=wanted.seed + i, reason=self.withheld[wanted.seed + i]
+                )
+                yield edge_pb2.MakeDraftsResponse(withheld=missing)
+                continue
             data = picture(wanted.seed + i)
             draft = Draft(
                 id=f"{len(self.drafts):08x}draft",

@@ -11,6 +11,8 @@ import pytest
 from underpaint.cloud import __main__ as cloud
 from underpaint.cloud.settings import Settings
 
+from tests.unit.engines.other_kinds import OTHER_KINDS
+
 
 def whole(folder: Path) -> Path:
     """A directory that passes the check without any weights to load."""
@@ -28,6 +30,17 @@ def halved(folder: Path) -> Path:
     index = {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet"]}
     (whole(folder) / "model_index.json").write_text(json.dumps(index))
     return folder
+
+
+@pytest.mark.parametrize(("make", "told"), OTHER_KINDS.values(), ids=OTHER_KINDS)
+def test_a_model_of_another_kind_is_told_in_one_line_before_ray_starts(
+    make: Callable[[Path], Path], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = make(tmp_path / "model")
+    assert cloud.main(["--model", str(model), "--data-dir", str(tmp_path / "data")]) == 2
+    said = capsys.readouterr()
+    assert told in said.err
+    assert (said.err.count("\n"), said.out) == (1, "")
 
 
 @pytest.mark.parametrize(

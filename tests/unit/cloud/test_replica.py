@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 from underpaint.cloud.engine import Cancelled
+from underpaint.cloud.model import card_of
 from underpaint.cloud.replica import EngineReplica
+from underpaint.contract.errors import InvalidModel, ResultFlagged
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
 from underpaint.contract.pictures import encode_png
 
@@ -85,6 +88,44 @@ async def test_progress_comes_before_the_result(
     progress, result = await collect(loaded, 1)
     assert isinstance(progress, Progress)
     assert isinstance(result, GenerationResult)
+
+
+async def test_a_withheld_picture_tells_which_model_made_it_and_how_long_it_took(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = await asyncio.to_thread(EngineReplica, str(model), "none", "cpu", 1)
+
+    def flagged(*_: object) -> GenerationResult:
+        raise ResultFlagged("try other words")
+
+    monkeypatch.setattr(loaded._engine, "generate", flagged)
+    with pytest.raises(ResultFlagged, match=r"^try other words$") as withheld:
+        await collect(loaded, 1)
+    assert withheld.value.model == "tiny"
+    assert withheld.value.gpu_seconds > 0
+
+
+async def test_whatever_a_library_raises_while_it_loads_is_one_line(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise PackageNotFoundError("bitsandbytes")
+
+    monkeypatch.setattr("underpaint.cloud.engine.pipeline_limits", broken)
+    with pytest.raises(InvalidModel, match=r"^the model .*tiny cannot be loaded \(PackageNotFound"):
+        await asyncio.to_thread(EngineReplica, str(model), "none", "cpu", 1)
+
+
+def test_a_model_of_the_hub_is_called_by_its_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was called by the hash of its snapshot."""
+    snapshot = tmp_path / "0123abcd"
+    snapshot.mkdir()
+    assert card_of("owner/name", snapshot).name == "owner/name"
+    assert card_of(str(snapshot), snapshot).name == "0123abcd"
+    (snapshot / "underpaint.json").write_text('{"name": "own"}')
+    assert card_of("owner/name", snapshot).name == "own"
 
 
 async def test_two_polishes_are_never_in_the_engine_at_once(

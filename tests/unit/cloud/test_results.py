@@ -12,7 +12,7 @@ from PIL import Image
 from transformers import CLIPConfig, CLIPImageProcessor
 from underpaint.cloud.engine import FullEngine
 from underpaint.cloud.upscaler import LanczosUpscaler
-from underpaint.contract.errors import EngineFailed, InvalidRequest
+from underpaint.contract.errors import InvalidRequest, ResultFlagged, ResultUnusable
 from underpaint.contract.generation import Fit, Progress
 from underpaint.contract.pictures import decode
 from underpaint.engines.cards import directory_card
@@ -52,14 +52,14 @@ def spoil(module: torch.nn.Module, value: float) -> None:
 def test_a_decoder_that_comes_to_no_numbers_has_failed(engine: FullEngine, value: float) -> None:
     """It was a black picture, a success and a bill."""
     spoil(engine._pipeline.vae.decoder, value)
-    with pytest.raises(EngineFailed, match="the model tiny computed NaN or infinite numbers"):
+    with pytest.raises(ResultUnusable, match="the model tiny computed NaN or infinite numbers"):
         run(engine, asked())
 
 
 def test_a_denoiser_that_comes_to_no_numbers_stops_at_once(engine: FullEngine) -> None:
     spoil(denoiser(engine), float("nan"))
     told: list[Progress] = []
-    with pytest.raises(EngineFailed, match="the model tiny computed NaN"):
+    with pytest.raises(ResultUnusable, match="the model tiny computed NaN"):
         engine.generate(asked(num_inference_steps=20), DRAFT, told.append, lambda: False)
     assert told == []
 
@@ -82,7 +82,7 @@ def test_a_preview_that_cannot_be_drawn_does_not_end_a_sound_polish(engine: Full
 def test_a_picture_of_one_colour_is_no_result(engine: FullEngine) -> None:
     for parameter in engine._pipeline.vae.decoder.parameters():
         parameter.data.zero_()
-    with pytest.raises(EngineFailed, match="the model tiny made a picture of one colour only"):
+    with pytest.raises(ResultUnusable, match="the model tiny made a picture of one colour only"):
         run(engine, asked())
 
 
@@ -94,7 +94,7 @@ def test_an_upscaler_that_loses_the_picture_has_failed(engine: FullEngine) -> No
             return Image.new("RGB", (width, height))
 
     engine._upscaler = Black()
-    with pytest.raises(EngineFailed, match="the upscaler dark made a picture of one colour only"):
+    with pytest.raises(ResultUnusable, match="the upscaler dark made a picture of one colour only"):
         run(engine, asked())
 
 
@@ -110,7 +110,7 @@ def test_what_a_safety_checker_blanks_is_no_result(tmp_path: Path) -> None:
     engine._pipeline.feature_extractor = CLIPImageProcessor(
         size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
     )
-    with pytest.raises(EngineFailed, match="the safety checker of the model tiny blanked"):
+    with pytest.raises(ResultFlagged, match="the safety checker of the model tiny flagged"):
         run(engine, asked())
 
 

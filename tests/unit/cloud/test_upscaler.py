@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from underpaint.cloud import upscaler
 from underpaint.cloud.upscaler import NcnnUpscaler, load_upscaler
-from underpaint.contract.errors import EngineFailed, InvalidModel
+from underpaint.contract.errors import InvalidModel, ResultUnusable
 
 from tests.unit.cloud.drawings import drawing
 
@@ -36,5 +36,5 @@ def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_numbers_that_are_none_are_not_rounded_to_black() -> None:
     planes = np.full((3, 16, 16), np.nan, np.float32)
-    with pytest.raises(EngineFailed, match="the upscaler computed NaN or infinite numbers"):
+    with pytest.raises(ResultUnusable, match="the upscaler computed NaN or infinite numbers"):
         NcnnUpscaler(threads=1)._run(planes)

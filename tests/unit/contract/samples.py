@@ -20,6 +20,7 @@ from underpaint.contract.promotion import (
     QuoteLine,
     Receipt,
     RuleVerdict,
+    Withheld,
 )
 
 AT = datetime(2026, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
@@ -90,6 +91,7 @@ QUOTE = Quote(
     facts={"user.roles": '["lead"]'},
     warnings=("over a soft limit",),
     priority=Priority.BATCH,
+    charges_flagged=True,
 )
 LINEAGE = Lineage(
     draft_sha256=DIGEST.sha256,
@@ -121,6 +123,7 @@ PROMOTION = Promotion(
     approved_by="ana",
     dead=True,
     retried_as="p2",
+    withheld=Withheld.FLAGGED,
     artifact=DIGEST,
     lineage=LINEAGE,
     receipt=RECEIPT,

@@ -1,4 +1,5 @@
 import inspect
+import pickle
 
 import grpc
 import pytest
@@ -13,7 +14,13 @@ TREE = [
     if issubclass(error, UnderpaintError)
 ]
 # Raised as one of their children only.
-BRANCHES = {UnderpaintError, errors.NotFound, errors.Refused, errors.Unavailable}
+BRANCHES = {
+    UnderpaintError,
+    errors.NotFound,
+    errors.Refused,
+    errors.Unavailable,
+    errors.ResultWithheld,
+}
 
 
 def test_every_error_has_a_status_and_branches_have_none() -> None:
@@ -37,6 +44,18 @@ def test_the_status_carries_code_and_message(error: type[UnderpaintError]) -> No
     made = status.to_status(error("what is wrong"))
     assert made.code is status.CODES[error]
     assert made.details == "what is wrong"
+
+
+@pytest.mark.parametrize("kind", [errors.ResultFlagged, errors.ResultUnusable])
+def test_a_withheld_result_tells_what_it_took(kind: type[errors.ResultWithheld]) -> None:
+    made = status.to_status(kind("try other words", model="sd-x", gpu_seconds=2.1))
+    metadata = grpc.aio.Metadata(*made.trailing_metadata)
+    call = grpc.aio.AioRpcError(made.code, grpc.aio.Metadata(), metadata, made.details)
+    heard = status.from_rpc(call, "the cloud")
+    assert isinstance(heard, kind)
+    assert (str(heard), heard.model, heard.gpu_seconds) == ("try other words", "sd-x", 2.1)
+    again = pickle.loads(pickle.dumps(heard))
+    assert (str(again), again.model, again.gpu_seconds) == ("try other words", "sd-x", 2.1)
 
 
 def test_every_rpc_has_a_deadline() -> None:

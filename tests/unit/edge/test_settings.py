@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 from underpaint.contract.errors import InvalidRequest
-from underpaint.edge.settings import BUNDLED, is_hub_id, read_settings
+from underpaint.edge.settings import BUNDLED, read_settings
 
 
 def test_the_bundled_model_on_loopback_is_the_default() -> None:
@@ -74,14 +74,3 @@ def test_a_bad_value_is_named_in_one_line(arguments: list[str], named: str) -> N
     with pytest.raises(InvalidRequest, match=named) as refused:
         read_settings(arguments)
     assert "\n" not in str(refused.value)
-
-
-def test_a_hub_id_is_owner_slash_name_and_no_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert is_hub_id("stabilityai/sd-turbo")
-    for path in ("/models/lite", "./models/lite", "lite", "a/b/c", "../lite", ""):
-        assert not is_hub_id(path)
-    (tmp_path / "models" / "lite").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    assert not is_hub_id("models/lite")

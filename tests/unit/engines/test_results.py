@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 from PIL import Image
-from underpaint.contract.errors import EngineFailed
+from underpaint.contract.errors import ResultFlagged, ResultUnusable
 from underpaint.engines.results import DecoderWatch, check_colours, drawn
 
 FOX = Image.linear_gradient("L").convert("RGB")
@@ -15,15 +15,16 @@ def test_a_picture_of_one_colour_is_no_result(mode: str, colour: str | tuple[int
     if mode == "L" and isinstance(colour, tuple):
         colour = "grey"
     image = Image.new("RGB", (32, 16), colour).convert(mode)
-    with pytest.raises(EngineFailed, match="the model x made a picture of one colour only"):
+    with pytest.raises(ResultUnusable, match="the model x made a picture of one colour only"):
         check_colours(image, "the model x")
     image.putpixel((31, 15), 77 if mode == "L" else (77,) * len(mode))
     assert check_colours(image, "the model x") is image
 
 
-def test_a_picture_that_a_safety_checker_blanked_is_no_result() -> None:
-    output = SimpleNamespace(images=[Image.new("RGB", (8, 8))], nsfw_content_detected=[True])
-    with pytest.raises(EngineFailed, match="the safety checker of the model x blanked"):
+@pytest.mark.parametrize("told", ["nsfw_content_detected", "nsfw_detected"])
+def test_a_picture_that_a_safety_checker_flagged_is_no_result(told: str) -> None:
+    output = SimpleNamespace(images=[Image.new("RGB", (8, 8))], **{told: [True]})
+    with pytest.raises(ResultFlagged, match="the safety checker of the model x flagged"):
         drawn(output, NOBODY, "the model x")
 
 

@@ -111,6 +111,19 @@ async def test_wrong_input_at_the_first_start_is_told_in_the_childs_own_words(
         assert running.statuses["edge"].restarts == 0
 
 
+async def test_what_a_library_says_after_the_childs_own_words_does_not_hide_them(
+    tmp_path: Path,
+) -> None:
+    bad = (
+        "import sys; print('a note'); print('underpaint edge: no model', file=sys.stderr);"
+        "print('leaked semaphore', file=sys.stderr); sys.exit(2)"
+    )
+
+    async with Supervisor([script(tmp_path, "edge", bad)], tmp_path) as running:
+        with pytest.raises(InvalidRequest, match=r"^edge: no model$"):
+            await running.started()
+
+
 async def test_one_that_ignores_the_signal_is_killed(tmp_path: Path) -> None:
     spec = script(tmp_path, "one", STUBBORN, grace_s=0.2)
 

@@ -35,6 +35,7 @@ MAX_BYTES: Final = 256 * 1024
 TOO_LONG: Final = f"a policy may have {MAX_BYTES:,} bytes; use fewer or shorter rules"
 LONGEST_APPROVAL_S: Final = 30 * 86_400
 OUTCOMES: Final = ("route", "refuse", "require_approval", "downgrade")
+FLAGGED: Final = ("charge", "release")
 _SIZES: Final = frozenset({"num_inference_steps", "width", "height"})
 
 
@@ -192,7 +193,9 @@ class _Reader:
             engine = self._try(lambda: self._engine(entry))
             return Route(engine=engine) if engine else None
         required = {"engine"} | ({"role", "within"} if kind == "require_approval" else set())
-        optional = {"most", "ceiling_usd"} | ({"least"} if kind == "downgrade" else set())
+        optional = {"most", "ceiling_usd", "flagged"} | (
+            {"least"} if kind == "downgrade" else set()
+        )
         fields = self._try(
             lambda: entry.fields(required=frozenset(required), optional=frozenset(optional))
         )
@@ -204,10 +207,13 @@ class _Reader:
         ceiling = (
             self._try(lambda: _dollars(fields["ceiling_usd"])) if "ceiling_usd" in fields else None
         )
-        if engine is None:
+        flagged = self._try(lambda: _flagged(fields["flagged"])) if "flagged" in fields else False
+        if engine is None or flagged is None:
             return None
         if kind == "route":
-            return Route(engine=engine, most=most, ceiling_usd_micros=ceiling)
+            return Route(
+                engine=engine, most=most, ceiling_usd_micros=ceiling, charges_flagged=flagged
+            )
         if kind == "downgrade":
             if not {"ceiling_usd", "most"} & fields.keys():
                 self._wrong(entry, "needs a ceiling_usd or a most to fit")
@@ -215,13 +221,24 @@ class _Reader:
                 low, high = getattr(least, name), getattr(most, name)
                 if low is not None and high is not None and low > high:
                     self._wrong(fields["least"], f"has a {name} above that of most")
-            return Downgrade(engine=engine, most=most, ceiling_usd_micros=ceiling, least=least)
+            return Downgrade(
+                engine=engine,
+                most=most,
+                ceiling_usd_micros=ceiling,
+                charges_flagged=flagged,
+                least=least,
+            )
         role = self._try(lambda: _role(fields["role"]))
         within_s = self._try(lambda: _duration(fields["within"]))
         if role is None or within_s is None:
             return None
         return RequireApproval(
-            engine=engine, most=most, ceiling_usd_micros=ceiling, role=role, within_s=within_s
+            engine=engine,
+            most=most,
+            ceiling_usd_micros=ceiling,
+            charges_flagged=flagged,
+            role=role,
+            within_s=within_s,
         )
 
     def _engine(self, entry: Entry) -> str:
@@ -267,6 +284,13 @@ def _dollars(entry: Entry) -> int:
         return parse_usd(entry.text())
     except InvalidRequest as error:
         raise entry.wrong(str(error)) from None
+
+
+def _flagged(entry: Entry) -> bool:
+    """Whether a picture that a safety checker flags is charged."""
+    if entry.text() not in FLAGGED:
+        raise entry.wrong(f"is {entry.text()!r}; use {' or '.join(FLAGGED)}")
+    return entry.text() == "charge"
 
 
 def _duration(entry: Entry) -> int:

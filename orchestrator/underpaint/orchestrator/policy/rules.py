@@ -31,6 +31,7 @@ class Route:
     engine: str
     most: Limits = NO_LIMITS
     ceiling_usd_micros: int | None = None
+    charges_flagged: bool = False  # charge the engine's time if a safety checker flags the picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,7 @@ class Decision:
     engine: str = ""
     request: GenerationRequest | None = None  # what to make; smaller than asked if downgraded
     approval: RequireApproval | None = None  # needed before the work starts
+    charges_flagged: bool = False  # see Route
     refusal: PolicyRefused | PrivacyViolation | None = None
     unknown: bool = False  # refused because a condition could not be evaluated
     rule: str = ""  # name of the rule that decided; "" if none did
@@ -182,7 +184,12 @@ def _tried(rule: Rule, places: Mapping[str, _Place]) -> tuple[RuleVerdict, Decis
     if request is None:
         return _verdict(rule, told, saw, matched=True), None
     approval = rule.outcome if isinstance(rule.outcome, RequireApproval) else None
-    decision = Decision(engine=rule.engine, request=request, approval=approval)
+    decision = Decision(
+        engine=rule.engine,
+        request=request,
+        approval=approval,
+        charges_flagged=rule.outcome.charges_flagged,
+    )
     return _verdict(rule, told, saw, matched=True, decided=True), decision
 
 

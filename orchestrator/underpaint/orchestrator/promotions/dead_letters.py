@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass, replace
 
 from underpaint.contract.errors import NotDead, PromotionNotFound
+from underpaint.contract.generation import MAX_SEED
 from underpaint.contract.promotion import Promotion, PromotionRequest, Quote
 from underpaint.orchestrator.callers import Caller
 from underpaint.orchestrator.names import RETRY, bare
@@ -85,9 +86,16 @@ def retry_id(promotion_id: str) -> str:
 
 
 def _anew(dead: Promotion) -> PromotionRequest:
-    """The request of a dead promotion; the engine stays only if the artist had named it."""
+    """The request of a dead promotion; the engine stays only if the artist had named it.
+
+    If its picture was withheld, the next seed is taken: the same one would make it again.
+    """
+    request = dead.promotion.request
+    if dead.withheld.value:
+        request = replace(request, seed=(request.seed + 1) % (MAX_SEED + 1))
     return replace(
         dead.promotion,
+        request=request,
         engine=json.loads(dead.quote.facts.get("request.engine", '""')),
         retry_of=dead.id,
     )

@@ -49,6 +49,7 @@ class Engine(Protocol):
             EngineBusy, ServiceUnreachable: not possible now; nothing was made.
             InvalidRequest: the engine can never make this.
             EngineFailed, DeadlineExceeded: the engine failed or was too slow.
+            ResultFlagged, ResultUnusable: the picture is not delivered.
         """
 
 

@@ -26,6 +26,9 @@ from underpaint.orchestrator.policy.expressions import shown
 from underpaint.orchestrator.promotions.store import OpenQuote, PromotionStore
 
 MAX_DRAFTS: Final = 10_000  # how many drafts a promotion may say it was chosen from
+CHARGES_FLAGGED: Final = (
+    "if a safety checker flags the picture, it is not delivered, but the engine's time is charged"
+)
 _MEDIA_TYPES: Final = ("image/png", "image/jpeg", "image/webp")
 _REQUEST: Final = TypeAdapter(PromotionRequest)
 
@@ -98,8 +101,13 @@ class Quoting:
             approval=Approval(role=approval.role, within_s=approval.within_s) if approval else None,
             policy_version=rules.version,
             facts={name: shown(fact) for name, fact in told.items()},
-            warnings=(*warnings(limits, most), *_told_fit(request, made)),
+            warnings=(
+                *warnings(limits, most),
+                *_told_fit(request, made),
+                *((CHARGES_FLAGGED,) if decision.charges_flagged else ()),
+            ),
             priority=request.priority,
+            charges_flagged=decision.charges_flagged,
         )
         open_quote = OpenQuote(
             quote=quote,

@@ -31,6 +31,7 @@ from underpaint.contract.promotion import (
     PromotionRequest,
     Quote,
     Receipt,
+    Withheld,
 )
 from underpaint.orchestrator.ledger.store import LedgerStore
 from underpaint.orchestrator.names import bare
@@ -42,6 +43,8 @@ BATCH_TURN: Final = 5
 UNFINISHED: Final = "it was not finished in its time"
 # The topic that is notified when there is work to take; other topics are promotion ids.
 WORK = "work"
+# The digest of a picture that is withheld: of no bytes. Older orchestrators need a digest here.
+NO_PICTURE: Final = Digest.of(b"", "application/octet-stream")
 NOTHING_RUNS: Final[Mapping[str, int]] = MappingProxyType({})
 SECRET_BYTES: Final = 32
 
@@ -74,6 +77,13 @@ class Outcome:
     upscaler: str
     gpu_seconds: float
     warnings: tuple[str, ...] = ()  # from the engine
+    withheld: Withheld = Withheld.NO
+    reason: str = ""  # why it is withheld
+
+    @property
+    def artifact(self) -> Digest | None:
+        """The finished picture, unless it is withheld."""
+        return None if self.withheld.value else self.digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,19 +236,29 @@ class PromotionStore(LedgerStore, ArchiveStore, Protocol):
     async def settle(self, lease: Lease, charged_usd_micros: int, cloud_only: int) -> Promotion:
         """Charges the cost, returns the rest of the reservation and ends the promotion.
 
+        If the recorded outcome is withheld, it ends without a picture and counts as failed.
+
         `cloud_only` is what it would have cost all in the cloud, in micro-dollars.
 
         Raises:
             Overcharge: the cost is above the reservation; nothing is changed.
         """
 
-    async def release(self, lease: Lease, reason: str, *, dead: bool = False) -> Promotion:
+    async def release(
+        self,
+        lease: Lease,
+        reason: str,
+        *,
+        dead: bool = False,
+        withheld: Withheld = Withheld.NO,
+    ) -> Promotion:
         """Returns the whole reservation and ends the promotion.
 
         Args:
             lease: the latest lease.
             reason: why it ended, for its event and record.
             dead: whether it failed; then it is listed among the dead until it is retried.
+            withheld: why its picture is not delivered, if one was made.
         """
 
     async def retry(self, lease: Lease, delay_s: float, reason: str, *, counts: bool) -> None:
@@ -300,27 +320,6 @@ def again(reason: str, delay_s: float) -> str:
 def unfinished(trouble: str) -> str:
     """The reason of an expired promotion; `trouble` is what last went wrong, or ""."""
     return UNFINISHED + (f"; last: {trouble}" if trouble else "")
-
-
-def newest_of(found: Mapping[int, Promotion], size: int, seen: int = 0) -> Page:
-    """Makes a page of the newest promotions found.
-
-    Args:
-        found: promotions by number.
-        size: the most promotions in the page.
-        seen: the search covered all numbers from here up; 0 if it covered everything.
-    """
-    numbers = [number for number in sorted(found, reverse=True) if number >= seen][:size]
-    last = numbers[-1] if len(numbers) == size else seen
-    return Page(
-        promotions=tuple(found[number] for number in numbers),
-        next_token=str(last) if last else "",
-    )
-
-
-def seen_to(size: int, *looks: Sequence[int]) -> int:
-    """The lowest number down to which several searches, each of up to `size`, found everything."""
-    return max((min(look) for look in looks if len(look) == size), default=0)
 
 
 def not_found(promotion_id: str) -> PromotionNotFound:

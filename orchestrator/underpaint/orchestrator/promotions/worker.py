@@ -15,16 +15,25 @@ from underpaint.contract.errors import (
     EngineBusy,
     EngineFailed,
     LedgerUnavailable,
+    ResultFlagged,
+    ResultWithheld,
     ServiceUnreachable,
     UnderpaintError,
 )
 from underpaint.contract.generation import GenerationResult, Progress
 from underpaint.contract.pictures import Digest
+from underpaint.contract.promotion import Withheld
 from underpaint.orchestrator import pricing
 from underpaint.orchestrator.artifacts import Artifacts, media_type
 from underpaint.orchestrator.notifier import notified
 from underpaint.orchestrator.promotions.engine import Engine, Polish
-from underpaint.orchestrator.promotions.store import Lease, LeaseLost, Outcome, PromotionStore
+from underpaint.orchestrator.promotions.store import (
+    NO_PICTURE,
+    Lease,
+    LeaseLost,
+    Outcome,
+    PromotionStore,
+)
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +132,8 @@ class Worker:
         except (EngineFailed, DeadlineExceeded) as error:
             await self._failed(lease, error)
             return None
+        except ResultWithheld as error:
+            return await self._withheld(lease, error)
         except UnderpaintError as error:
             reason = str(error)
             await _insist(lambda: self.store.release(lease, reason, dead=True))
@@ -146,8 +157,8 @@ class Worker:
 
     async def _found(self, lease: Lease) -> Outcome | None:
         """The outcome of an earlier worker that stored the artifact but did not settle, if any."""
-        if lease.outcome is None:
-            return None
+        if lease.outcome is None or lease.outcome.artifact is None:
+            return lease.outcome
         try:
             return lease.outcome if await self.artifacts.has(lease.outcome.digest) else None
         except ServiceUnreachable as error:
@@ -233,6 +244,29 @@ class Worker:
         delay = min(self.first_backoff_s * 2 ** (attempts - 1), LONGEST_BACKOFF_S)
         reason = f"attempt {attempts} failed ({error})"
         await _insist(lambda: self.store.retry(lease, delay, reason, counts=True))
+
+    async def _withheld(self, lease: Lease, error: ResultWithheld) -> Outcome | None:
+        """The outcome to charge, if the policy said so of a flagged picture; else releases."""
+        flagged = isinstance(error, ResultFlagged)
+        quote, reason = lease.promotion.quote, str(error)
+        if flagged and quote.charges_flagged:
+            outcome = Outcome(
+                digest=NO_PICTURE,
+                model=error.model or quote.engine,
+                upscaler="",
+                gpu_seconds=error.gpu_seconds,
+                withheld=Withheld.FLAGGED,
+                reason=reason,
+            )
+            try:
+                pricing.charge(lease.price, quote.request, error.gpu_seconds, 0)
+                await _insist(lambda: self.store.record(lease, outcome))
+                return outcome
+            except EngineFailed as unmeasured:
+                reason += f" (not charged: {unmeasured})"
+        why = Withheld.FLAGGED if flagged else Withheld.UNUSABLE
+        await _insist(lambda: self.store.release(lease, reason, dead=True, withheld=why))
+        return None
 
     async def _while_held(
         self, lease: Lease, work: Coroutine[Any, Any, Outcome | None]

@@ -20,6 +20,7 @@ from underpaint.contract.promotion import (
     QuoteLine,
     Receipt,
     RuleVerdict,
+    Withheld,
 )
 from underpaint.contract.wire.drafts import PRIVACY_TO_WIRE, privacy_from_wire
 from underpaint.contract.wire.generation import (
@@ -46,6 +47,12 @@ PRIORITY_TO_WIRE: Final[dict[Priority, orchestrator_pb2.Priority]] = {
     Priority.INTERACTIVE: orchestrator_pb2.PRIORITY_INTERACTIVE,
     Priority.BATCH: orchestrator_pb2.PRIORITY_BATCH,
 }
+WITHHELD_TO_WIRE: Final[dict[Withheld, orchestrator_pb2.Withheld]] = {
+    Withheld.NO: orchestrator_pb2.WITHHELD_UNSPECIFIED,
+    Withheld.FLAGGED: orchestrator_pb2.WITHHELD_FLAGGED,
+    Withheld.UNUSABLE: orchestrator_pb2.WITHHELD_UNUSABLE,
+}
+_WITHHELD_FROM_WIRE: Final = {wire: own for own, wire in WITHHELD_TO_WIRE.items()}
 _STATE_FROM_WIRE: Final = {wire: own for own, wire in STATE_TO_WIRE.items()}
 _PRIORITY_FROM_WIRE: Final = {wire: own for own, wire in PRIORITY_TO_WIRE.items()}
 
@@ -165,6 +172,7 @@ def quote_to_wire(quote: Quote) -> orchestrator_pb2.Quote:
         facts=quote.facts,
         warnings=quote.warnings,
         priority=PRIORITY_TO_WIRE[quote.priority],
+        charges_flagged=quote.charges_flagged,
     )
 
 
@@ -188,6 +196,7 @@ def quote_from_wire(wire: orchestrator_pb2.Quote) -> Quote:
         facts=dict(wire.facts),
         warnings=tuple(wire.warnings),
         priority=priority_from_wire(wire.priority),
+        charges_flagged=wire.charges_flagged,
     )
 
 
@@ -205,6 +214,7 @@ def promotion_to_wire(promotion: Promotion) -> orchestrator_pb2.Promotion:
         approved_by=promotion.approved_by,
         dead=promotion.dead,
         retried_as=promotion.retried_as,
+        withheld=WITHHELD_TO_WIRE[promotion.withheld],
         warnings=promotion.warnings,
     )
     if promotion.artifact:
@@ -241,6 +251,7 @@ def promotion_from_wire(wire: orchestrator_pb2.Promotion) -> Promotion:
         approved_by=wire.approved_by,
         dead=wire.dead,
         retried_as=wire.retried_as,
+        withheld=_WITHHELD_FROM_WIRE.get(wire.withheld, Withheld.UNUSABLE),
         artifact=digest_from_wire(wire.artifact) if wire.HasField("artifact") else None,
         lineage=_lineage_from_wire(wire.lineage) if wire.HasField("lineage") else None,
         receipt=Receipt(

@@ -24,19 +24,20 @@ async def dead(
 ) -> object:
     """List promotions that failed and were not retried, newest first, each with its reason."""
     found = await context.client.list_promotions(limit, dead=True)
-    headings = ("id", times.heading("ended"), "attempts", "why", "prompt")
-    table = Sheet(*headings, right=("attempts",), fold=("why", "prompt"))
+    headings = ("id", times.heading("ended"), "attempts", "charged", "why", "prompt")
+    table = Sheet(*headings, right=("attempts", "charged"), fold=("why", "prompt"))
     for one in found:
         table.add_row(
             Text(one.id, style="bold"),
             times.moment(one.updated_at),
             str(one.attempts),
+            format_usd(one.receipt.charged_usd_micros) if one.receipt else "",
             one.reason,
             prompt_cell(one.quote.request.prompt),
         )
     context.out.print(table if found else "no dead promotions")
     if found:
-        told = "[dim]nothing was charged; retry one with[/] underpaint promotions retry {}"
+        told = "[dim]retry one with[/] underpaint promotions retry {}"
         context.out.print(marked(told, found[0].id))
     return {"promotions": found}
 
@@ -60,7 +61,13 @@ async def retry(
     offer = await context.client.quote_retry(promotion_id)
     print_quote(context, offer)
     now, then = format_usd(offer.max_usd_micros), format_usd(before.quote.max_usd_micros)
-    context.out.print(marked("[dim]the dead one was quoted {}; nothing was charged[/]", then))
+    charged = before.receipt.charged_usd_micros if before.receipt else 0
+    paid = f"{format_usd(charged)} was charged" if charged else "nothing was charged"
+    context.out.print(marked("[dim]the dead one was quoted {}; {}[/]", then, paid))
+    if before.withheld.value:
+        context.out.print(
+            marked("[dim]it was {}, so the next seed is taken[/]", before.withheld.value)
+        )
     if not yes and not context.confirm(f"Retry for at most {now}?"):
         context.err.print("not retried; nothing was spent")
         raise Ended(exits.FAILED)

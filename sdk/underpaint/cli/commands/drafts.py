@@ -16,7 +16,7 @@ from underpaint.cli.output.console import Sheet, prompt_cell
 from underpaint.cli.output.files import Force, NotWritten
 from underpaint.cli.output.json import document
 from underpaint.cli.output.legible import marked
-from underpaint.contract.drafts import Draft, Privacy
+from underpaint.contract.drafts import Draft, Privacy, WithheldDraft
 from underpaint.contract.errors import DraftNotFound, InvalidRequest, UnderpaintError
 from underpaint.sdk.requests import DraftRequest
 
@@ -58,9 +58,12 @@ async def draft(
     made: list[tuple[Draft, Path | None]] = []
     images: list[Image.Image] = []
     warnings: list[str] = []
+    withheld: list[WithheldDraft] = []
     with draft_progress(context, count) as progress:
         bar = progress.add_task("drafting", total=count)
-        async with aclosing(context.client.make_drafts(request)) as drafts:
+        async with aclosing(
+            context.client.make_drafts(request, withheld=withheld.append)
+        ) as drafts:
             async for one, picture in drafts:
                 path = None
                 if out is not None:
@@ -80,11 +83,16 @@ async def draft(
             context.out.print(row, no_wrap=True, crop=True)
     for warning in warnings:
         context.err.print(marked("[yellow]note: {}[/]", warning))
+    for missing in withheld:
+        context.err.print(marked("[yellow]seed {}: {}[/]", missing.seed, missing.reason))
     if made and privacy is Privacy.FULL:
         chosen = made[0][0].id[:SHORT]
         told = "[dim]finish one with[/] underpaint promote {} --strength 0.6"
         context.out.print(marked(told, chosen))
-    return {"drafts": [document(one, path=path) for one, path in made]}
+    return {
+        "drafts": [document(one, path=path) for one, path in made],
+        "withheld": document(withheld),
+    }
 
 
 async def drafts(
@@ -131,7 +139,8 @@ async def show(
             raise not_a_draft from None
         if promotion.artifact is None:
             raise InvalidRequest(
-                f"promotion {id} is {promotion.state.value} and has no picture (yet); "
+                f"promotion {id} is {promotion.withheld.value or promotion.state.value} and has "
+                "no picture (yet); "
                 f"see `underpaint watch {id}`"
             ) from None
         subject, name = promotion, promotion.id

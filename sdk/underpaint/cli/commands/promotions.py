@@ -21,7 +21,7 @@ from underpaint.cli.output.files import Force, NotWritten
 from underpaint.cli.output.json import document
 from underpaint.cli.output.legible import marked
 from underpaint.cli.output.progress import check_previews, follow
-from underpaint.cli.output.promotion import STATE_STYLES, print_outcome, print_quote
+from underpaint.cli.output.promotion import print_outcome, print_quote, state_cell
 from underpaint.contract.drafts import Draft, InitImage
 from underpaint.contract.errors import EngineFailed, InvalidRequest, UnderpaintError
 from underpaint.contract.generation import Fit
@@ -199,7 +199,7 @@ async def promotions(
         table.add_row(
             Text(one.id, style="bold"),
             times.moment(one.created_at),
-            Text(one.state.value, style=STATE_STYLES.get(one.state, "")),
+            state_cell(one),
             format_usd(one.quote.max_usd_micros),
             format_usd(one.receipt.charged_usd_micros) if one.receipt else "",
             prompt_cell(one.quote.request.prompt),
@@ -245,7 +245,10 @@ async def finish(
         ) from None
     promotion = await context.client.get_promotion(promotion_id)
     print_outcome(context, promotion)
-    if promotion.state is not PromotionState.SETTLED:
+    if promotion.state is not PromotionState.SETTLED or promotion.withheld.value:
+        if promotion.withheld.value:
+            told = "[dim]try other words, or another seed:[/] underpaint promotions retry {}"
+            context.out.print(marked(told, promotion_id))
         raise Ended(exits.FAILED, promotion)
     if out is not None:
         with still_there(promotion_id):

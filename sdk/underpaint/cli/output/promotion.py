@@ -61,11 +61,21 @@ def print_quote(context: CommandContext, offer: Quote) -> None:
     context.out.print(marked("[dim]quote {}, prices {}, until {}[/]", *told))
 
 
+def state_cell(promotion: Promotion) -> Text:
+    """The state in its colour; "flagged" or "unusable" if the picture is not delivered."""
+    if promotion.withheld.value:
+        return Text(promotion.withheld.value, style="red")
+    return Text(promotion.state.value, style=STATE_STYLES.get(promotion.state, ""))
+
+
 def print_outcome(context: CommandContext, promotion: Promotion) -> None:
     """Prints one line about how a promotion ended."""
-    state = Text(promotion.state.value, style=STATE_STYLES.get(promotion.state, ""))
-    line = marked("promotion {} ", promotion.id).append_text(state)
-    if promotion.receipt:
+    line = marked("promotion {} ", promotion.id).append_text(state_cell(promotion))
+    if promotion.withheld.value:
+        line.append(f": {safe(promotion.reason)}")
+        if not promotion.receipt:
+            line.append("; nothing was charged")
+    elif promotion.receipt:
         receipt = promotion.receipt
         line.append(f": charged {format_usd(receipt.charged_usd_micros)}", style="bold")
         line.append(f" of {format_usd(receipt.quoted_usd_micros)} quoted", style="dim")

@@ -48,6 +48,11 @@ def test_a_sound_policy_has_no_problem_and_its_digest_for_a_version() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
+        (
+            "ceiling_usd: 0.10,",
+            "ceiling_usd: 0.10, flagged: maybe,",
+            "12: rules[2].downgrade.flagged is 'maybe'; use charge or release",
+        ),
         ("route: small", "route: huge", "14: rules[3].route names engine 'huge', which has no pri"),
         (
             "draft.privacy in",

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from underpaint.contract.generation import Progress
 from underpaint.contract.money import format_usd
-from underpaint.contract.promotion import Promotion, PromotionState
+from underpaint.contract.promotion import Promotion, PromotionState, Withheld
 from underpaint.orchestrator.promotions.archive import Archive
 from underpaint.orchestrator.promotions.store import (
     NOTHING_RUNS,
@@ -78,7 +78,8 @@ class MemoryQueue(MemoryPromotions):
     async def record(self, lease: Lease, outcome: Outcome) -> None:
         """Records what an engine made."""
         self._held(lease).outcome = outcome
-        self._pictures.keep(outcome.digest.sha256, self._clock())
+        if outcome.artifact:
+            self._pictures.keep(outcome.artifact.sha256, self._clock())
 
     async def settle(self, lease: Lease, charged_usd_micros: int, cloud_only: int) -> Promotion:
         """Charges and ends the promotion."""
@@ -88,9 +89,10 @@ class MemoryQueue(MemoryPromotions):
             raise ValueError(f"{promotion.id} has no outcome to settle")
         if not 0 <= charged_usd_micros <= promotion.quote.max_usd_micros:
             raise Overcharge(f"{promotion.id}: {promotion.quote.max_usd_micros} is reserved")
-        message = f"finished; {format_usd(charged_usd_micros)} is charged"
+        outcome = record.outcome
+        message = f"{outcome.reason or 'finished'}; {format_usd(charged_usd_micros)} is charged"
         held = self._open[promotion.id]
-        model = record.outcome.model
+        model = outcome.model
         self._resolve(
             record,
             "settle",
@@ -110,25 +112,36 @@ class MemoryQueue(MemoryPromotions):
         lineage, receipt = ending(
             promotion.promotion,
             promotion.quote,
-            record.outcome,
+            outcome,
             charged_usd_micros,
             cloud_only,
             record.promotion.updated_at,
         )
         record.promotion = replace(
             record.promotion,
-            artifact=record.outcome.digest,
-            lineage=lineage,
+            artifact=outcome.artifact,
+            lineage=lineage if outcome.artifact else None,
             receipt=receipt,
-            warnings=promotion.warnings + record.outcome.warnings,
+            warnings=promotion.warnings + outcome.warnings,
         )
+        if outcome.withheld.value:
+            record.promotion = replace(record.promotion, reason=message, withheld=outcome.withheld)
+            self._bury_dead(record)
         return record.promotion
 
-    async def release(self, lease: Lease, reason: str, *, dead: bool = False) -> Promotion:
+    async def release(
+        self,
+        lease: Lease,
+        reason: str,
+        *,
+        dead: bool = False,
+        withheld: Withheld = Withheld.NO,
+    ) -> Promotion:
         """Returns the reservation and ends the promotion."""
         record = self._held(lease)
         self._resolve(record, "release", PromotionState.RELEASED, 0, reason)
-        if dead and not record.cancelled:
+        record.promotion = replace(record.promotion, withheld=withheld)
+        if dead:
             self._bury_dead(record)
         return record.promotion
 
@@ -165,8 +178,7 @@ class MemoryQueue(MemoryPromotions):
         for record in due:
             reason = unfinished(record.trouble)
             self._resolve(record, "expire", PromotionState.EXPIRED, 0, reason)
-            if not record.cancelled:
-                self._bury_dead(record)
+            self._bury_dead(record)
         return len(due)
 
     def _held(self, lease: Lease) -> Record:
@@ -177,7 +189,9 @@ class MemoryQueue(MemoryPromotions):
         return record
 
     def _bury_dead(self, record: Record) -> None:
-        """Lists a promotion that has just ended among the dead."""
+        """Lists a promotion that has just failed among the dead, unless it was cancelled."""
+        if record.cancelled:
+            return
         record.promotion = replace(record.promotion, dead=True)
         self._dead[record.number] = record.promotion.id
 

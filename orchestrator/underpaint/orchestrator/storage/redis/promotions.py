@@ -15,14 +15,13 @@ from underpaint.orchestrator.ledger.store import (
 )
 from underpaint.orchestrator.names import is_of
 from underpaint.orchestrator.promotions.archive import Archived
+from underpaint.orchestrator.promotions.paging import newest_of, seen_to
 from underpaint.orchestrator.promotions.store import (
     SECRET_BYTES,
     OpenQuote,
     expired,
-    newest_of,
     not_found,
     reserved_for,
-    seen_to,
     taken,
     used,
 )

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from underpaint.contract.generation import Progress
 from underpaint.contract.money import format_usd
-from underpaint.contract.promotion import Promotion
+from underpaint.contract.promotion import Promotion, Withheld
 from underpaint.orchestrator.promotions.archive import Archive
 from underpaint.orchestrator.promotions.store import (
     BATCH_TURN,
@@ -72,7 +72,11 @@ class RedisQueue(RedisPromotions):
     async def record(self, lease: Lease, outcome: Outcome) -> None:
         """Records what an engine made."""
         await self._held(
-            "record", lease, None, records.OUTCOME.dump_json(outcome), outcome.digest.sha256
+            "record",
+            lease,
+            None,
+            records.OUTCOME.dump_json(outcome),
+            outcome.artifact.sha256 if outcome.artifact else "",
         )
 
     async def settle(self, lease: Lease, charged_usd_micros: int, cloud_only: int) -> Promotion:
@@ -83,13 +87,22 @@ class RedisQueue(RedisPromotions):
             None,
             str(charged_usd_micros),
             str(cloud_only),
-            f"finished; {format_usd(charged_usd_micros)} is charged",
+            f"{format_usd(charged_usd_micros)} is charged",
         )
         return records.promotion_of(stored)
 
-    async def release(self, lease: Lease, reason: str, *, dead: bool = False) -> Promotion:
+    async def release(
+        self,
+        lease: Lease,
+        reason: str,
+        *,
+        dead: bool = False,
+        withheld: Withheld = Withheld.NO,
+    ) -> Promotion:
         """Returns the reservation and ends the promotion."""
-        (stored,) = await self._held("release", lease, None, reason, "1" if dead else "0")
+        (stored,) = await self._held(
+            "release", lease, None, reason, "1" if dead else "0", withheld.value
+        )
         return records.promotion_of(stored)
 
     async def retry(self, lease: Lease, delay_s: float, reason: str, *, counts: bool) -> None:

@@ -14,6 +14,7 @@ from underpaint.contract.promotion import (
     PromotionRequest,
     PromotionState,
     Quote,
+    Withheld,
 )
 from underpaint.orchestrator.ledger.store import over_soft
 from underpaint.orchestrator.pricing.table import EnginePrice
@@ -40,7 +41,7 @@ def promotion_from(fields: Fields) -> Promotion:
         warnings = tuple(map(_overrun, fields[b"overruns"].decode().split(",")))
     if state is PromotionState.SETTLED:
         outcome = OUTCOME.validate_json(fields[b"outcome"])
-        artifact = outcome.digest
+        artifact = outcome.artifact
         warnings += outcome.warnings
         lineage, receipt = ending(
             request,
@@ -50,6 +51,7 @@ def promotion_from(fields: Fields) -> Promotion:
             int(fields[b"cloud_only"]),
             updated_at,
         )
+        lineage = lineage if artifact else None
     return Promotion(
         id=fields[b"id"].decode(),
         state=state,
@@ -62,6 +64,7 @@ def promotion_from(fields: Fields) -> Promotion:
         approved_by=fields.get(b"approved_by", b"").decode(),
         dead=b"dead" in fields,
         retried_as=fields.get(b"retried_as", b"").decode(),
+        withheld=Withheld(fields.get(b"withheld", b"").decode()),
         artifact=artifact,
         lineage=lineage,
         receipt=receipt,

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from underpaint.contract.errors import InvalidModel
+from underpaint.engines.checkpoints import check_directory
+from underpaint.engines.model_kinds import is_hub_id, kind_of_pipeline, unloadable
+
+from tests.unit.engines.other_kinds import OTHER_KINDS, pipeline
+
+
+@pytest.mark.parametrize(("make", "told"), OTHER_KINDS.values(), ids=OTHER_KINDS)
+def test_a_model_of_another_kind_is_named_in_one_line(
+    make: Callable[[Path], Path], told: str, tmp_path: Path
+) -> None:
+    model = make(tmp_path / "model")
+    with pytest.raises(InvalidModel) as refused:
+        check_directory(model)
+    assert told in str(refused.value)
+    assert str(refused.value).startswith(str(model))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_pipeline_that_is_not_known_is_left_to_the_loader(tmp_path: Path) -> None:
+    check_directory(pipeline("TomorrowsPipeline")(tmp_path / "model"))
+
+
+def test_no_pipeline_that_draws_from_a_prompt_is_taken_for_another_kind() -> None:
+    from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
+
+    names = [each.__name__ for each in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()]
+    assert len(names) > 20
+    assert {name: kind_of_pipeline(name) for name in names} == dict.fromkeys(names, "")
+
+
+def test_whatever_a_library_raises_becomes_one_line() -> None:
+    assert str(unloadable("x", AttributeError("no\n 'foo'"))).startswith(
+        "the model x cannot be loaded (AttributeError: no 'foo'); it may be incomplete"
+    )
+
+
+def test_a_hub_id_is_owner_slash_name_and_no_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert is_hub_id("stabilityai/sd-turbo")
+    for path in ("/models/lite", "./models/lite", "lite", "a/b/c", "../lite", ""):
+        assert not is_hub_id(path)
+    (tmp_path / "models" / "lite").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert not is_hub_id("models/lite")
