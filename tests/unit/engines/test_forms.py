@@ -314,12 +314,15 @@ def test_a_gguf_file_that_was_cut_is_told(tmp_path: Path, cut: int) -> None:
 def test_a_base_is_remembered_by_the_card_whatever_the_file_is_called(
     tmp_path: Path, directory: Path
 ) -> None:
-    folder = tmp_path / "cards"
+    folder = tmp_path / "data"
     file = write(tmp_path / "flux.safetensors", FLUX)
     place = forms.card_place(str(file), folder)
     cards.write_card(place, cards.ModelCard(name="flux", base=str(directory)))
     moved = file.rename(tmp_path / "renamed.safetensors")
     assert find(str(moved), folder).base == directory
+    assert place.parent == folder / "cards"
+    # A node of `up` has a data directory in that of `up`.
+    assert find(str(moved), folder / "edge").base == directory
     other = write(tmp_path / "other.safetensors", FLUX | {"more": (1,)})
     assert "without vae" in refused(other, folder)
 

@@ -36,7 +36,7 @@ def test_a_hub_id_in_the_cache_is_called_by_its_id_and_needs_no_hub(
     for model in ("ann/fox", "ann/fox@c0ffee"):
         form = find(model)
         assert (form.kind, form.name) == (Kind.HUB, model)
-        assert form.card_file(Path("cards")) == Path("cards/ann--fox.json")
+        assert form.card_file(Path("data")) == Path("data/cards/ann--fox.json")
 
 
 def test_a_hub_id_that_cannot_be_fetched_is_one_line(cache: Path) -> None:
