@@ -1,13 +1,13 @@
-"""Writes a tiny Stable Diffusion 1 as one file, with the names that its makers' program gave."""
+"""Writes a tiny Stable Diffusion 1 or XL as one file, with the names of its makers' program."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, DiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import save_file
-from transformers import CLIPTextModel
+from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 _UNET = {
     "time_embedding.linear_1.": "time_embed.0.",
@@ -15,6 +15,8 @@ _UNET = {
     "conv_in.": "input_blocks.0.0.",
     "conv_norm_out.": "out.0.",
     "conv_out.": "out.2.",
+    "add_embedding.linear_1.": "label_emb.0.0.",
+    "add_embedding.linear_2.": "label_emb.0.2.",
 }
 _RESNET = {
     "norm1.": "in_layers.0.",
@@ -36,16 +38,31 @@ _VAE = {
     "to_v.": "v.",
     "to_out.0.": "proj_out.",
 }
+_OPEN_CLIP = {
+    "embeddings.token_embedding.": "token_embedding.",
+    "embeddings.position_embedding.weight": "positional_embedding",
+    "final_layer_norm.": "ln_final.",
+    "encoder.layers.": "transformer.resblocks.",
+    "layer_norm1.": "ln_1.",
+    "layer_norm2.": "ln_2.",
+    "mlp.fc1.": "mlp.c_fc.",
+    "mlp.fc2.": "mlp.c_proj.",
+    "self_attn.": "attn.",
+}
 
 
 def write_single_file(directory: Path, file: Path) -> Path:
     """Writes the checkpoint in a diffusers directory as one file."""
-    pipeline = StableDiffusionPipeline.from_pretrained(directory)
+    pipeline = DiffusionPipeline.from_pretrained(directory)
     weights = {
         **{f"model.diffusion_model.{name}": each for name, each in _unet(pipeline.unet).items()},
         **{f"first_stage_model.{name}": each for name, each in _vae(pipeline.vae).items()},
-        **_text(pipeline.text_encoder),
     }
+    if hasattr(pipeline, "text_encoder_2"):
+        weights |= _text(pipeline.text_encoder, "conditioner.embedders.0.transformer.")
+        weights |= _open_clip(pipeline.text_encoder_2, "conditioner.embedders.1.model.")
+    else:
+        weights |= _text(pipeline.text_encoder, "cond_stage_model.transformer.")
     save_file({name: each.contiguous().clone() for name, each in weights.items()}, file)
     return file
 
@@ -95,11 +112,28 @@ def _vae(vae: AutoencoderKL) -> dict[str, torch.Tensor]:
     return renamed
 
 
-def _text(encoder: CLIPTextModel) -> dict[str, torch.Tensor]:
+def _text(encoder: CLIPTextModel, prefix: str) -> dict[str, torch.Tensor]:
     return {
-        f"cond_stage_model.transformer.text_model.{name.removeprefix('text_model.')}": each
+        f"{prefix}text_model.{name.removeprefix('text_model.')}": each
         for name, each in encoder.state_dict().items()
     }
+
+
+def _open_clip(encoder: CLIPTextModelWithProjection, prefix: str) -> dict[str, torch.Tensor]:
+    weights = {
+        name.removeprefix("text_model."): each for name, each in encoder.state_dict().items()
+    }
+    renamed = {f"{prefix}text_projection": weights.pop("text_projection.weight").T}
+    for name, each in weights.items():
+        if any(f"self_attn.{one}_proj" in name for one in "kv"):
+            continue  # with q
+        new = prefix + _within(name, _OPEN_CLIP)
+        if "self_attn.q_proj" in name:
+            three = [weights[name.replace("q_proj", f"{one}_proj")] for one in "qkv"]
+            renamed[new.replace("q_proj.", "in_proj_")] = torch.cat(three)
+        else:
+            renamed[new] = each
+    return renamed
 
 
 def _moved(name: str, places: dict[str, str]) -> str:

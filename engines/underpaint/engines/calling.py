@@ -90,7 +90,7 @@ def how_called(form: Form, card: ModelCard, family: Family, loras: Sequence[str]
     listed = Reason(Sure.KNOWN, f"{with_lora}{known.title} is known: {known.told}" if known else "")
     sure = Sure.KNOWN if by_variant and not by_scheduler else Sure.GUESSED
     row = known or Known(title="")
-    side, known_side = card.native_size, row.size
+    side = card.native_size
     choices: dict[str, tuple[tuple[Any, Reason], ...]] = {
         "num_inference_steps": (
             (card.num_inference_steps, written),
@@ -109,7 +109,6 @@ def how_called(form: Form, card: ModelCard, family: Family, loras: Sequence[str]
         ),
         "native_size": (
             ((side, side) if side else None, written),
-            ((known_side, known_side) if known_side else None, listed),
             (
                 family.native_size(form.checkpoint),
                 Reason(

@@ -82,17 +82,17 @@ _KINDS: Final[Mapping[str, Callable[[Any], Any]]] = {
 }
 
 
-def read_card(form: Form, cards: Path | None = None) -> ModelCard:
+def read_card(form: Form, data_dir: Path | None = None) -> ModelCard:
     """The card of a model; one that says nothing but the model's name if it has none.
 
     Args:
         form: of the model.
-        cards: the folder of the node with cards; without it only directories have one.
+        data_dir: of the node; without it only directories have a card.
 
     Raises:
         InvalidModel: the card is not JSON or says what cannot be.
     """
-    place = form.card_file(cards)
+    place = form.card_file(data_dir)
     return ModelCard(name=form.name) if place is None else read_card_file(place, form.name)
 
 

@@ -23,21 +23,21 @@ UNSAFE_SUFFIXES: Final = frozenset(
 )
 SUMS: Final = "SHA256SUMS"
 _SUM_LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+# The dtypes of safetensors, with the size of one number in bits.
+_BITS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("F4",), 4),
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 8),
+    **dict.fromkeys(("F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    **dict.fromkeys(("U16", "I16", "F16", "BF16"), 16),
+    **dict.fromkeys(("U32", "I32", "F32"), 32),
+    **dict.fromkeys(("U64", "I64", "F64", "C64"), 64),
+}
 # Components that are only files of settings and words, by their class or, if that is odd, by name.
 _WEIGHTLESS: Final = re.compile(
-    r"(Tokenizer|Scheduler|Processor|FeatureExtractor)(Fast)?$|"
+    r"(Tokenizer|Scheduler|Processor|FeatureExtractor|Guidance)(Fast)?$|"
     r"^(\w+_)?(tokenizer|scheduler|processor|feature_extractor)(_\d+)?$"
 )
-# As safetensors writes them, with the bits of each number.
-DTYPES: Final = {
-    **dict.fromkeys(("F64", "I64", "U64", "C64"), 64),
-    **dict.fromkeys(("F32", "I32", "U32"), 32),
-    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
-    **dict.fromkeys(("I8", "U8", "BOOL"), 8),
-    **dict.fromkeys(("F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
-    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
-    "F4": 4,
-}
 
 
 def check_directory(directory: Path) -> None:
@@ -206,6 +206,19 @@ def _sha256(path: Path) -> str:
         raise InvalidModel(f"{path} cannot be read: {error}") from None
 
 
+def _check_tensor(name: str, tensor: Mapping[str, Any]) -> None:
+    """Raises ValueError if the dtype is unknown or the bytes are not those of the shape."""
+    dtype, (begin, end) = tensor["dtype"], tensor["data_offsets"]
+    if dtype not in _BITS:
+        raise ValueError(f"the tensor {name} has the unknown dtype {dtype!r}")
+    wanted = math.prod(tensor["shape"]) * _BITS[dtype]
+    if 8 * (end - begin) != wanted:
+        raise ValueError(
+            f"the tensor {name} has {end - begin:,} bytes, and {dtype} of its shape has "
+            f"{math.ceil(wanted / 8):,}"
+        )
+
+
 def read_header(path: Path) -> dict[str, Any]:
     """The header of a .safetensors file: its tensors by name, and maybe `__metadata__`.
 
@@ -221,31 +234,12 @@ def read_header(path: Path) -> dict[str, Any]:
             if length > min(size, 100 * 2**20):
                 raise ValueError("its header is longer than the file")
             header: dict[str, Any] = json.loads(file.read(length))
-            tensors = {name: each for name, each in header.items() if name != "__metadata__"}
-            end = max((int(each["data_offsets"][1]) for each in tensors.values()), default=0)
+            tensors = {n: t for n, t in header.items() if n != "__metadata__"}
+            end = max((int(t["data_offsets"][1]) for t in tensors.values()), default=0)
+            for name, tensor in tensors.items():
+                _check_tensor(name, tensor)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         raise InvalidModel(f"{path} is corrupt: {error}; fetch it again") from None
     if 8 + length + end != size:
         raise InvalidModel(f"{path} has {size:,} bytes, not {8 + length + end:,}: fetch it again")
-    for name, each in tensors.items():
-        _check_tensor(path, name, each)
     return header
-
-
-def _check_tensor(path: Path, name: str, tensor: Mapping[str, Any]) -> None:
-    try:
-        bits = DTYPES.get(tensor["dtype"])
-        begin, end = tensor["data_offsets"]
-        needed = math.prod(tensor["shape"])
-    except (LookupError, TypeError, ValueError) as error:
-        raise InvalidModel(f"{path} is corrupt: {name} is no tensor: {error}") from None
-    if bits is None:
-        raise InvalidModel(
-            f"{path}: {name} has the dtype {tensor['dtype']!r}, which is none of safetensors: "
-            "fetch it again, or save it in float16"
-        )
-    if needed * bits != (end - begin) * 8:
-        raise InvalidModel(
-            f"{path} is corrupt: {name} of {tensor['dtype']} needs {needed * bits // 8:,} bytes "
-            f"and has {end - begin:,}; fetch it again"
-        )

@@ -10,12 +10,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 from underpaint.contract.errors import InvalidModel
 from underpaint.engines import hub
-from underpaint.engines.cards import CARD, read_card_file
+from underpaint.engines.cards import CARD, FOLDER, read_card_file
 from underpaint.engines.checkpoints import (
     check_directory,
     components,
@@ -24,7 +25,7 @@ from underpaint.engines.checkpoints import (
     variant_of,
 )
 from underpaint.engines.families.family import Checkpoint
-from underpaint.engines.other_kinds import check_is_pictures, no_directory
+from underpaint.engines.model_kinds import GIVE, kind_of_pipeline
 from underpaint.engines.singles import check_contents, packaged
 from underpaint.engines.sniffing import GGUF_MAGIC, Contents, classify, contents_of, read_gguf
 
@@ -61,19 +62,19 @@ class Form:
         """Whether it is one file."""
         return self.kind in (Kind.FILE, Kind.GGUF)
 
-    def card_file(self, cards: Path | None) -> Path | None:
-        """Where its card is, or would be; None without a folder for it."""
-        return _card_file(self.kind, self.model, self.path, cards)
+    def card_file(self, data_dir: Path | None) -> Path | None:
+        """Where its card is, or would be; None without a data directory for it."""
+        return _card_file(self.kind, self.model, self.path, data_dir)
 
 
 def find(
-    model: str, cards: Path | None = None, *, fetch: bool = True, base: str | None = None
+    model: str, data_dir: Path | None = None, *, fetch: bool = True, base: str | None = None
 ) -> Form:
     """Finds a model and checks that it is complete, safe, and draws pictures.
 
     Args:
         model: a directory, a hub id OWNER/NAME[@REVISION], or a .safetensors or .gguf file.
-        cards: the folder of the node with the cards of hub ids and files.
+        data_dir: of the node, with the cards of hub ids and files; see `card_folders`.
         base: of a single file: the model with the parts that it lacks, instead of its card's.
         fetch: whether the weights of a hub id that is not in the cache are fetched; else only its
             configuration is.
@@ -86,21 +87,21 @@ def find(
         return _find_on_hub(model, wanted, fetch=fetch)
     path = Path(model)
     if path.is_dir():
-        if not (path / "model_index.json").exists():
-            raise no_directory(path)
         check_directory(path)
+        if fetch:
+            _check_packages(path)
         return _directory_form(Kind.DIRECTORY, model, path.resolve().name, path)
     if path.is_file():
-        return _find_file(model, path, cards, base)
+        return _find_file(model, path, data_dir, base)
     raise _nothing(model)
 
 
-def card_place(model: str, cards: Path) -> Path:
+def card_place(model: str, data_dir: Path) -> Path:
     """Where the card of a model is, or would be.
 
     Args:
         model: a directory, a hub id or a file.
-        cards: the folder of the node with the cards of hub ids and files.
+        data_dir: of the node, with the cards of hub ids and files; see `card_folders`.
 
     Raises:
         InvalidModel: there is no such model.
@@ -114,7 +115,7 @@ def card_place(model: str, cards: Path) -> Path:
         kind = Kind.FILE
     else:
         raise _nothing(model)
-    place = _card_file(kind, model, path, cards)
+    place = _card_file(kind, model, path, data_dir)
     assert place is not None  # because there is a folder for it
     return place
 
@@ -132,7 +133,30 @@ def _find_on_hub(model: str, wanted: hub.HubId, *, fetch: bool) -> Form:
         directory = hub.fetch(wanted, weights=fetch)
     if fetch:
         check_directory(directory)
+        _check_packages(directory)
     return _directory_form(Kind.HUB, model, str(wanted), directory)
+
+
+def _check_packages(directory: Path) -> None:
+    """Checks that the packages are installed that the model's tokenizers need.
+
+    Raises:
+        InvalidModel: names the package that is missing.
+    """
+    for path in sorted(directory.glob("*/*.model")):
+        if (path.parent / "tokenizer.json").exists() or _is_installed("sentencepiece"):
+            continue
+        raise InvalidModel(
+            f"{path} is a vocabulary of SentencePiece, which is not installed: "
+            "pip install sentencepiece"
+        )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ValueError:  # what it raises where the package was forbidden
+        return False
 
 
 def _incomplete(directory: Path) -> bool:
@@ -145,7 +169,9 @@ def _incomplete(directory: Path) -> bool:
 
 def _directory_form(kind: Kind, model: str, name: str, directory: Path) -> Form:
     checkpoint = read_checkpoint(directory, name)
-    check_is_pictures(checkpoint, name)
+    other = kind_of_pipeline(str(checkpoint.index.get("_class_name", "")))
+    if other:
+        raise InvalidModel(f"{name} is {other}; Underpaint draws pictures: {GIVE}")
     variant = variant_of(directory, checkpoint.index)
     note = f"only its {variant} weights are here, so they are taken"
     return Form(
@@ -175,7 +201,7 @@ def read_checkpoint(directory: Path, name: str) -> Checkpoint:
     return Checkpoint(index=index, configs=configs, name=name)
 
 
-def _find_file(model: str, path: Path, cards: Path | None, base: str | None) -> Form:
+def _find_file(model: str, path: Path, data_dir: Path | None, base: str | None) -> Form:
     suffix = path.suffix.lower()
     if suffix in _PICKLES:
         raise InvalidModel(
@@ -188,10 +214,10 @@ def _find_file(model: str, path: Path, cards: Path | None, base: str | None) -> 
         raise InvalidModel(f"{path} is no model; give a .safetensors or .gguf file")
     kind = Kind.GGUF if is_gguf else Kind.FILE
     contents = classify(read_gguf(path)) if is_gguf else contents_of(read_header(path))
-    card_file = _card_file(kind, model, path, cards)
+    card_file = _card_file(kind, model, path, data_dir)
     if base is None:
         base = read_card_file(card_file, path.stem).base if card_file else ""
-    rest = find(base, cards).path if base else None
+    rest = find(base, data_dir).path if base else None
     check_contents(path, contents, rest)
     name = path.stem
     return Form(
@@ -208,20 +234,31 @@ def _find_file(model: str, path: Path, cards: Path | None, base: str | None) -> 
     )
 
 
-def _card_file(kind: Kind, model: str, path: Path, cards: Path | None) -> Path | None:
+def _card_file(kind: Kind, model: str, path: Path, data_dir: Path | None) -> Path | None:
     if kind is Kind.DIRECTORY:
         return path / CARD
-    if cards is None:
+    if data_dir is None:
         return None
+    folders = card_folders(data_dir)
     if kind is Kind.HUB:
         wanted = hub.parse(model)
         assert wanted is not None  # or it would not be of the hub
         # The next revision of a model is called like this one.
-        return cards / f"{wanted.id.replace('/', '--')}.json"
+        name = f"{wanted.id.replace('/', '--')}.json"
+        places = [folder / name for folder in folders]
+        return next((place for place in places if place.exists()), places[0])
     digest = _fingerprint(path)
-    found = sorted(cards.glob(f"*-{digest}.json"))
+    found = [place for folder in folders for place in sorted(folder.glob(f"*-{digest}.json"))]
     stem = re.sub(r"[^\w.-]+", "_", path.stem)[:80]
-    return found[0] if found else cards / f"{stem}-{digest}.json"
+    return found[0] if found else folders[0] / f"{stem}-{digest}.json"
+
+
+def card_folders(data_dir: Path) -> tuple[Path, Path]:
+    """Where the cards of hub ids and files are looked for: a node's own folder comes first.
+
+    The second is that of `up`, in whose data directory those of its nodes are.
+    """
+    return data_dir / FOLDER, data_dir.resolve().parent / FOLDER
 
 
 def _fingerprint(path: Path) -> str:

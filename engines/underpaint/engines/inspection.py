@@ -65,19 +65,19 @@ class Inspection:
     notes: tuple[str, ...]
 
 
-def inspect_model(model: str, cards: Path | None = None) -> Inspection:
+def inspect_model(model: str, data_dir: Path | None = None) -> Inspection:
     """Looks a model over, without loading it.
 
     Args:
         model: a directory, a hub id or a file.
-        cards: the folder of the node with the cards of hub ids and files.
+        data_dir: of the node, with the cards of hub ids and files.
 
     Raises:
         InvalidModel: there is none, or it is broken, unsafe, or draws no pictures.
     """
-    form = find(model, cards, fetch=False)
+    form = find(model, data_dir, fetch=False)
     family = family_of(form.checkpoint)
-    card_file = form.card_file(cards)
+    card_file = form.card_file(data_dir)
     size, counts = _weights(form)
     notes = list(form.notes)
     if not counts:
@@ -86,7 +86,7 @@ def inspect_model(model: str, cards: Path | None = None) -> Inspection:
     if loras:
         notes.append("LoRAs that lie beside it are only used if they are given with --lora")
     return Inspection(
-        name=read_card(form, cards).name,
+        name=read_card(form, data_dir).name,
         model=model,
         form=_FORMS[form.kind],
         path=form.path,
@@ -97,7 +97,7 @@ def inspect_model(model: str, cards: Path | None = None) -> Inspection:
         size=size,
         parameters=sum(counts.values()),
         dtypes=tuple(name for name, _ in counts.most_common()),
-        called=_called(form, family, cards),
+        called=_called(form, family, data_dir),
         takes=_takes(form, family) if family else {},
         loras=loras,
         card=card_file if card_file is not None and card_file.exists() else None,
@@ -105,13 +105,13 @@ def inspect_model(model: str, cards: Path | None = None) -> Inspection:
     )
 
 
-def _called(form: Form, family: Family | None, cards: Path | None) -> dict[str, Fact]:
+def _called(form: Form, family: Family | None, data_dir: Path | None) -> dict[str, Fact]:
     names = ("steps", "guidance", "strength", "size", "scheduler")
     if family is None:
         why = f"no family with a {form.checkpoint.index['_class_name']} is known"
         return {name: Fact("", "unknown", why) for name in names}
     try:
-        called = how_called(form, read_card(form, cards), family)
+        called = how_called(form, read_card(form, data_dir), family)
     except InvalidModel as error:
         return {
             "steps": Fact("", "unknown", str(error)),

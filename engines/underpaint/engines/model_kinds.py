@@ -103,6 +103,9 @@ def _without_index(folder: Path) -> str:
             f"holds the pickle {pickle.name}, which can run code when it is loaded; save it as a "
             "diffusers directory of safetensors and give that"
         )
+    single = next((path for path in files if path.suffix in (".safetensors", ".gguf")), None)
+    if single and not (folder / "unet").exists() and not (folder / "transformer").exists():
+        return f"has no model_index.json; if {single} is a whole model, give that file"
     return "is no whole diffusers directory: model_index.json is missing; fetch it again"
 
 

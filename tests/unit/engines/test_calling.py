@@ -72,7 +72,7 @@ def test_what_its_own_configuration_tells_is_known() -> None:
 def test_the_table_wins_over_the_family_and_the_card_over_the_table() -> None:
     found = called("stabilityai/sdxl-turbo")
     assert numbers(found) == (1, 0.0)
-    assert (found.strength, found.native_size) == (0.5, (512, 512))
+    assert (found.strength, found.native_size) == (0.5, (1024, 1024))
     assert found.why == "SDXL-Turbo is known: 1 step, no guidance"
     found = called(
         "stabilityai/sdxl-turbo", ModelCard(name="x", num_inference_steps=3, native_size=768)
@@ -136,7 +136,6 @@ def test_the_rows_of_the_table_are_in_order() -> None:
             num_inference_steps=row.steps,
             guidance_scale=row.guidance,
             strength=row.strength,
-            native_size=row.size,
         ).check()
         assert row.ids or row.words, row.title
         re.compile(row.words)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 from underpaint.contract.errors import InvalidModel
 from underpaint.engines import singles
@@ -17,13 +18,26 @@ from underpaint.engines.forms import find
 from underpaint.engines.pipelines.single_file import load_single
 from underpaint.engines.pipelines.tokenizers import packaged_tokenizer
 
-from tests.tiny import make
+from tests.tiny import make, stable_diffusion
+from tests.tiny.parts import WIDTH, clip, enliven
 from tests.tiny.single_file import write_single_file
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make("sd15", tmp_path_factory.mktemp("models") / "sd15")
+
+
+@pytest.fixture(scope="module")
+def xl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pipeline = stable_diffusion.sdxl()
+    # As in the real ones, one text encoder is wider than the other, by which they are told apart.
+    pipeline.text_encoder_2 = clip(projection=True, hidden_size=2 * WIDTH)
+    pipeline.unet = stable_diffusion.xl_unet(cross_attention_dim=3 * WIDTH)
+    enliven(pipeline)
+    folder = tmp_path_factory.mktemp("models") / "sdxl"
+    pipeline.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +63,27 @@ def test_a_file_with_a_base_draws_what_its_directory_draws(directory: Path, file
     loaded = load_single(form, "StableDiffusionPipeline", dtype=torch.float32)
     whole = StableDiffusionPipeline.from_pretrained(directory)
     assert torch.equal(draw(loaded), draw(whole))
+
+
+def test_a_file_of_stable_diffusion_xl_does_so_too(xl: Path, tmp_path: Path) -> None:
+    file = write_single_file(xl, tmp_path / "xl.safetensors")
+    form = find(str(file), base=str(xl))
+    assert form.contents is not None
+    assert (form.contents.kind, form.contents.lacks) == ("sdxl", ())
+    loaded = load_single(form, "StableDiffusionXLPipeline", dtype=torch.float32)
+    whole = StableDiffusionXLPipeline.from_pretrained(xl)
+    torch.testing.assert_close(draw(loaded), draw(whole), rtol=0, atol=1e-4)
+
+
+def test_a_denoiser_alone_gets_the_rest_from_its_base(directory: Path, tmp_path: Path) -> None:
+    whole = write_single_file(directory, tmp_path / "whole.safetensors")
+    weights = {k: v for k, v in load_file(whole).items() if k.startswith("model.diffusion")}
+    save_file(weights, tmp_path / "unet.safetensors")
+    form = find(str(tmp_path / "unet.safetensors"), base=str(directory))
+    assert form.contents is not None
+    assert form.contents.lacks == ("vae", "text_encoder")
+    loaded = load_single(form, "StableDiffusionPipeline", dtype=torch.float32)
+    assert torch.equal(draw(loaded), draw(StableDiffusionPipeline.from_pretrained(directory)))
 
 
 def test_a_file_by_itself_takes_the_configuration_and_tokenizer_of_the_package(

@@ -18,7 +18,6 @@ MODELS: Final[tuple[Known, ...]] = (
         steps=1,
         guidance=0.0,
         strength=0.5,
-        size=512,
         scheduler=TRAILING,
     ),
     # https://huggingface.co/stabilityai/sdxl-turbo
@@ -29,7 +28,6 @@ MODELS: Final[tuple[Known, ...]] = (
         steps=1,
         guidance=0.0,
         strength=0.5,
-        size=512,
         scheduler=TRAILING,
     ),
     # https://huggingface.co/ByteDance/SDXL-Lightning: the one-step model predicts the sample
@@ -87,7 +85,6 @@ MODELS: Final[tuple[Known, ...]] = (
         words=r"\blcm dreamshaper v7\b",
         steps=4,
         guidance=8.0,
-        size=768,
     ),
     # https://huggingface.co/latent-consistency/lcm-lora-sdxl, -sdv1-5, -ssd-1b
     Known(
@@ -185,7 +182,6 @@ MODELS: Final[tuple[Known, ...]] = (
         words=r"\bsdxs\b",
         steps=1,
         guidance=0.0,
-        size=512,
     ),
     # https://huggingface.co/segmind/SSD-1B and Segmind-Vega: distilled in layers, not in steps
     Known(title="SSD-1B", ids=("segmind/SSD-1B",), words=r"\bssd 1 ?b\b", steps=30, guidance=9.0),
@@ -203,7 +199,6 @@ MODELS: Final[tuple[Known, ...]] = (
         words=r"\bbk sdm\b",
         steps=25,
         guidance=7.5,
-        size=512,
     ),
     # https://huggingface.co/prompthero/openjourney
     Known(
@@ -219,7 +214,6 @@ MODELS: Final[tuple[Known, ...]] = (
         words=r"\bplayground v2 5\b",
         steps=50,
         guidance=3.0,
-        size=1024,
     ),
     # https://huggingface.co/Kwai-Kolors/Kolors-diffusers
     Known(title="Kolors", ids=("Kwai-Kolors/Kolors-diffusers",), steps=50, guidance=6.5),
@@ -238,7 +232,6 @@ MODELS: Final[tuple[Known, ...]] = (
         words=r"\bpixart alpha dmd\b",
         steps=1,
         guidance=1.0,
-        size=512,
     ),
     # https://huggingface.co/Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers-Distilled
     Known(

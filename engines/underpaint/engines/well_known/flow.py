@@ -28,7 +28,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         words=r"\bflux ?1? schnell\b",
         steps=4,
         guidance=0.0,
-        size=1024,
         call={"max_sequence_length": 256},
     ),
     # https://huggingface.co/black-forest-labs/FLUX.1-Krea-dev
@@ -38,7 +37,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         words=r"\bflux ?1? krea\b",
         steps=28,
         guidance=4.5,
-        size=1024,
     ),
     # https://huggingface.co/black-forest-labs/FLUX.1-Kontext-dev
     Known(
@@ -47,7 +45,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         words=r"\bflux ?1? kontext\b",
         steps=28,
         guidance=2.5,
-        size=1024,
     ),
     # https://huggingface.co/black-forest-labs/FLUX.1-Fill-dev
     Known(
@@ -56,7 +53,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         words=r"\bflux ?1? fill\b",
         steps=50,
         guidance=30.0,
-        size=1024,
     ),
     # https://huggingface.co/alimama-creative/FLUX.1-Turbo-Alpha
     Known(
@@ -74,7 +70,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         words=r"\bshuttle 3 diffusion\b",
         steps=4,
         guidance=3.5,
-        size=1024,
         call={"max_sequence_length": 256},
     ),
     # https://huggingface.co/black-forest-labs/FLUX.1-dev
@@ -83,7 +78,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         ids=("black-forest-labs/FLUX.1-dev",),
         steps=50,
         guidance=3.5,
-        size=1024,
     ),
     # https://huggingface.co/black-forest-labs/FLUX.2-klein-base-4B: the one that is not distilled
     Known(
@@ -92,7 +86,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         words=r"\bflux ?2 klein base\b",
         steps=50,
         guidance=4.0,
-        size=1024,
     ),
     # https://huggingface.co/black-forest-labs/FLUX.2-klein-4B
     Known(
@@ -101,7 +94,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         words=r"\bflux ?2 klein\b",
         steps=4,
         guidance=1.0,
-        size=1024,
     ),
     # https://huggingface.co/black-forest-labs/FLUX.2-dev: "28 steps can be a good trade-off"
     Known(
@@ -110,7 +102,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         words=r"\bflux ?2 dev\b",
         steps=28,
         guidance=4.0,
-        size=1024,
     ),
     # https://huggingface.co/stabilityai/stable-diffusion-3.5-large-turbo
     Known(
@@ -119,7 +110,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         words=r"\b(stable diffusion |sd ?)3 ?5 large turbo\b",
         steps=4,
         guidance=0.0,
-        size=1024,
     ),
     # https://huggingface.co/stabilityai/stable-diffusion-3.5-large
     Known(
@@ -127,7 +117,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         ids=("stabilityai/stable-diffusion-3.5-large",),
         steps=28,
         guidance=3.5,
-        size=1024,
     ),
     # https://huggingface.co/stabilityai/stable-diffusion-3.5-medium
     Known(
@@ -135,7 +124,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         ids=("stabilityai/stable-diffusion-3.5-medium",),
         steps=40,
         guidance=4.5,
-        size=1024,
     ),
     # https://huggingface.co/stabilityai/stable-diffusion-3-medium-diffusers
     Known(
@@ -143,7 +131,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         ids=("stabilityai/stable-diffusion-3-medium-diffusers",),
         steps=28,
         guidance=7.0,
-        size=1024,
     ),
     # https://huggingface.co/Tongyi-MAI/Z-Image-Turbo: 8 calls of the transformer
     Known(
@@ -152,7 +139,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         words=r"\bz ?image turbo\b",
         steps=8,
         guidance=0.0,
-        size=1024,
     ),
     # https://huggingface.co/lightx2v/Qwen-Image-Lightning: for 4 and 8 steps, also merged
     Known(
@@ -176,7 +162,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         ids=("Qwen/Qwen-Image-Edit-2509", "Qwen/Qwen-Image-Edit-2511"),
         steps=40,
         guidance=4.0,
-        size=1024,
     ),
     # https://huggingface.co/Qwen/Qwen-Image-Edit
     Known(
@@ -184,15 +169,13 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         ids=("Qwen/Qwen-Image-Edit",),
         steps=50,
         guidance=4.0,
-        size=1024,
     ),
-    # https://huggingface.co/Qwen/Qwen-Image, Qwen-Image-2512: taught at 1328 x 1328
+    # https://huggingface.co/Qwen/Qwen-Image, Qwen-Image-2512
     Known(
         title="Qwen-Image",
         ids=("Qwen/Qwen-Image", "Qwen/Qwen-Image-2512"),
         steps=50,
         guidance=4.0,
-        size=1328,
     ),
     # https://huggingface.co/Efficient-Large-Model/Sana_Sprint_1.6B_1024px_diffusers
     Known(
@@ -204,7 +187,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         words=r"\bsana ?sprint\b",
         steps=2,
         guidance=4.5,
-        size=1024,
     ),
     # https://huggingface.co/lodestones/Chroma1-HD
     Known(
@@ -212,7 +194,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         ids=("lodestones/Chroma1-HD",),
         steps=40,
         guidance=3.0,
-        size=1024,
     ),
     # https://huggingface.co/Alpha-VLLM/Lumina-Image-2.0
     Known(
@@ -220,7 +201,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         ids=("Alpha-VLLM/Lumina-Image-2.0",),
         steps=50,
         guidance=4.0,
-        size=1024,
         call={"cfg_trunc_ratio": 0.25, "cfg_normalization": True},
     ),
     # https://huggingface.co/HiDream-ai/HiDream-I1-Fast and -Dev
@@ -230,7 +210,6 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         words=r"\bhi ?dream i1 fast\b",
         steps=16,
         guidance=0.0,
-        size=1024,
     ),
     Known(
         title="HiDream-I1 Dev",
@@ -238,6 +217,5 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         words=r"\bhi ?dream i1 dev\b",
         steps=28,
         guidance=0.0,
-        size=1024,
     ),
 )

@@ -17,7 +17,6 @@ class Known:
     steps: int | None = None
     guidance: float | None = None
     strength: float | None = None
-    size: int | None = None  # pixels a side
     scheduler: Mapping[str, Any] = field(default_factory=dict)  # changes to the configuration
     scheduler_name: str = ""  # of `schedulers.SCHEDULERS`
     call: Mapping[str, Any] = field(default_factory=dict)  # further keyword arguments

@@ -15,7 +15,7 @@ from underpaint.cli.output.legible import marked
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.paths import expanded_name
 from underpaint.engines import hub
-from underpaint.engines.cards import FOLDER, read_card_file, write_card
+from underpaint.engines.cards import read_card_file, write_card
 from underpaint.engines.forms import card_place, find
 from underpaint.engines.inspection import Fact, Inspection, inspect_model
 from underpaint.engines.schedulers import scheduler_called
@@ -28,7 +28,9 @@ Model = Annotated[
 
 async def models_inspect(context: CommandContext, model: Model) -> object:
     """Show what a model is, what it will be called with, and why. Loads nothing."""
-    found = await asyncio.to_thread(inspect_model, expanded_name(model), _cards(context))
+    found = await asyncio.to_thread(
+        inspect_model, expanded_name(model), context.settings.data_directory
+    )
     _print(context, found)
     return found
 
@@ -50,7 +52,7 @@ async def models_card(
     ] = None,
 ) -> object:
     """Write down how a model is to be called; what is not given stays as it was."""
-    wanted, cards = expanded_name(model), _cards(context)
+    wanted, data_dir = expanded_name(model), context.settings.data_directory
     given: dict[str, Any] = {
         "num_inference_steps": steps,
         "guidance_scale": guidance,
@@ -69,22 +71,18 @@ async def models_card(
     # The card of a model of the hub can be written before it is fetched.
     form = None
     if asked is None or hub.cached(asked) is not None:
-        form = await asyncio.to_thread(find, wanted, cards, fetch=False, base=said.get("base"))
+        form = await asyncio.to_thread(find, wanted, data_dir, fetch=False, base=said.get("base"))
         if scheduler:
             scheduler_called(scheduler, form.checkpoint)
-    path = card_place(wanted, cards)
+    path = card_place(wanted, data_dir)
     card = replace(read_card_file(path, form.name if form else str(asked)), **said)
     write_card(path, card)
     context.out.print(marked("wrote [bold]{}[/]", path), soft_wrap=True)
     found = None
     if form is not None:
-        found = await asyncio.to_thread(inspect_model, wanted, cards)
+        found = await asyncio.to_thread(inspect_model, wanted, data_dir)
         _print(context, found)
     return {"card": path, "says": card, "model": found}
-
-
-def _cards(context: CommandContext) -> Path:
-    return context.settings.data_directory / FOLDER
 
 
 def _place(base: str) -> str:
