@@ -88,6 +88,8 @@ def _curve(scheduler: Any, given: Mapping[str, Any]) -> tuple[Levels, Levels]:
     asked = {name: given[name] for name in ("mu",) if name in given}
     if given.get("sigmas") is not None:  # the pipeline has its own, linear from 1 to 1 / steps
         asked["sigmas"] = np.linspace(1.0, 1 / many, many)
+        if given.get("timesteps") is not None:  # and shows the denoiser others, as CogView 4 does
+            asked["timesteps"] = scheduler.config.num_train_timesteps * asked["sigmas"]
     else:
         asked["num_inference_steps"] = many
     dense = copy.copy(scheduler)
