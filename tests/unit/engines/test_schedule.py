@@ -46,6 +46,7 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "heun": ("HeunDiscreteScheduler", LEADING),
     "heun karras": ("HeunDiscreteScheduler", SD | {"use_karras_sigmas": True}),
     "kdpm2": ("KDPM2DiscreteScheduler", LEADING),
+    "kdpm2 karras": ("KDPM2DiscreteScheduler", SD | {"use_karras_sigmas": True}),
     "kdpm2 ancestral": ("KDPM2AncestralDiscreteScheduler", LEADING),
     "dpm++ 2m": ("DPMSolverMultistepScheduler", LEADING),
     "dpm++ 2m karras": (
@@ -86,7 +87,7 @@ if not is_scipy_available():  # diffusers needs it for these, and we do not
     SCHEDULERS = {n: s for n, s in SCHEDULERS.items() if "beta" not in n and n != "lms"}
 if not is_torchsde_available():
     del SCHEDULERS["sde"]
-ODD = {"heun", "heun karras", "kdpm2", "kdpm2 ancestral", "sde", "flow heun"}
+ODD = {"heun", "heun karras", "kdpm2", "kdpm2 karras", "kdpm2 ancestral", "sde", "flow heun"}
 # By their own design they leave as much noise as their first timestep has.
 LEAVES = 0.13
 LEAVE = {"ddim", "pndm", "pndm prk", "deis", "sa-solver", "lcm", "tcd", "wuerstchen"}
@@ -101,7 +102,11 @@ class Pipeline:
 
     def set_timesteps(self, steps: int) -> Any:
         takes = inspect.signature(self.scheduler.set_timesteps).parameters
-        more = {"mu": 0.8} if self.scheduler.config.get("use_dynamic_shifting") else {}
+        more: dict[str, Any] = {}
+        if self.scheduler.config.get("use_dynamic_shifting"):
+            more["mu"] = 0.8
+        if "intermediate_timesteps" in takes and steps != 2:
+            more["intermediate_timesteps"] = None
         if self.sigmas and "sigmas" in takes:
             self.scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps), **more)
         else:
@@ -218,3 +223,99 @@ def test_a_start_from_a_picture_takes_exactly_these_steps_and_ends_at_the_pictur
         assert len(timesteps) == planned.calls == expected
         worst = float((latents - clean).abs().max())
         assert worst < (LEAVES if name in LEAVE else 1e-3), (steps, strength, worst)
+
+
+# They draw noise of their own between two steps, or predict the picture.
+RANDOM = {
+    "ddpm", "euler ancestral", "kdpm2 ancestral", "dpm++ sde", "sa-solver", "lcm", "tcd", "sde",
+    "flow euler stochastic", "flow lcm", "scm", "wuerstchen", "edm euler", "edm dpm",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEDULERS if name not in RANDOM])
+def test_noise_is_added_at_the_level_that_the_first_step_starts_from(name: str) -> None:
+    pipeline, clean = _pipeline(name), _clean()
+    for steps, strength in _cases():
+        if strength == 1.0:  # nothing is left of the picture to be found again
+            continue
+        with exact_steps(pipeline, steps, strength):
+            timesteps = pipeline.set_timesteps(steps)
+            latents, _ = _denoise(pipeline.scheduler, timesteps, clean, true_noise=True)
+        worst = float((latents - clean).abs().max())
+        assert worst < (LEAVES if name in LEAVE else 2e-3), (steps, strength, worst)
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_a_strength_starts_at_its_fraction_of_the_whole_schedule(name: str) -> None:
+    whole = _pipeline(name)
+    many = 50 if name in {"lcm", "tcd"} else 990
+    levels = [float(each) for each in whole.set_timesteps(many)]
+    unlogged = levels if min(levels) >= 0 else [float(np.exp(4 * each)) for each in levels]
+    apart = many // 50  # 0.02 of it
+    span = max(abs(a - b) for a, b in zip(unlogged, unlogged[apart:], strict=False))
+    pipeline = _pipeline(name)
+    for steps, strength in _cases():
+        with exact_steps(pipeline, steps, strength) as planned:
+            first = float(pipeline.set_timesteps(steps)[0])
+        at = unlogged[min(len(levels) - 1, round((1 - planned.strength) * len(levels)))]
+        first = first if min(levels) >= 0 else float(np.exp(4 * first))
+        assert abs(first - at) <= span + 1, (steps, strength, first, at)
+        # Integer timesteps must be different ones, so that many steps need some strength.
+        room = max(0.02, (steps - 1) / 1000)
+        if name == "kdpm2 karras" and strength < 0.3:
+            room = 0.3  # many of its steps lie below the first timestep
+        assert abs(planned.strength - strength) <= room, (steps, strength)
+        assert planned.strength < 1 or strength == 1
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_a_picture_from_words_takes_as_many_steps_as_the_scheduler_can(name: str) -> None:
+    pipeline, clean = _pipeline(name), _clean()
+    for steps in (1, 2, 3, 4, 28, 60, 61):
+        with exact_steps(pipeline, steps, None) as planned:
+            expected = planned.calls
+            timesteps = pipeline.set_timesteps(steps)
+            latents, _ = _denoise(pipeline.scheduler, timesteps, clean, true_noise=False)
+        nearest = steps - 1 + steps % 2 if name in ODD else steps
+        if "pndm" in name and steps == 2:
+            nearest = 1
+        assert len(timesteps) == planned.calls == expected == nearest
+        assert latents.isfinite().all()
+        worst = float((latents - clean).abs().max())
+        rounds = name in LEAVE or name == "ddim trailing v"
+        assert worst < (LEAVES if rounds else 2e-2), (steps, worst)
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_the_scheduler_is_afterwards_as_it_was_even_if_the_call_breaks(name: str) -> None:
+    pipeline = _pipeline(name)
+    pipeline.set_timesteps(20)
+    before = {
+        name: list(value) if isinstance(value, list) else value
+        for name, value in vars(pipeline.scheduler).items()
+    }
+    for strength in (0.4, None):
+        with pytest.raises(ZeroDivisionError), exact_steps(pipeline, 7, strength):  # noqa: PT012
+            timesteps = pipeline.set_timesteps(7)
+            _denoise(pipeline.scheduler, timesteps[:2], _clean(), true_noise=False)
+            raise ZeroDivisionError
+    after = vars(pipeline.scheduler)
+    assert after.keys() == before.keys()
+    assert all(after[key] is before[key] or after[key] == before[key] for key in before)
+    assert "get_timesteps" not in vars(pipeline)
+
+
+def test_one_step_from_words_begins_with_noise_whatever_the_spacing() -> None:
+    for name in ("euler", "ddim", "pndm", "dpm++ 2m", "unipc"):
+        pipeline = _pipeline(name)
+        with exact_steps(pipeline, 1, None):
+            assert float(pipeline.set_timesteps(1)[0]) > 990, name
+
+
+def test_a_scheduler_of_another_kind_walks_the_end_of_its_own_schedule() -> None:
+    pipeline = Pipeline(diffusers.IPNDMScheduler(), sigmas=False)
+    with exact_steps(pipeline, 6, 0.6):
+        tail = pipeline.set_timesteps(6)
+    assert len(tail) == 6
+    pipeline.set_timesteps(10)
+    assert torch.equal(tail, pipeline.scheduler.timesteps[-6:])

@@ -124,15 +124,16 @@ def _replace_set_timesteps(scheduler: Any, instead: Any) -> None:
 
 def _calls(scheduler: Any, steps: int) -> int | None:
     """How many calls so many steps are; None if the scheduler refuses."""
-    asked = copy.copy(scheduler)
-    more = {"mu": 1.0} if scheduler.config.get("use_dynamic_shifting") else {}
-    terminal = scheduler.config.get("shift_terminal")
-    if terminal and steps == 1:
-        return 1
+    if steps == 1 and scheduler.config.get("shift_terminal"):
+        return 1  # which would divide by zero
+    arguments: dict[str, Any] = {"num_inference_steps": steps}
+    if scheduler.config.get("use_dynamic_shifting"):
+        arguments["mu"] = 1.0
     if steps != 2:
-        more["intermediate_timesteps"] = None  # of SCM, which has it for two steps only
+        arguments["intermediate_timesteps"] = None  # of SCM, which has it for two steps only
+    asked = copy.copy(scheduler)
     try:
-        set_own(asked, num_inference_steps=steps, **more)
+        set_own(asked, **arguments)
     except (ValueError, IndexError):
         return None
     return _counted(asked)
@@ -140,9 +141,4 @@ def _calls(scheduler: Any, steps: int) -> int | None:
 
 def _counted(scheduler: Any) -> int:
     """The calls in the schedule that is set."""
-    return len(scheduler.timesteps) - (not tail_of(scheduler).whole and _ends_clean(scheduler))
-
-
-def _ends_clean(scheduler: Any) -> bool:
-    """Whether the last timestep is the clean picture's, which is not called for."""
-    return type(scheduler).__name__ in {"SCMScheduler", "DDPMWuerstchenScheduler"}
+    return len(scheduler.timesteps) - tail_of(scheduler).ends_clean

@@ -24,7 +24,10 @@ import torch
 _MANY: Final = 999  # steps of the schedule that is read as a curve
 _ENDING: Final = frozenset({"SCMScheduler", "DDPMWuerstchenScheduler"})
 _LISTED: Final = frozenset({"LCMScheduler", "TCDScheduler", "DDPMScheduler"})
-_SPACED: Final = frozenset({"DDIMScheduler", "DDIMParallelScheduler", "PNDMScheduler"})
+_SPACED: Final = frozenset({"DDIMScheduler", "PNDMScheduler"})
+_MIDPOINTS: Final = frozenset(
+    {"KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "DPMSolverSDEScheduler"}
+)
 
 Levels = npt.NDArray[np.float64]
 SetTimesteps = Callable[..., None]
@@ -41,14 +44,16 @@ class Tail:
 
     The mapping has the arguments that the pipeline gave to `set_timesteps`.
     """
-    whole: bool = True  # whether it walks the whole schedule well, too, at a strength of 1
+    whole: bool = True
+    """Whether it walks all of the schedule as well, at a strength of 1, for pictures from words."""
+    ends_clean: bool = False  # whether its last timestep is the clean picture's, not called for
 
 
 def tail_of(scheduler: Any) -> Tail:
     """The way for a scheduler's class."""
     name = type(scheduler).__name__.replace("ParallelScheduler", "Scheduler")
     if name in _ENDING:
-        return Tail(int, _walk_ending, whole=False)
+        return Tail(int, _walk_ending, whole=False, ends_clean=True)
     if name == "PNDMScheduler":
         return Tail(lambda wanted: 1 if wanted == 2 else wanted, _walk_multistep_spaced)
     if name in _SPACED:
@@ -59,8 +64,8 @@ def tail_of(scheduler: Any) -> Tail:
         return Tail(int, _walk_slice, whole=False)
     if scheduler.order == 1:
         return Tail(int, _walk_sigmas)
-    if "num_train_timesteps" in inspect.signature(type(scheduler).set_timesteps).parameters:
-        return Tail(_odd, _walk_second_order)
+    if name in _MIDPOINTS:
+        return Tail(_odd, _walk_midpoints)
     return Tail(_odd, _walk_doubled)
 
 
@@ -83,6 +88,8 @@ def _curve(scheduler: Any, given: Mapping[str, Any]) -> tuple[Levels, Levels]:
     asked = {name: given[name] for name in ("mu",) if name in given}
     if given.get("sigmas") is not None:  # the pipeline has its own, linear from 1 to 1 / steps
         asked["sigmas"] = np.linspace(1.0, 1 / many, many)
+        if given.get("timesteps") is not None:  # and shows the denoiser others, as CogView 4 does
+            asked["timesteps"] = scheduler.config.num_train_timesteps * asked["sigmas"]
     else:
         asked["num_inference_steps"] = many
     dense = copy.copy(scheduler)
@@ -118,7 +125,7 @@ def _walk_sigmas(scheduler: Any, calls: int, strength: float, given: Mapping[str
 
 
 def _walk_doubled(scheduler: Any, calls: int, strength: float, given: Mapping[str, Any]) -> float:
-    """Heun for flow matching: two calls for each level but the first, which has one."""
+    """Heun: two calls for each level but the first, which has one."""
     timesteps, sigmas = _curve(scheduler, given)
     steps = (calls + 1) // 2
     _set_whole(scheduler, steps, given)
@@ -156,15 +163,12 @@ def _put(
     _from_start(scheduler)
 
 
-def _walk_second_order(
-    scheduler: Any, calls: int, strength: float, given: Mapping[str, Any]
-) -> float:
-    """Heun, KDPM2 and the SDE solver compute their own midpoints, from the timestep they start at.
+def _walk_midpoints(scheduler: Any, calls: int, strength: float, given: Mapping[str, Any]) -> float:
+    """KDPM2 and the SDE solver compute levels between, from the timestep that they start at.
 
     Their "trailing" spacing goes from there in equal steps, and they take it as an argument.
     """
     steps = (calls + 1) // 2
-    total = scheduler.config.num_train_timesteps
     timesteps, _ = _curve(scheduler, given)
     start = max(steps, round(float(_at(timesteps, strength, 1)[0])) + 1)
     scheduler.register_to_config(timestep_spacing="trailing")
@@ -178,16 +182,21 @@ def _walk_second_order(
         if len(scheduler.timesteps) == calls:  # rounding adds a step at some numbers
             break
     _from_start(scheduler)
-    return strength if start > steps else start / total
+    if start > steps:
+        return strength
+    where = np.interp(start - 1, timesteps[::-1], np.arange(len(timesteps))[::-1])
+    return 1 - float(where) / (len(timesteps) - 1)
 
 
 def _integers(scheduler: Any, steps: int, strength: float) -> list[int]:
     """Timesteps that fall in equal distances, no two of them the same."""
     total = scheduler.config.num_train_timesteps
-    start = min(total, max(steps, round(total * strength)))
+    start = min(total - (strength < 1), max(steps, round(total * strength)))
     grid = total // (getattr(scheduler.config, "original_inference_steps", None) or total)
-    if grid > 1 and round(start / grid) >= steps:  # the timesteps that the model was taught
-        ends = np.linspace(round(start / grid), 0, steps, endpoint=False)
+    # Not the top, which would drop the picture, for a strength that is only near to 1.
+    taught = min(round(start / grid), total // grid - (strength < 1))
+    if grid > 1 and taught >= steps:  # the timesteps that the model was taught
+        ends = np.linspace(taught, 0, steps, endpoint=False)
         return [int(each) * grid - 1 for each in np.ceil(ends)]
     return [round(float(each)) - 1 for each in np.linspace(start, 0, steps, endpoint=False)]
 
