@@ -13,7 +13,7 @@ from underpaint.cloud import processes
 from tests.faults.house import PATIENCE_S, SMALL, House, small
 from tests.faults.verdict import check_the_ledger
 from tests.integration.cloud.conftest import start_cloud
-from tests.unit.cloud.tiny import save_flow
+from tests.tiny.plain import save_flow
 
 REPLICA = "ray::ServeReplica:underpaint:Engine"
 

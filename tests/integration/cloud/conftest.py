@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from underpaint.local import authority
 
-from tests.unit.cloud.tiny import save_flow
+from tests.tiny.plain import save_flow
 
 START_S = 240  # generous: other work may hold both cores
 

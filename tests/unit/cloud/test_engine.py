@@ -12,7 +12,7 @@ from underpaint.contract.generation import GenerationRequest, GenerationResult, 
 from underpaint.contract.pictures import decode
 from underpaint.engines.checkpoints import check_directory, read_card
 
-from tests.unit.cloud.tiny import save_coarse, save_flow, save_unet
+from tests.tiny.plain import save_coarse, save_flow, save_unet
 
 DRAFT = Image.linear_gradient("L").convert("RGB")
 

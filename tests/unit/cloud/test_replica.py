@@ -18,8 +18,8 @@ from underpaint.contract.errors import InvalidModel, ResultFlagged
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Progress
 from underpaint.contract.pictures import encode_png
 
+from tests.tiny.plain import save_flow
 from tests.unit.cloud.test_engine import asked
-from tests.unit.cloud.tiny import save_flow
 
 DRAFT = encode_png(Image.linear_gradient("L"))
 STEPS = 3

@@ -17,8 +17,8 @@ from underpaint.contract.generation import Fit, Progress
 from underpaint.contract.pictures import decode
 from underpaint.engines.checkpoints import read_card
 
+from tests.tiny.plain import save_flow, save_unet
 from tests.unit.cloud.test_engine import DRAFT, asked, run
-from tests.unit.cloud.tiny import save_flow, save_unet
 
 
 @pytest.fixture(scope="module", params=[save_unet, save_flow])

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from underpaint.engines.checkpoints import ModelCard
 from underpaint.engines.tokens import TokenLimits, pipeline_limits
 
-from tests.unit.cloud.tiny import make_tokenizer
+from tests.tiny.tokenizers import make_tokenizer
 
 LONG = "a red fox a boat a red red fox"
 

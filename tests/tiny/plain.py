@@ -1,4 +1,4 @@
-"""Ordinary diffusers pipelines with random weights, small enough to run in milliseconds."""
+"""The plainest two: a word is a token, and a side is halved once (or four times)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,9 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import (
-    CLIPTextConfig,
-    CLIPTextModel,
-    CLIPTextModelWithProjection,
-    PreTrainedTokenizerFast,
-)
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-WORDS = ("<pad>", "<start>", "<end>", "<unknown>", "a", "red", "fox", "boat")
+from tests.tiny.tokenizers import WORDS, make_tokenizer
 
 
 def save_unet(folder: Path) -> Path:
@@ -113,21 +107,4 @@ def _text_config() -> CLIPTextConfig:
         pad_token_id=0,
         bos_token_id=1,
         eos_token_id=2,
-    )
-
-
-def make_tokenizer(most: int = 16) -> PreTrainedTokenizerFast:
-    """A word is a token, and so is a hyphen; `most` of them with the two around them."""
-    words = Tokenizer(models.WordLevel({w: i for i, w in enumerate(WORDS)}, unk_token="<unknown>"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    words.post_processor = processors.TemplateProcessing(
-        single="<start> $A <end>", special_tokens=[("<start>", 1), ("<end>", 2)]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=words,
-        pad_token="<pad>",
-        bos_token="<start>",
-        eos_token="<end>",
-        unk_token="<unknown>",
-        model_max_length=most,
     )
