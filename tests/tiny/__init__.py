@@ -10,12 +10,17 @@ from pathlib import Path
 
 import torch
 
-from tests.tiny import flux, stable_diffusion
+from tests.tiny import flux, qwen, readers, stable_diffusion
 from tests.tiny.parts import Tiny, enliven
 
 __all__ = ["MODELS", "NOT_MADE", "Tiny", "make"]
 
-MODELS: dict[str, Tiny] = {**stable_diffusion.MODELS, **flux.MODELS}
+MODELS: dict[str, Tiny] = {
+    **stable_diffusion.MODELS,
+    **flux.MODELS,
+    **qwen.MODELS,
+    **readers.MODELS,
+}
 
 NOT_MADE: dict[str, str] = {}
 

@@ -162,8 +162,13 @@ def vae(channels: int = 4, halvings: int = 3, **more: Any) -> AutoencoderKL:
 
 def flux_vae(**more: Any) -> AutoencoderKL:
     """That of FLUX.1, as Chroma, Z-Image and others have it, but for its channels."""
-    config = {"use_quant_conv": False, "use_post_quant_conv": False}
-    return vae(16, scaling_factor=0.3611, shift_factor=0.1159, **config | more)
+    config = {
+        "use_quant_conv": False,
+        "use_post_quant_conv": False,
+        "scaling_factor": 0.3611,
+        "shift_factor": 0.1159,
+    }
+    return vae(16, **config | more)
 
 
 def flux2_vae() -> AutoencoderKLFlux2:

@@ -96,6 +96,7 @@ def bytes_tokenizer(
     inner = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
+    inner.post_processor = _begins("<|im_start|>", vocabulary)
     made = PreTrainedTokenizerFast(
         tokenizer_object=inner,
         pad_token=pad,
@@ -121,13 +122,17 @@ def t5_tokenizer(most: int = 512) -> T5Tokenizer:
 def gemma_tokenizer(most: int = 8192) -> GemmaTokenizer:
     """Gemma's: letters, and bytes for those that it has not."""
     vocabulary, merges = _letters("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")
-    return GemmaTokenizer(vocab=vocabulary, merges=merges, model_max_length=most)
+    made = GemmaTokenizer(vocab=vocabulary, merges=merges, model_max_length=most)
+    made.backend_tokenizer.post_processor = _begins("<bos>", vocabulary)
+    return made
 
 
 def llama_tokenizer(most: int = 2048) -> LlamaTokenizer:
     """Llama 2's, the like."""
     vocabulary, merges = _letters("<unk>", "<s>", "</s>")
-    return LlamaTokenizer(vocab=vocabulary, merges=merges, model_max_length=most, pad_token="</s>")
+    made = LlamaTokenizer(vocab=vocabulary, merges=merges, model_max_length=most, pad_token="</s>")
+    made.backend_tokenizer.post_processor = _begins("<s>", vocabulary)
+    return made
 
 
 def bert_tokenizer(most: int = 77) -> BertTokenizer:
@@ -137,6 +142,13 @@ def bert_tokenizer(most: int = 77) -> BertTokenizer:
     words += ["##" + letter for letter in letters]
     words += sorted({word.lower() for word in COMMON} - set(letters))
     return BertTokenizer(vocab={word: i for i, word in enumerate(words)}, model_max_length=most)
+
+
+def _begins(mark: str, vocabulary: dict[str, int]) -> processors.TemplateProcessing:
+    """Puts a mark at the beginning, so that nothing is something, too."""
+    return processors.TemplateProcessing(
+        single=f"{mark} $A", special_tokens=[(mark, vocabulary[mark])]
+    )
 
 
 def _bytes() -> tuple[dict[str, int], list[tuple[str, str]]]:
