@@ -41,13 +41,13 @@ class Tiny:
     load: Mapping[str, Any] = field(default_factory=dict)  # what `from_pretrained` must be given
 
 
-def lively(module: torch.nn.Module, seed: int) -> None:
+def lively(module: torch.nn.Module, seed: int, gain: float = 1.0) -> None:
     """Draws every weight, also those that begin as nothing or unset, so that all of it matters."""
     generator = torch.Generator().manual_seed(seed)
     for name, weights in module.named_parameters():
         with torch.no_grad():
             if weights.ndim >= 2:
-                weights.normal_(0, weights[0].numel() ** -0.5, generator=generator)
+                weights.normal_(0, gain * weights[0].numel() ** -0.5, generator=generator)
             elif name.endswith("bias"):
                 weights.normal_(0, 0.02, generator=generator)
             elif not torch.isfinite(weights).all() or not weights.any():

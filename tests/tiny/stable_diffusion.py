@@ -145,22 +145,27 @@ def refiner() -> StableDiffusionXLImg2ImgPipeline:
     )
 
 
+def sd3_transformer() -> SD3Transformer2DModel:
+    """That of Stable Diffusion 3."""
+    return SD3Transformer2DModel(
+        sample_size=16,
+        patch_size=2,
+        in_channels=16,
+        out_channels=16,
+        num_layers=2,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=2 * WIDTH,
+        caption_projection_dim=16,
+        pooled_projection_dim=2 * WIDTH,
+        pos_embed_max_size=96,
+    )
+
+
 def sd3(last: bool = True) -> StableDiffusion3Pipeline:
     """Stable Diffusion 3, with its T5 or without."""
     return StableDiffusion3Pipeline(
-        transformer=SD3Transformer2DModel(
-            sample_size=16,
-            patch_size=2,
-            in_channels=16,
-            out_channels=16,
-            num_layers=2,
-            attention_head_dim=8,
-            num_attention_heads=2,
-            joint_attention_dim=2 * WIDTH,
-            caption_projection_dim=16,
-            pooled_projection_dim=2 * WIDTH,
-            pos_embed_max_size=24,
-        ),
+        transformer=sd3_transformer(),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
         vae=vae(16, scaling_factor=1.5305, shift_factor=0.0609),
         text_encoder=clip(projection=True),
