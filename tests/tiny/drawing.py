@@ -46,7 +46,8 @@ def draw(
         arguments |= {"width": tiny.width, "height": tiny.height}
     arguments |= {picture: slope(tiny, turned) for picture in tiny.pictures}
     generator = torch.Generator().manual_seed(seed)
-    (made,) = pipeline(prompt=prompt, generator=generator, **arguments | dict(more or {})).images
+    result = pipeline(prompt=prompt, generator=generator, **arguments | dict(more or {}))
+    (made,) = result.image if hasattr(result, "image") else result.images
     return np.asarray(made.convert("RGB"), dtype=np.float64)
 
 

@@ -13,6 +13,10 @@ from diffusers import (
     FlowMatchEulerDiscreteScheduler,
     HunyuanImagePipeline,
     HunyuanImageTransformer2DModel,
+    Ideogram4Pipeline,
+    Ideogram4Transformer2DModel,
+    Krea2Pipeline,
+    Krea2Transformer2DModel,
     OvisImagePipeline,
     OvisImageTransformer2DModel,
     QwenImageEditPipeline,
@@ -22,10 +26,28 @@ from diffusers import (
     ZImagePipeline,
     ZImageTransformer2DModel,
 )
-from transformers import ByT5Tokenizer, Qwen2VLImageProcessor, Qwen2VLProcessor, Qwen3Model
+from diffusers.pipelines.ideogram4.pipeline_ideogram4 import QWEN3_VL_ACTIVATION_LAYERS
+from transformers import (
+    ByT5Tokenizer,
+    Qwen2VLImageProcessor,
+    Qwen2VLProcessor,
+    Qwen3Model,
+    Qwen3VLConfig,
+    Qwen3VLModel,
+)
 
 from tests.tiny.flux import shifting
-from tests.tiny.parts import WIDTH, Tiny, flux_vae, qwen3, qwen_vae, qwen_vl, t5
+from tests.tiny.parts import (
+    WIDTH,
+    Tiny,
+    decoder_config,
+    flux2_vae,
+    flux_vae,
+    qwen3,
+    qwen_vae,
+    qwen_vl,
+    t5,
+)
 from tests.tiny.tokenizers import qwen_tokenizer
 
 
@@ -150,6 +172,81 @@ def ovis() -> OvisImagePipeline:
     )
 
 
+def qwen3_vl(layers: int) -> Qwen3VLModel:
+    """Qwen 3 that sees."""
+    return Qwen3VLModel(
+        Qwen3VLConfig(
+            text_config=decoder_config(
+                layers, rope_scaling={"mrope_section": [4, 2, 2], "rope_type": "default"}
+            ),
+            vision_config={
+                "depth": 1,
+                "hidden_size": WIDTH,
+                "intermediate_size": WIDTH,
+                "num_heads": 2,
+                "out_hidden_size": WIDTH,
+                "deepstack_visual_indexes": [0],
+                "num_position_embeddings": 64,
+            },
+        )
+    )
+
+
+def krea2(distilled: bool = False) -> Krea2Pipeline:
+    """Krea 2."""
+    return Krea2Pipeline(
+        scheduler=shifting(shift=1.0, max_image_seq_len=6400),
+        vae=qwen_vae(),
+        text_encoder=qwen3_vl(2),
+        tokenizer=qwen_tokenizer(),
+        transformer=Krea2Transformer2DModel(
+            in_channels=16,
+            num_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            intermediate_size=WIDTH,
+            timestep_embed_dim=16,
+            text_hidden_dim=WIDTH,
+            num_text_layers=3,
+            text_num_attention_heads=2,
+            text_num_key_value_heads=1,
+            text_intermediate_size=WIDTH,
+            num_layerwise_text_blocks=1,
+            num_refiner_text_blocks=1,
+            axes_dims_rope=(8, 4, 4),
+        ),
+        text_encoder_select_layers=(0, 1, 2),
+        is_distilled=distilled,
+    )
+
+
+def ideogram() -> Ideogram4Pipeline:
+    """Ideogram 4: a transformer for the prompt, another for none."""
+
+    def transformer() -> Ideogram4Transformer2DModel:
+        return Ideogram4Transformer2DModel(
+            in_channels=16,
+            num_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            intermediate_size=WIDTH,
+            adaln_dim=16,
+            llm_features_dim=len(QWEN3_VL_ACTIVATION_LAYERS) * WIDTH,
+            rope_theta=10_000,
+            mrope_section=(4, 2, 2),
+        )
+
+    return Ideogram4Pipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=flux2_vae(),
+        text_encoder=qwen3_vl(max(QWEN3_VL_ACTIVATION_LAYERS) + 1),
+        tokenizer=qwen_tokenizer(2048),
+        transformer=transformer(),
+        unconditional_transformer=transformer(),
+    )
+
+
 MODELS = {
     "z-image": Tiny(partial(z_image, turbo=False)),
     "z-image-turbo": Tiny(z_image),
@@ -157,6 +254,9 @@ MODELS = {
     "hunyuan-image": Tiny(hunyuan_image),
     "hunyuan-image-distilled": Tiny(partial(hunyuan_image, distilled=True)),
     "ovis-image": Tiny(ovis),
+    "krea2": Tiny(krea2),
+    "krea2-distilled": Tiny(partial(krea2, distilled=True)),
+    "ideogram4": Tiny(ideogram, call={"guidance_schedule": None, "guidance_scale": 7.0}),
 }
 
 if find_spec("torchvision"):

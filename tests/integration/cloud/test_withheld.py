@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.unit.cloud.tiny import save_flow
 from underpaint.contract.errors import ResultUnusable
 from underpaint.contract.rim import open_channel
 from underpaint.v1 import cloud_pb2_grpc

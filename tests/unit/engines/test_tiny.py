@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import diffusers
 import pytest
+import torch
 from diffusers import AutoencoderTiny
 
 from tests.tiny import MODELS
@@ -41,6 +42,15 @@ CONTROLLED = {
     ),
     "z-image-controlnet": ("z-image", "ZImageControlNetPipeline", "control_image", {}),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Models so small are drawn faster by one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("name", MODELS)
