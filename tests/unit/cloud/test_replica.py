@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from PIL import Image
 from underpaint.cloud.engine import Cancelled
-from underpaint.cloud.model import card_of
 from underpaint.cloud.replica import EngineReplica
 from underpaint.contract.errors import InvalidModel, ResultFlagged
 from underpaint.contract.generation import GenerationRequest, GenerationResult, Inputs, Progress
@@ -119,18 +118,6 @@ async def test_whatever_a_library_raises_while_it_loads_is_one_line(
     monkeypatch.setattr("underpaint.cloud.engine.pipeline_limits", broken)
     with pytest.raises(InvalidModel, match=r"^the model .*tiny cannot be loaded \(PackageNotFound"):
         await asyncio.to_thread(EngineReplica, str(model), "none", "cpu", 1)
-
-
-def test_a_model_of_the_hub_is_called_by_its_id(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It was called by the hash of its snapshot."""
-    snapshot = tmp_path / "0123abcd"
-    snapshot.mkdir()
-    assert card_of("owner/name", snapshot).name == "owner/name"
-    assert card_of(str(snapshot), snapshot).name == "0123abcd"
-    (snapshot / "underpaint.json").write_text('{"name": "own"}')
-    assert card_of("owner/name", snapshot).name == "own"
 
 
 async def test_two_polishes_are_never_in_the_engine_at_once(

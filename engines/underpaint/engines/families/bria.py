@@ -23,7 +23,7 @@ FIBO = Family(
     start=Start.NOISED,
     # https://huggingface.co/briaai/FIBO: 50 steps, guidance 5
     manner=Manner(num_inference_steps=50, guidance_scale=5.0, why="as Fibo"),
-    layout=Layout.OTHER,  # batch x cells x channels, in no patches
+    layout=Layout.ROWS,
     loras=True,
 )
 

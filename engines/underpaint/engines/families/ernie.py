@@ -18,6 +18,6 @@ FAMILY = Family(
         why="as ERNIE-Image",
         call={"use_pe": False},
     ),
-    layout=Layout.PATCHED,
+    layout=Layout.PATCHED_MAP,
     loras=True,
 )

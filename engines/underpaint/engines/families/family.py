@@ -26,6 +26,10 @@ class Layout(Enum):
     SPATIAL = "spatial"  # batch x channels x height x width
     PACKED = "packed"  # batch x patches x (channels x 4), in rows of patches, as FLUX.1
     PATCHED = "patched"  # batch x patches x (channels x 4), normalised by a batch norm, as FLUX.2
+    PATCHED_MAP = "patched map"  # the same, as a map of patches, as ERNIE-Image
+    PATCHED_LAST = "patched last"  # as FLUX.2, with the channels of a patch last, as Ideogram 4
+    ROWS = "rows"  # batch x cells x channels, in no patches, as Fibo
+    FRAMES_LAST = "frames last"  # batch x 1 frame x height x width x channels, as Kandinsky 5
     FRAMES = "frames"  # batch x channels x 1 frame x height x width
     PIXELS = "pixels"  # no autoencoder
     OTHER = "other"  # not known: no previews, and no start from a picture by noising
@@ -112,7 +116,6 @@ class Family:
     """Whether a negative prompt has an effect at a guidance."""
     nothing: str | None = None  # the negative prompt that the guidance needs when none is given
     layout: Layout = Layout.SPATIAL
-    channels_last: bool = False  # whether a patch has its channels last, as those of Ideogram
     references: int = 0  # how many pictures it can look at beside the init_image
     loras: bool = False
     textual_inversion: bool = False

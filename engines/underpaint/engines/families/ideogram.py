@@ -24,7 +24,6 @@ FAMILY = Family(
     # diffusers' own defaults, which are the makers': 48 steps, guidance 7 for all but the last 3
     manner=Manner(num_inference_steps=48, guidance_scale=7.0, why="as Ideogram 4"),
     negative=lambda guidance: False,
-    layout=Layout.PATCHED,
-    channels_last=True,
+    layout=Layout.PATCHED_LAST,
     loras=True,
 )

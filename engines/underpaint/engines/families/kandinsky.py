@@ -66,7 +66,7 @@ V5 = Family(
     sizes=_SIZES_5,
     # https://huggingface.co/kandinskylab/Kandinsky-5.0-T2I-Lite-sft-Diffusers: 50 steps, 3.5
     manner=Manner(num_inference_steps=50, guidance_scale=3.5, why="as Kandinsky 5 Image Lite"),
-    layout=Layout.OTHER,
+    layout=Layout.FRAMES_LAST,
     loras=True,
 )
 
@@ -78,6 +78,6 @@ V5_EDIT = Family(
     start=Start.REFERENCE,
     sizes=_SIZES_5,
     manner=Manner(num_inference_steps=50, guidance_scale=3.5, why="as Kandinsky 5 Image Editing"),
-    layout=Layout.OTHER,
+    layout=Layout.FRAMES_LAST,
     loras=True,
 )

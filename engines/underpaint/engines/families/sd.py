@@ -29,7 +29,10 @@ _V2_WIDTH: Final = 1024  # of OpenCLIP's text features; CLIP's in version 1 have
 
 
 def _is_v2(checkpoint: Checkpoint) -> bool:
-    return bool(checkpoint.config("unet").get("cross_attention_dim") == _V2_WIDTH)
+    config = checkpoint.config("unet")
+    return bool(
+        config.get("cross_attention_dim") == _V2_WIDTH or config.get("use_linear_projection")
+    )
 
 
 def takes_guidance(checkpoint: Checkpoint) -> bool:

@@ -10,15 +10,26 @@ from PIL import Image
 from underpaint.contract.errors import InvalidRequest
 from underpaint.engines.families.family import Layout
 
-_PATCHES: Final = frozenset({Layout.PACKED, Layout.PATCHED})
+_PATCHES: Final = frozenset({Layout.PACKED, Layout.PATCHED, Layout.PATCHED_LAST})
+# Normalised by the batch norm of FLUX.2's autoencoder.
+_BY_BATCHES: Final = frozenset({Layout.PATCHED, Layout.PATCHED_LAST, Layout.PATCHED_MAP})
 
 
 class Latents:
     """The latents of one pipeline at one size."""
 
-    def __init__(self, pipeline: Any, layout: Layout, size: tuple[int, int]) -> None:
-        """Takes a pipeline with a `vae`, how its latents lie, and its working size in pixels."""
-        self._autoencoder = pipeline.vae
+    def __init__(
+        self, pipeline: Any, layout: Layout, size: tuple[int, int], autoencoder: str = "vae"
+    ) -> None:
+        """Takes a pipeline.
+
+        Args:
+            pipeline: of diffusers.
+            layout: how its latents lie.
+            size: its working size in pixels.
+            autoencoder: the name of that component.
+        """
+        self._autoencoder: Any = getattr(pipeline, autoencoder, None)
         self._layout = layout
         self._size = size
 
@@ -39,9 +50,11 @@ class Latents:
             pixels = pixels.unsqueeze(2)
         with torch.inference_mode():
             latents = _encoded(autoencoder.encode(pixels))
-        if self._layout is Layout.PATCHED:
+        if self._layout in _BY_BATCHES:
             mean, deviation = _of_batches(autoencoder)
-            return _rows((_patched(latents) - mean) / deviation)
+            grid = latents[:, :, 0] if latents.ndim == 5 else latents
+            patches = (_patched(grid, self._layout is Layout.PATCHED_LAST) - mean) / deviation
+            return patches if self._layout is Layout.PATCHED_MAP else _rows(patches)
         mean, deviation = _statistics(autoencoder, latents)
         return self._laid_out((latents - mean) / deviation)
 
@@ -51,11 +64,17 @@ class Latents:
         A latent is drawn anew if anything below it is more white than black.
         """
         down, across = self._cells(latents)
+        if self._layout is Layout.FRAMES_LAST:
+            down, across = latents.shape[2:4]
         white = torch.from_numpy(np.asarray(mask.convert("L")).copy())[None, None] > 127
         cells = torch.nn.functional.adaptive_max_pool2d(white.float(), (down, across))
         if self._layout in _PATCHES:  # a patch of four latents is one place
             patches = torch.nn.functional.max_pool2d(cells, 2)
             return patches.flatten(2).transpose(1, 2).to(latents)
+        if self._layout is Layout.ROWS:
+            return _rows(cells).to(latents)
+        if self._layout is Layout.FRAMES_LAST:
+            return cells[:, 0, None, :, :, None].to(latents)
         return (cells.unsqueeze(2) if latents.ndim == 5 else cells).to(latents)
 
     def unpack(self, latents: torch.Tensor) -> torch.Tensor:
@@ -68,9 +87,12 @@ class Latents:
             count = latents.shape[-1] // 4
             rows = latents.view(len(latents), down // 2, across // 2, count, 2, 2)
             return rows.permute(0, 3, 1, 4, 2, 5).reshape(len(latents), count, down, across)
-        if self._layout is Layout.PATCHED and latents.ndim == 3:
-            down, across = (cells // 2 for cells in self._cells(latents))
+        if latents.ndim == 3:
+            size = self._cells(latents)
+            down, across = size if self._layout is Layout.ROWS else (each // 2 for each in size)
             return latents.transpose(1, 2).reshape(len(latents), -1, down, across)
+        if self._layout is Layout.FRAMES_LAST:
+            return latents[:, 0].permute(0, 3, 1, 2)
         return latents[:, :, 0] if latents.ndim == 5 else latents
 
     def decode(
@@ -93,13 +115,13 @@ class Latents:
         if self._layout is Layout.PIXELS:
             return _picture(self._at_most(grid, most))
         own = self._autoencoder
-        if self._layout is Layout.PATCHED:
+        if self._layout in _BY_BATCHES:
             mean, deviation = _of_batches(own)
-            grid = _unpatched(grid * deviation + mean)
+            grid = _unpatched(grid * deviation + mean, self._layout is Layout.PATCHED_LAST)
         grid = self._at_most(grid, most)
         if autoencoder is None:
             autoencoder = own
-            if self._layout is not Layout.PATCHED:
+            if self._layout not in _BY_BATCHES:
                 grid = grid.unsqueeze(2) if _has_frames(own) else grid
                 mean, deviation = _statistics(own, grid)
                 grid = grid * deviation + mean
@@ -113,6 +135,10 @@ class Latents:
         if self._layout is Layout.FRAMES:
             return latents if latents.ndim == 5 else latents.unsqueeze(2)
         grid = latents[:, :, 0] if latents.ndim == 5 else latents
+        if self._layout is Layout.FRAMES_LAST:
+            return grid.permute(0, 2, 3, 1).unsqueeze(1)
+        if self._layout is Layout.ROWS:
+            return _rows(grid)
         return _rows(_patched(grid)) if self._layout is Layout.PACKED else grid
 
     def _at_most(self, grid: torch.Tensor, most: int | None) -> torch.Tensor:
@@ -128,6 +154,8 @@ class Latents:
             return latents.shape[-2], latents.shape[-1]
         width, height = self._size
         side = (width * height / latents.shape[1]) ** 0.5  # of a patch, in pixels
+        if self._layout is Layout.ROWS:
+            return round(height / side), round(width / side)
         return 2 * round(height / side), 2 * round(width / side)
 
 
@@ -163,13 +191,16 @@ def _of_batches(autoencoder: Any) -> tuple[torch.Tensor, torch.Tensor]:
     return mean, (norm.running_var.view(1, -1, 1, 1) + autoencoder.config.batch_norm_eps).sqrt()
 
 
-def _patched(grid: torch.Tensor) -> torch.Tensor:
-    """Patches of 2 x 2 latents, each with four times the channels."""
-    return torch.nn.functional.pixel_unshuffle(grid, 2)
+def _patched(grid: torch.Tensor, last: bool = False) -> torch.Tensor:
+    """Patches of 2 x 2 latents, each with four times the channels: those first, or last."""
+    patches = torch.nn.functional.pixel_unshuffle(grid, 2)
+    return patches.unflatten(1, (-1, 4)).transpose(1, 2).flatten(1, 2) if last else patches
 
 
-def _unpatched(grid: torch.Tensor) -> torch.Tensor:
-    return torch.nn.functional.pixel_shuffle(grid, 2)
+def _unpatched(patches: torch.Tensor, last: bool = False) -> torch.Tensor:
+    if last:
+        patches = patches.unflatten(1, (4, -1)).transpose(1, 2).flatten(1, 2)
+    return torch.nn.functional.pixel_shuffle(patches, 2)
 
 
 def _rows(grid: torch.Tensor) -> torch.Tensor:

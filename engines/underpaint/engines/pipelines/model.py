@@ -24,11 +24,17 @@ from underpaint.engines.loras import LoraFile, beside, read_lora, read_loras
 from underpaint.engines.memory import sizes
 from underpaint.engines.options import Options
 from underpaint.engines.pipelines import devices, loading
-from underpaint.engines.pipelines.adapters import Adapters, Wishes, load_embeddings
+from underpaint.engines.pipelines.adapters import (
+    Adapters,
+    Wishes,
+    load_embeddings,
+    tiny_autoencoder,
+)
 from underpaint.engines.pipelines.control import Control
 from underpaint.engines.pipelines.guard import guarded
-from underpaint.engines.pipelines.noising import Beginning
-from underpaint.engines.pipelines.plan import Call, Pictures, Way, call_of, way_of
+from underpaint.engines.pipelines.latents import Latents
+from underpaint.engines.pipelines.noising import kept_outside, noised_start
+from underpaint.engines.pipelines.plan import UNKNOWN, Call, Pictures, Way, call_of, way_of
 from underpaint.engines.pipelines.previews import Previewer
 from underpaint.engines.pipelines.remembering import remembered
 from underpaint.engines.pipelines.schedule import exact_steps
@@ -116,6 +122,9 @@ class Model:
         if decoder is not None and type(decoder).__name__ in _CHANNELS_LAST:
             decoder.to(memory_format=torch.channels_last)
         self._decoder = DecoderWatch(decoder)
+        self._taesd = tiny_autoencoder(self.form.path, target.dtype)
+        if self._taesd is not None:
+            self._taesd.to(target.device)
         self._limits = pipeline_limits(self.pipeline, self.card)
 
     @property
@@ -244,7 +253,7 @@ class Model:
         able = {
             told.STRENGTH: family.start in (Start.OWN, Start.NOISED),
             told.NEGATIVE_PROMPT: family.negative(self.called.guidance_scale),
-            told.MASK: family.inpaint is not None or Beginning.possible(family),
+            told.MASK: family.inpaint is not None or family.layout not in UNKNOWN,
             told.REFERENCES: family.references > 0,
             told.LORAS: bool(self._adapters.loras),
             told.SCHEDULERS: True,
@@ -281,7 +290,7 @@ class Model:
 
     def _placed(self, key: tuple[str, bool], pipeline: Any) -> None:
         pipeline.set_progress_bar_config(disable=True)
-        devices.place(pipeline, self._target, self.family.denoiser)
+        devices.place(pipeline, self._target, (self.family.denoiser,))
         if hasattr(pipeline, "encode_prompt"):
             pipeline.encode_prompt = remembered(pipeline.encode_prompt)
         self._pipelines[key] = pipeline
@@ -312,7 +321,6 @@ class Model:
     ) -> tuple[Any, int]:
         """Runs the pipeline; the output is not checked yet. Returns it with the steps."""
         inner = getattr(pipeline, self.family.inner) if self.family.inner else pipeline
-        previewer = Previewer(inner, *size)
         devices.tile(pipeline, self._target, *size)
         try:
             with (
@@ -321,31 +329,18 @@ class Model:
                 torch.inference_mode(),
             ):
                 planned = stack.enter_context(exact_steps(inner, call.steps, call.strength))
-                beginning = None
-                if way.noised or way.kept:
-                    beginning = stack.enter_context(
-                        Beginning(
-                            inner,
-                            self.family,
-                            size,
-                            pictures,
-                            way,
-                            call.arguments["generator"].initial_seed() + 1,
-                        )
-                    )
+                latents = Latents(inner, self.family.layout, size, self.family.autoencoder)
+                self._begin(stack, way, inner, latents, pictures, call)
+                previewer = Previewer(latents, inner.scheduler, self._taesd)
                 marks = {math.ceil(planned.calls * share) for share in previews_at}
 
-                def after_step(count: int, latents: torch.Tensor) -> torch.Tensor | None:
-                    if check and not latents.isfinite().all():
+                def after_step(count: int, current: torch.Tensor) -> None:
+                    if check and not current.isfinite().all():
                         # At once, because it cannot recover.
                         raise not_finite(f"the model {self.name}")
-                    kept = beginning.keep(latents, count) if beginning and way.kept else None
-                    preview = previewer.follow(
-                        latents if kept is None else kept, show=count in marks
-                    )
+                    preview = previewer.follow(current, show=count in marks)
                     if on_step is not None:
                         on_step(min(count, planned.calls), planned.calls, preview)
-                    return kept
 
                 stack.enter_context(watched(inner.scheduler, after_step))
                 return pipeline(**call.arguments), planned.calls
@@ -355,3 +350,24 @@ class Model:
             raise
         except Exception as error:
             raise EngineFailed(f"the model {self.name} failed: {loading.line(error)}") from error
+
+    def _begin(
+        self,
+        stack: ExitStack,
+        way: Way,
+        inner: Any,
+        latents: Latents,
+        pictures: Pictures,
+        call: Call,
+    ) -> None:
+        """Makes what a call begins with here, where the pipeline does not."""
+        start, mask = pictures.init_image, pictures.mask
+        if start is None or not (way.noised or way.kept):
+            return
+        clean = latents.encode(start)
+        drawn_anew = latents.encode_mask(mask, clean) if mask is not None and way.kept else None
+        seed = call.arguments["generator"].initial_seed()
+        if way.noised:
+            stack.enter_context(noised_start(inner, clean, seed, drawn_anew))
+        elif drawn_anew is not None:
+            stack.enter_context(kept_outside(inner, clean, seed, drawn_anew))

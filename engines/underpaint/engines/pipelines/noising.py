@@ -77,6 +77,29 @@ def noised_start(
             pipeline.prepare_latents = instance
 
 
+@contextmanager
+def kept_outside(
+    pipeline: Any, clean: torch.Tensor, seed: int, drawn: torch.Tensor
+) -> Iterator[None]:
+    """For one call of a pipeline that starts from the picture itself, but takes no mask.
+
+    Args:
+        pipeline: of diffusers, that draws one picture.
+        clean: the picture's latents, from `Latents.encode`.
+        seed: of the noise in what is kept.
+        drawn: 1 where the picture is drawn anew and 0 where it is kept.
+    """
+    scheduler = pipeline.scheduler
+    generator = torch.Generator("cpu").manual_seed(seed)
+    noise = torch.randn(clean.shape, generator=generator).to(clean.device)
+    own_step = scheduler.step
+    _keep(scheduler, clean, noise, drawn)
+    try:
+        yield
+    finally:
+        scheduler.step = own_step
+
+
 def _keep(scheduler: Any, clean: torch.Tensor, noise: torch.Tensor, drawn: torch.Tensor) -> None:
     """Makes each step put back what is kept: exactly, after the last one."""
     own_step = scheduler.step

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import torch
 from PIL import Image
@@ -15,6 +15,9 @@ from underpaint.contract.prompts import clean
 from underpaint.engines.calling import Called
 from underpaint.engines.families.family import Family, Layout, Start
 from underpaint.engines.pipelines.control import Control
+
+# Layouts in which nothing can be put from outside.
+UNKNOWN: Final = frozenset({Layout.OTHER, Layout.PIXELS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +82,14 @@ def way_of(family: Family, name: str, pictures: Pictures, control: Control | Non
             f"{name} is of the family {family.title}, which cannot start from a picture; "
             "give it as the Lite engine"
         )
-    if mask and family.layout is Layout.OTHER:
+    if mask and family.layout in UNKNOWN:
         raise InvalidRequest(f"{name} takes no mask; leave it out")
     return Way(class_name=found, noised=family.start is Start.NOISED, kept=mask)
 
 
 def _can_start(family: Family) -> bool:
-    return family.start is not Start.NOISED or family.layout is not Layout.OTHER
+    unknown = family.layout in UNKNOWN
+    return family.start is not Start.NOISED or not unknown
 
 
 def call_of(

@@ -1,6 +1,6 @@
 """Watches a scheduler: every family of diffusers calls its `step` once for each denoising step.
 
-So progress, cancelling, previews and masks need nothing from the pipelines, of which some have no
+So progress, cancelling and previews need nothing from the pipelines, of which some have no
 callbacks.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-AfterStep = Callable[[int, torch.Tensor], torch.Tensor | None]
+AfterStep = Callable[[int, torch.Tensor], None]
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def watched(scheduler: Any, after: AfterStep) -> Iterator[None]:
 
     Args:
         scheduler: of the pipeline that runs meanwhile.
-        after: may raise, which ends the generation, or return other latents to go on with.
+        after: may raise, which ends the generation.
     """
     plain = scheduler.step
     count = 0
@@ -32,17 +32,15 @@ def watched(scheduler: Any, after: AfterStep) -> Iterator[None]:
         nonlocal count
         output = plain(*given, **named)
         count += 1
-        latents = output[0]
-        changed = after(count, latents)
-        if changed is None:
-            return output
-        if isinstance(output, tuple):
-            return (changed, *output[1:])
-        output.prev_sample = changed
+        after(count, output[0])
         return output
 
+    instance = vars(scheduler).get("step")
     scheduler.step = step
     try:
         yield
     finally:
-        del scheduler.step
+        if instance is None:
+            del scheduler.step
+        else:
+            scheduler.step = instance
