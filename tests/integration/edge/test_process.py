@@ -147,11 +147,11 @@ def test_a_model_of_another_kind_is_told_in_one_line(
 @pytest.mark.parametrize(
     ("component", "change", "told"),
     [
-        ("vae", {"latent_channels": "four"}, "does not load as StableDiff"),
+        ("vae", {"latent_channels": "four"}, "does not load as Stable"),
         (
             "unet",
             {"down_block_types": ["NoSuchBlock", "NoSuchBlock"]},
-            "does not load as StableDiff",
+            "does not load as Stable",
         ),
         ("unet", {"sample_size": "eight"}, "cannot be loaded (ValueError: "),
     ],
