@@ -46,10 +46,10 @@ def test_a_pipeline_for_words_starts_from_a_noised_picture(
             clean = latents.encode(draft)
             with (
                 exact_steps(pipeline, 3, strength) as planned,
-                noised_start(pipeline, clean, seed=5),
+                noised_start(pipeline, clean, seed=5) as more,
                 steps_of(pipeline) as seen,
             ):
-                made[strength, turned] = draw(pipeline, name, steps=3)
+                made[strength, turned] = draw(pipeline, name, steps=3, **more)
                 noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(5))
                 start = unit * noised(pipeline.scheduler, 0, clean, noise)
             assert len(seen) == planned.calls == 3

@@ -368,6 +368,6 @@ class Model:
         drawn_anew = latents.encode_mask(mask, clean) if mask is not None and way.kept else None
         seed = call.arguments["generator"].initial_seed()
         if way.noised:
-            stack.enter_context(noised_start(inner, clean, seed, drawn_anew))
+            call.arguments |= stack.enter_context(noised_start(inner, clean, seed, drawn_anew))
         elif drawn_anew is not None:
             stack.enter_context(kept_outside(inner, clean, seed, drawn_anew))

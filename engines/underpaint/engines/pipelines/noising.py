@@ -19,8 +19,11 @@ from underpaint.engines.pipelines.levels import noised
 @contextmanager
 def noised_start(
     pipeline: Any, clean: torch.Tensor, seed: int, drawn: torch.Tensor | None = None
-) -> Iterator[None]:
+) -> Iterator[dict[str, Any]]:
     """For one call of a text-to-image pipeline, inside `exact_steps` with a strength.
+
+    Yields the arguments to add to that call: of the few pipelines that draw their noise in the
+    call itself, the latents to begin with.
 
     Args:
         pipeline: of diffusers, that draws one picture.
@@ -42,8 +45,6 @@ def noised_start(
         return noised(scheduler, 0, clean.float(), noise).to(like)
 
     own_set, own_step = scheduler.set_timesteps, scheduler.step
-    own_prepare = pipeline.prepare_latents
-    instance = vars(pipeline).get("prepare_latents")
 
     @wraps(own_set)
     def set_timesteps(*given: Any, **named: Any) -> None:
@@ -52,6 +53,18 @@ def noised_start(
         scheduled = True
         for latents in prepared:  # the schedule depends on their number in some families
             latents.copy_(start(latents))
+
+    scheduler.set_timesteps = set_timesteps
+    if drawn is not None:
+        _keep(scheduler, clean, noise, drawn)
+    own_prepare = getattr(pipeline, "prepare_latents", None)
+    if own_prepare is None:
+        prepared.append(clean.clone())
+        try:
+            yield {"latents": prepared[0]}
+        finally:
+            scheduler.set_timesteps, scheduler.step = own_set, own_step
+        return
 
     @wraps(own_prepare)
     def prepare_latents(*given: Any, **named: Any) -> Any:
@@ -64,11 +77,10 @@ def noised_start(
             prepared.append(latents)
         return (latents, *output[1:]) if isinstance(output, tuple) else latents
 
-    scheduler.set_timesteps, pipeline.prepare_latents = set_timesteps, prepare_latents
-    if drawn is not None:
-        _keep(scheduler, clean, noise, drawn)
+    instance = vars(pipeline).get("prepare_latents")
+    pipeline.prepare_latents = prepare_latents
     try:
-        yield
+        yield {}
     finally:
         scheduler.set_timesteps, scheduler.step = own_set, own_step
         if instance is None:
