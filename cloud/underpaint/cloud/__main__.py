@@ -18,11 +18,11 @@ from typing import Final, NoReturn
 
 from pydantic import ValidationError
 from underpaint.cloud.leftovers import Leftovers
-from underpaint.cloud.model import check_model
 from underpaint.cloud.settings import PREFIX, Settings
 from underpaint.contract.errors import InvalidRequest, UnderpaintError
 from underpaint.contract.rim import check_exposure, read_token
 from underpaint.contract.tls import read_certificates
+from underpaint.engines.options import check_model
 
 # Ray's processes follow a killed cloud within some seconds; its port is free only then.
 _AFTERLIFE_S: Final = 15
@@ -45,7 +45,9 @@ def parser() -> argparse.ArgumentParser:
     )
     for name, field in Settings.model_fields.items():
         flag = f"--{name.replace('_', '-')}"
-        if field.annotation is bool:
+        if name == "lora":
+            flags.add_argument(flag, action="append", metavar="FILE", help=field.description)
+        elif field.annotation is bool:
             flags.add_argument(flag, action="store_true", help=field.description)
         else:
             flags.add_argument(
@@ -77,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         _check_listener(settings, token=read_token(settings.token_file))
-        check_model(settings.model)
+        check_model(settings.model, settings.engine_options)
         placement = settings.engine_placement
         if not settings.ray_address:
             placement.check_installed()

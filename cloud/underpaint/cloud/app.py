@@ -9,11 +9,10 @@ from pydantic import ConfigDict, Field
 from ray import serve
 from ray.serve import Application
 from underpaint.cloud.ingress import CloudIngress
-from underpaint.cloud.model import check_model
 from underpaint.cloud.replica import EngineReplica
 from underpaint.cloud.settings import BUNDLED
 from underpaint.contract.errors import InvalidRequest
-from underpaint.engines.options import Options
+from underpaint.engines.options import Loras, Options, check_model
 from underpaint.engines.placement import PlacementSettings
 
 NAME: Final = "underpaint"
@@ -38,7 +37,7 @@ class Arguments(PlacementSettings):
     """GPUs that Ray gives each replica with `device: cuda`; 0.5 lets two share one."""
     cache_dir: str = ""  # of compiled code, on each node
     data_dir: str = ""  # with the cards of hub ids and single files, on each node
-    lora: tuple[str, ...] = ()  # FILE or FILE:weight, on each node
+    lora: Loras = ()  # FILE or FILE:weight, on each node
     control: str = ""  # the directory of a ControlNet, on each node
     token_file: str = ""
 
@@ -53,7 +52,6 @@ def build(args: Arguments) -> Application:
         InvalidModel: the model directory cannot be loaded.
         InvalidRequest: two arguments do not go together.
     """
-    check_model(args.model)
     if args.device.startswith("cuda:"):
         raise InvalidRequest(
             f"device {args.device}: Ray gives each replica its GPU; use cuda, and gpus_each below "
@@ -66,6 +64,7 @@ def build(args: Arguments) -> Application:
         loras=args.lora,
         control=Path(args.control) if args.control else None,
     )
+    check_model(args.model, options)
     deployment: Any = serve.deployment  # its type annotation covers only the use as decorator
     replica = deployment(EngineReplica).options(
         name="Engine",

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from underpaint.contract.addresses import Address, PeerAddress, parse_address
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.paths import UserPath, UserPathOrName
+from underpaint.engines.options import CONTROL_HELP, LORA_HELP, Loras, Options
 from underpaint.engines.placement import Placement, PlacementSettings
 
 PREFIX: Final = "UNDERPAINT_CLOUD_"
@@ -33,6 +34,8 @@ class Settings(PlacementSettings, BaseSettings):
     model: UserPathOrName = Field(
         str(BUNDLED), description="diffusers directory, or hub id OWNER/NAME"
     )
+    lora: Loras = Field((), description=LORA_HELP)
+    control: UserPath | None = Field(None, description=CONTROL_HELP)
     upscaler: Literal["auto", "none"] = Field(
         "auto", description="auto uses a learned model, none plain Lanczos"
     )
@@ -43,7 +46,7 @@ class Settings(PlacementSettings, BaseSettings):
     ray_address: str = Field("", description="join this Ray cluster instead of starting one")
     data_dir: UserPath = Field(
         Path("~/.local/share/underpaint/cloud"),
-        description="holds the lock that keeps two clouds apart, and compiled code",
+        description="holds the lock that keeps two clouds apart, cards, and compiled code",
     )
     token_file: UserPath | None = Field(
         None, description="file with the token that callers must send"
@@ -73,6 +76,20 @@ class Settings(PlacementSettings, BaseSettings):
             )
         # The folder is of this machine, and replicas on a cluster may run on any.
         return self.placement(None if self.ray_address else self.data_dir / "compiled")
+
+    @property
+    def engine_options(self) -> Options:
+        """How the engines are loaded.
+
+        Raises:
+            InvalidRequest: two of the settings do not go together.
+        """
+        return Options(
+            placement=self.engine_placement,
+            data_dir=self.data_dir,
+            loras=self.lora,
+            control=self.control,
+        )
 
     @property
     def address(self) -> Address:

@@ -19,9 +19,8 @@ from underpaint.edge.outbox_sender import OutboxSender
 from underpaint.edge.servicer import SERVICE, EdgeServicer
 from underpaint.edge.settings import Settings, read_settings
 from underpaint.edge.store import DraftStore
-from underpaint.engines import hub
-from underpaint.engines.forms import find
 from underpaint.engines.model_kinds import unloadable
+from underpaint.engines.options import check_model
 from underpaint.v1.edge_pb2_grpc import add_EdgeServiceServicer_to_server
 
 GRACE_S: Final = 2.0
@@ -38,8 +37,9 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    if hub.parse(settings.model) is None:
-        find(settings.model, settings.data_dir)  # before torch is imported, which takes seconds
+    check_model(
+        settings.model, settings.engine_options
+    )  # before torch is imported, which takes seconds
     token = read_token(settings.token_file)
     store = DraftStore(
         settings.data_dir, draft_limit=settings.draft_limit, bytes_limit=settings.store_mib * MIB
@@ -96,9 +96,8 @@ def _load(settings: Settings) -> Engine:
     try:
         return LiteEngine(
             settings.model,
-            placement=settings.engine_placement,
+            options=settings.engine_options,
             threads=settings.threads,
-            data_dir=settings.data_dir,
         )
     except UnderpaintError:
         raise

@@ -6,7 +6,6 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import torch
@@ -18,8 +17,8 @@ from underpaint.contract.vocabulary import Vocabulary, read_vocabulary
 from underpaint.contract.wire import Defaults
 from underpaint.edge.settings import BUNDLED
 from underpaint.edge.vocabulary import Reader
-from underpaint.engines.pipelines.model import Model, Options
-from underpaint.engines.placement import Placement
+from underpaint.engines.options import Options
+from underpaint.engines.pipelines.model import Model
 
 # Measuring the best number of threads takes a few drafts, so it is done only if steps are quick.
 QUICK_STEP_S: Final = 0.5
@@ -30,26 +29,15 @@ class LiteEngine:
 
     Args:
         model: a diffusers directory, a hub id or a single file.
-        placement: where it runs and in which form.
+        options: how it is loaded.
         threads: number of CPU threads; 0 measures which number is fastest.
-        data_dir: of the node, where the cards of hub ids and single files are.
-        loras: that are added to it: FILE or FILE:weight.
 
     Raises:
         InvalidModel: the model is missing, incomplete, unsafe or not a text-to-image model.
         InvalidRequest: there is no such device, or it cannot do what is asked of it.
     """
 
-    def __init__(
-        self,
-        model: str,
-        *,
-        placement: Placement | None = None,
-        threads: int = 0,
-        data_dir: Path | None = None,
-        loras: tuple[str, ...] = (),
-    ) -> None:
-        options = Options(placement=placement or Placement(), data_dir=data_dir, loras=loras)
+    def __init__(self, model: str, *, options: Options | None = None, threads: int = 0) -> None:
         self._model = Model(model, "text", options)
         directory = self._model.form.path
         if directory.is_dir():

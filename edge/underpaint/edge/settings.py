@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from underpaint.contract.addresses import ListenAddress, PeerAddressOrNone
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.paths import UserPath, UserPathOrName
+from underpaint.engines.options import LORA_HELP, Loras, Options
 from underpaint.engines.placement import Placement, PlacementSettings
 
 BUNDLED: Final = Path(__file__).parent / "models" / "lite"
@@ -37,6 +38,7 @@ class Settings(PlacementSettings, BaseSettings):
         UserPath | None,
         Field(validation_alias=AliasChoices(PREFIX + "TOKEN_FILE", "UNDERPAINT_TOKEN_FILE")),
     ] = None
+    lora: Loras = ()
     reflection: bool = False
     tls_dir: Annotated[
         UserPath | None,
@@ -49,6 +51,15 @@ class Settings(PlacementSettings, BaseSettings):
     ] = ""
     orchestrator_token_file: UserPath | None = None
     outbox_every_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
+
+    @property
+    def engine_options(self) -> Options:
+        """How the engine is loaded.
+
+        Raises:
+            InvalidRequest: two of the settings do not go together.
+        """
+        return Options(placement=self.engine_placement, data_dir=self.data_dir, loras=self.lora)
 
     @property
     def engine_placement(self) -> Placement:
@@ -104,6 +115,7 @@ def read_settings(arguments: Sequence[str]) -> Settings:
             default=argparse.SUPPRESS,
             help=text,
         )
+    flags.add_argument("--lora", action="append", help=LORA_HELP, default=argparse.SUPPRESS)
     try:
         settings = Settings(**vars(flags.parse_args(arguments)))
     except ValidationError as error:
