@@ -71,7 +71,8 @@ class Quoting:
         described: Mapping[str, EngineDescription] = {}
         requests = {name: check(fill(self._defaults(name, None))) for name in engines}
         any_request = next(iter(requests.values()))
-        if needs_description(any_request):
+        asks = any(self.prices.engine(name).asks_engine for name in engines)
+        if asks or needs_description(any_request):
             described = await self.described()
             requests = {
                 name: check(fill(self._defaults(name, described.get(name)))) for name in engines
@@ -138,7 +139,7 @@ class Quoting:
 
     def _defaults(self, engine: str, description: EngineDescription | None) -> Defaults:
         price = self.prices.engine(engine)
-        return replace(price.defaults, strength=self._strength(description))
+        return replace(price.defaults(description), strength=self._strength(description))
 
     def _strength(self, description: EngineDescription | None) -> float:
         """The engine's own strength, if it says one."""
