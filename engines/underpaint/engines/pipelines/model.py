@@ -18,7 +18,13 @@ from underpaint.contract.generation import GenerationRequest
 from underpaint.engines.calling import Called, how_called
 from underpaint.engines.cards import ModelCard, read_card
 from underpaint.engines.families.family import Family, Start
-from underpaint.engines.families.sizes import longest_side, multiple_of, nearest, working_size
+from underpaint.engines.families.sizes import (
+    longest_side,
+    multiple_of,
+    nearest,
+    of_area,
+    working_size,
+)
 from underpaint.engines.forms import Form, find
 from underpaint.engines.loras import LoraFile, beside, read_lora, read_loras
 from underpaint.engines.memory import sizes
@@ -34,7 +40,15 @@ from underpaint.engines.pipelines.control import Control
 from underpaint.engines.pipelines.guard import guarded
 from underpaint.engines.pipelines.latents import Latents
 from underpaint.engines.pipelines.noising import kept_outside, noised_start
-from underpaint.engines.pipelines.plan import UNKNOWN, Call, Pictures, Way, call_of, way_of
+from underpaint.engines.pipelines.plan import (
+    UNKNOWN,
+    Call,
+    Pictures,
+    Way,
+    call_of,
+    inner_of,
+    way_of,
+)
 from underpaint.engines.pipelines.previews import Previewer
 from underpaint.engines.pipelines.remembering import remembered
 from underpaint.engines.pipelines.schedule import exact_steps
@@ -239,7 +253,10 @@ class Model:
         return int(getattr(self.pipeline, "vae_scale_factor", None) or 8)
 
     def _of_its_sizes(self, width: int, height: int) -> tuple[int, int] | None:
-        """The one of its only sizes that is nearest in shape; None if it has no such list."""
+        """The one of its only sizes that is nearest in shape; None if it draws at any."""
+        if self.family.cells:
+            side = self.family.cells * self._scale
+            return of_area((width, height), side, 2 * self._scale)
         wanted = math.log(width / height)
         return min(
             self.family.sizes,
@@ -320,7 +337,7 @@ class Model:
         check: bool = True,
     ) -> tuple[Any, int]:
         """Runs the pipeline; the output is not checked yet. Returns it with the steps."""
-        inner = getattr(pipeline, self.family.inner) if self.family.inner else pipeline
+        inner = inner_of(self.family, pipeline)
         devices.tile(pipeline, self._target, *size)
         try:
             with (
@@ -368,6 +385,7 @@ class Model:
         drawn_anew = latents.encode_mask(mask, clean) if mask is not None and way.kept else None
         seed = call.arguments["generator"].initial_seed()
         if way.noised:
-            stack.enter_context(noised_start(inner, clean, seed, drawn_anew))
+            begun = noised_start(inner, clean, seed, drawn_anew)
+            call.arguments |= stack.enter_context(begun)
         elif drawn_anew is not None:
             stack.enter_context(kept_outside(inner, clean, seed, drawn_anew))
