@@ -26,7 +26,7 @@ from underpaint.engines.families.sizes import (
     working_size,
 )
 from underpaint.engines.forms import Form, find
-from underpaint.engines.loras import LoraFile, beside, read_lora, read_loras
+from underpaint.engines.loras import LoraFile, beside, name_with, read_lora, read_loras
 from underpaint.engines.memory import sizes
 from underpaint.engines.options import Options
 from underpaint.engines.pipelines import devices, loading
@@ -101,7 +101,7 @@ class Model:
         self.family: Family = loading.family_for(self.form.checkpoint)
         loras = read_loras(options.loras, self.family, self.form.checkpoint)
         self.called: Called = how_called(
-            self.form, self.card, self.family, [lora.name for lora in loras]
+            self.form, self.card, self.family, [lora.name for lora in loras if lora.weight]
         )
         blank = Image.new("RGB", (8, 8))
         first = way_of(
@@ -123,7 +123,10 @@ class Model:
             self.called,
             [*loras, *self._lying_beside({lora.digest for lora in loras})],
         )
-        load_embeddings(self.pipeline, self.family, self.form.path)
+        load_embeddings(self.pipeline, self.family, self.form.path, options.embeddings)
+        self._taesd = tiny_autoencoder(
+            self.pipeline, self.family, self.form.path, target.dtype, decodes=options.tiny_vae
+        )
         self._control = (
             Control(options.control, self.family, target.dtype) if options.control else None
         )
@@ -136,7 +139,6 @@ class Model:
         if decoder is not None and type(decoder).__name__ in _CHANNELS_LAST:
             decoder.to(memory_format=torch.channels_last)
         self._decoder = DecoderWatch(decoder)
-        self._taesd = tiny_autoencoder(self.form.path, target.dtype)
         if self._taesd is not None:
             self._taesd.to(target.device)
         self._limits = pipeline_limits(self.pipeline, self.card)
@@ -145,6 +147,16 @@ class Model:
     def name(self) -> str:
         """The model's name."""
         return self.card.name
+
+    @property
+    def full_name(self) -> str:
+        """The model's name with the LoRAs that it adds unless a request names others."""
+        return name_with(self.name, self._adapters.usual)
+
+    @property
+    def loras(self) -> tuple[Lora, ...]:
+        """Those that requests can name."""
+        return tuple(Lora(name=one.name, digest=one.digest) for one in self._adapters.loras)
 
     @property
     def on_cpu(self) -> bool:
@@ -178,7 +190,7 @@ class Model:
         width, height = self.called.native_size
         return EngineDescription(
             name=engine,
-            model=self.name,
+            model=self.full_name,
             num_inference_steps=self.called.num_inference_steps,
             guidance_scale=self.called.guidance_scale,
             strength=self.called.strength,
@@ -186,7 +198,7 @@ class Model:
             width=width,
             height=height,
             takes=self._takes(),
-            loras=tuple(Lora(name=one.name, digest=one.digest) for one in self._adapters.loras),
+            loras=self.loras,
         )
 
     def draw(
