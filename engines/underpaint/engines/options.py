@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_settings import NoDecode
+from underpaint.contract.paths import expanded
 from underpaint.engines.placement import Placement
 
 
@@ -48,4 +49,4 @@ class AdditionSettings(BaseModel):
     @property
     def embeddings(self) -> tuple[Path, ...]:
         """The files of the textual inversions."""
-        return tuple(Path(file).expanduser() for file in self.embedding)
+        return tuple(expanded(Path(file)) for file in self.embedding)

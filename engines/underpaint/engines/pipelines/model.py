@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -111,7 +111,7 @@ class Model:
             self.family,
             self.form.checkpoint,
             self.called,
-            [*loras, *self._lying_beside({lora.digest for lora in loras})],
+            [*loras, *self._lying_beside(loras)],
         )
         load_embeddings(self.pipeline, self.family, self.form.path, options.embeddings)
         taesd = tiny_autoencoder(
@@ -283,12 +283,13 @@ class Model:
         }
         return (*(each for each, can in able.items() if can), *map(told.control, kinds))
 
-    def _lying_beside(self, known: set[str]) -> list[Any]:
+    def _lying_beside(self, given: Sequence[LoraFile]) -> list[LoraFile]:
         """The LoRAs in the model's directory: for requests that name them."""
         if not self.form.path.is_dir():
             return []  # the directory of a file may hold LoRAs for any family
         found = [read_lora(path, 0.0) for path in beside(self.form.path)]
-        return [lora for lora in found if lora.digest not in known]
+        known = {each for lora in given for each in (lora.digest, lora.name)}
+        return [lora for lora in found if not {lora.digest, lora.name} & known]
 
     def _pipeline_for(self, way: Way) -> Any:
         key = (way.class_name, way.control)
