@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from underpaint.contract.errors import InvalidModel
+from underpaint.engines.checkpoints import check_directory
 from underpaint.engines.forms import find
 from underpaint.engines.model_kinds import kind_of_pipeline, unloadable
 

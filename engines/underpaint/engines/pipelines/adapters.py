@@ -258,6 +258,7 @@ def load_embeddings(
         if path.stem in words:
             raise InvalidModel(f"{path} and {words[path.stem]} are for the same word; rename one")
         words[path.stem] = path
+    for path in files:
         _load_embedding(pipeline, path)
     return tuple(words)
 
