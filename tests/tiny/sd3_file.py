@@ -1,4 +1,4 @@
-"""Writes a tiny Stable Diffusion 3 as one file, or its transformer as GGUF, in the makers' names."""
+"""Writes a tiny Stable Diffusion 3 as one file or its transformer as GGUF, in its makers' names."""
 
 from __future__ import annotations
 
@@ -92,9 +92,9 @@ def _transformer(model: SD3Transformer2DModel) -> dict[str, torch.Tensor]:
 
 
 def _clip(encoder: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {
-        name
-        if name.startswith("text_projection")
-        else f"text_model.{name.removeprefix('text_model.')}": each
-        for name, each in encoder.state_dict().items()
+    # As transformers 4 has it, which the files are from.
+    weights = encoder.state_dict()
+    projection = {name: weights.pop(name) for name in list(weights) if "projection" in name}
+    return projection | {
+        f"text_model.{name.removeprefix('text_model.')}": each for name, each in weights.items()
     }
