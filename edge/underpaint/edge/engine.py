@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 import torch
+from underpaint.contract.engines import Lora
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.generation import GenerationRequest, GenerationResult
 from underpaint.contract.pictures import encode_png
@@ -17,8 +18,7 @@ from underpaint.contract.vocabulary import Vocabulary, read_vocabulary
 from underpaint.contract.wire import Defaults
 from underpaint.edge.settings import BUNDLED
 from underpaint.edge.vocabulary import Reader
-from underpaint.engines.options import Options
-from underpaint.engines.pipelines.model import Model
+from underpaint.engines.pipelines.model import Model, Options
 
 # Measuring the best number of threads takes a few drafts, so it is done only if steps are quick.
 QUICK_STEP_S: Final = 0.5
@@ -37,7 +37,13 @@ class LiteEngine:
         InvalidRequest: there is no such device, or it cannot do what is asked of it.
     """
 
-    def __init__(self, model: str, *, options: Options | None = None, threads: int = 0) -> None:
+    def __init__(
+        self,
+        model: str,
+        *,
+        options: Options | None = None,
+        threads: int = 0,
+    ) -> None:
         self._model = Model(model, "text", options)
         directory = self._model.form.path
         if directory.is_dir():
@@ -58,8 +64,13 @@ class LiteEngine:
 
     @property
     def name(self) -> str:
-        """The model's name: from its card, else its directory or hub id."""
-        return self._model.name
+        """The model's name, from its card, else its directory or hub id, and its LoRAs."""
+        return self._model.full_name
+
+    @property
+    def loras(self) -> tuple[Lora, ...]:
+        """Those that requests can name."""
+        return self._model.loras
 
     @property
     def defaults(self) -> Defaults:

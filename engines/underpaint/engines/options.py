@@ -1,4 +1,4 @@
-"""How a model is loaded, and whether it can be. Nothing here imports torch."""
+"""How a model is loaded, and the settings of both tiers for it. Nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -6,25 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_settings import NoDecode
-from underpaint.engines import hub
-from underpaint.engines.calling import how_called
-from underpaint.engines.cards import read_card
-from underpaint.engines.families import family_of
-from underpaint.engines.forms import find
-from underpaint.engines.loras import read_loras
+from underpaint.contract.paths import expanded
 from underpaint.engines.placement import Placement
-
-
-def _listed(value: Any) -> Any:
-    """A variable of the environment has several with commas between them."""
-    return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
-
-
-Loras = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
-LORA_HELP = "FILE or FILE:WEIGHT of a LoRA; weight 0 adds it only on request; may be repeated"
-CONTROL_HELP = "directory of a ControlNet for control maps"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,21 +19,34 @@ class Options:
     placement: Placement = field(default_factory=Placement)
     data_dir: Path | None = None  # where the cards of hub ids and single files are
     loras: tuple[str, ...] = ()  # FILE or FILE:weight
+    embeddings: tuple[Path, ...] = ()  # textual inversions, beside those in its own folder
     control: Path | None = None  # the directory of a ControlNet
+    tiny_vae: bool = False  # whether the tiny autoencoder beside it decodes results, too
 
 
-def check_model(model: str, options: Options) -> None:
-    """Checks in milliseconds that a model can be loaded; one of the hub is checked once it is here.
+def _listed(value: Any) -> Any:
+    """One setting with commas between its values, as an environment variable has to be."""
+    return [each for each in value.split(",") if each] if isinstance(value, str) else value
 
-    Raises:
-        InvalidModel: names what is missing, incomplete, unsafe or unknown.
-    """
-    wanted = hub.parse(model)
-    if wanted is not None and hub.cached(wanted) is None:
-        return
-    form = find(model, options.data_dir, fetch=wanted is None)
-    family = family_of(form.checkpoint)
-    if family is None:
-        return  # loading says what it is
-    loras = read_loras(options.loras, family, form.checkpoint)
-    how_called(form, read_card(form, options.data_dir), family, [lora.name for lora in loras])
+
+# pydantic-settings would read the variable as JSON.
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+
+
+class AdditionSettings(BaseModel):
+    """The settings of both tiers for what is added to a model; mixed into each tier's settings."""
+
+    lora: Listed = Field(
+        (),
+        description="FILE[:WEIGHT] of a LoRA for every picture, with the weight 1 unless it is "
+        "given; with 0 only for requests that name it; may be given again",
+    )
+    embedding: Listed = Field(
+        (),
+        description="FILE of a textual inversion; its name is the word for it; may be given again",
+    )
+
+    @property
+    def embeddings(self) -> tuple[Path, ...]:
+        """The files of the textual inversions."""
+        return tuple(expanded(Path(file)) for file in self.embedding)
