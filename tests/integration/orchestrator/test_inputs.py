@@ -92,6 +92,13 @@ async def test_a_mask_that_does_not_fit_is_refused_before_anything_is_reserved(
     assert all(reserved == 0 for reserved, _ in (await client.budgets()).values())
 
 
+async def test_a_reference_that_is_no_picture_is_refused_and_named(client: Client) -> None:
+    given = (REFERENCES[0], b"no picture")
+    sent = request(references=tuple(map(Digest.of, given)))
+    with pytest.raises(InvalidRequest, match="reference 2: the picture is corrupt"):
+        await client.promote("promotion-1", sent, DRAFT, *given)
+
+
 async def test_a_control_map_of_another_shape_is_refused(client: Client) -> None:
     lines = picture_of(64, 256)
     sent = request(control=Digest.of(lines), control_kind="edges")
