@@ -1,18 +1,19 @@
-"""Full's autoencoder of the second generation: 512 × 512 pixels to 32 × 32 × 16 numbers and back.
+"""The autoencoder of the second generation: 8 × 8 pixels to 16 numbers and back, at any size.
 
     python -m training.second.detail --steps 12000
 
-The first generation's saw 256 × 256 as 16 × 16 × 16, and pictures sent through it came back with a
-third of their edge energy. Here the same 16 × 16 pixels a latent cell are a quarter as much of the
-picture, the decoder is deeper, and a critic of patches tells soft edges from true ones.
+One for both tiers: 128 × 128 is 16 × 16 × 16 to Lite and 512 × 512 is 64 × 64 × 16 to Full. The
+first generation's Full had 16 × 16 × 16 for 256 × 256, and true pictures sent through it came back
+with a third of their edge energy. A critic of patches tells soft edges from true ones.
 
-It starts from an autoencoder that is there (`--start`, the shipped Full's if nothing is said), for
+It starts from an autoencoder that is there (`--start`, the shipped Lite's if nothing is said), for
 what it knows of edges holds at any size; `--start none` begins from nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 from pathlib import Path
 
@@ -25,7 +26,8 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from training.autoencoder import CHANNELS, NOISE, calm, differences
-from training.export import FULL
+from training.evaluate.sharpness import sharpness
+from training.export import LITE
 from training.loop import Loop
 from training.second.drawings import Drawings, load_drawings
 from training.second.paint import paint
@@ -34,8 +36,11 @@ from training.second.words import load_words
 
 SIDE = 512
 CROP = 128
-ENCODER, DECODER = (0, 0, 2, 3, 3), (4, 4, 3, 2, 0)
+SIZES = (512, 512, 256, 128)
+"""At which pictures are seen, one after the other."""
+ENCODER, DECODER = (0, 2, 3, 3), (4, 4, 2, 0)
 """Blocks of every stage, from the picture to the latents and back."""
+CHECK_EVERY = 250
 WINDOWS = 3
 """Out of so many random windows of a scene the one with most edges is shown."""
 WARM = 0.15
@@ -47,8 +52,8 @@ CRITIC, LIKENESS = 0.02, 0.4
 def make_detail() -> AutoencoderTiny:
     """Untrained."""
     return AutoencoderTiny(
-        encoder_block_out_channels=(32,) * 5,
-        decoder_block_out_channels=(64,) * 5,
+        encoder_block_out_channels=(32,) * 4,
+        decoder_block_out_channels=(64,) * 4,
         num_encoder_blocks=ENCODER,
         num_decoder_blocks=DECODER,
         latent_channels=CHANNELS,
@@ -110,18 +115,18 @@ class Pair(nn.Module):
 
 
 def lessons(drawings: Drawings, count: int, crop: int, rng: random.Random) -> Tensor:
-    """Windows of fresh scenes, two of each: count × 3 × crop²."""
+    """Windows of fresh scenes: count × 3 × crop²."""
     rows: list[Tensor] = []
-    while len(rows) < count:
-        picture = paint(drawings, draw(drawings, ask(drawings, rng), rng), SIDE)
-        for _ in range(2):
-            windows = []
-            for _ in range(WINDOWS):
-                top, left = (rng.randrange(SIDE - crop + 1) for _ in range(2))
-                windows.append(picture[:, top : top + crop, left : left + crop])
-            edges = [window.diff(dim=-1).abs().mean().item() for window in windows]
-            rows.append(windows[edges.index(max(edges))])
-    return torch.stack(rows[:count])
+    for i in range(count):
+        side = max(SIZES[i % len(SIZES)], crop)
+        picture = paint(drawings, draw(drawings, ask(drawings, rng), rng), side)
+        windows = []
+        for _ in range(WINDOWS):
+            top, left = (rng.randrange(side - crop + 1) for _ in range(2))
+            windows.append(picture[:, top : top + crop, left : left + crop])
+        edges = [window.diff(dim=-1).abs().mean().item() for window in windows]
+        rows.append(windows[edges.index(max(edges))])
+    return torch.stack(rows)
 
 
 def likeness(made: Tensor, true: Tensor) -> Tensor:
@@ -176,7 +181,7 @@ def train(
     pair.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     loop = Loop("detail", pair, steps, rate, average_over=max(1, min(300, steps // 5)), seed=seed)
     shown = random.Random(seed + 1)
-    samples = [paint(drawings, draw(drawings, ask(drawings, shown), shown), SIDE) for _ in range(6)]
+    samples = [paint(drawings, draw(drawings, ask(drawings, shown), shown), SIDE) for _ in range(8)]
     for step in loop:
         rng = random.Random(int(torch.randint(1 << 31, (1,), generator=loop.generator)))
         true = lessons(drawings, batch, crop, rng).to(device, memory_format=torch.channels_last)
@@ -184,7 +189,10 @@ def train(
         loss, alike = losses(pair, true, heard, device)
         loop.descend(loss)
         loop.losses[-1] = alike.item()  # the critic's part goes up and down with its opponent
-        if step % 250 == 249:
+        if step % CHECK_EVERY == CHECK_EVERY - 1:
+            record = {"step": step + 1, **check(loop.average.autoencoder, samples)}
+            with (loop.folder / "checks.jsonl").open("a") as log:
+                log.write(json.dumps(record) + "\n")
             sheet(loop.average.autoencoder, samples, loop.folder / "sheet.png")
     sheet(loop.average.autoencoder, samples, loop.folder / "sheet.png")
     average: Pair = loop.average  # type: ignore[assignment]
@@ -192,14 +200,30 @@ def train(
 
 
 @torch.no_grad()
+def coded(model: AutoencoderTiny, picture: Tensor) -> Tensor:
+    """What the autoencoder leaves of a picture, 3 × h × w."""
+    device = next(model.parameters()).device
+    made: Tensor = model.decode(model.encode(picture[None].to(device)).latents).sample
+    return made[0].float().clamp(-1, 1).cpu()
+
+
+def check(model: AutoencoderTiny, samples: list[Tensor]) -> dict[str, float]:
+    """Absolute error and sharpness beside the truth, for every size at which pictures are seen."""
+    found = {}
+    for side in sorted(set(SIZES)):
+        true = [functional.interpolate(one[None], size=side, mode="area") for one in samples]
+        made = [coded(model, one[0])[None] for one in true]
+        known, ours = sharpness(true, side), sharpness(made, side)
+        pairs = zip(made, true, strict=True)
+        found[f"error {side}"] = sum(functional.l1_loss(a, b).item() for a, b in pairs) / len(true)
+        found[f"energy {side}"] = ours.energy / known.energy
+        found[f"steep {side}"] = ours.steep / known.steep
+    return {name: round(value, 4) for name, value in found.items()}
+
+
 def sheet(model: AutoencoderTiny, samples: list[Tensor], path: Path) -> None:
     """True pictures, and below them what the autoencoder leaves of them."""
-    device = next(model.parameters()).device
-    columns = []
-    for true in samples:
-        latents = model.encode(true[None].to(device)).latents
-        made = model.decode(latents).sample[0].clamp(-1, 1).cpu()
-        columns.append(torch.cat([true, made], dim=1))
+    columns = [torch.cat([true, coded(model, true)], dim=1) for true in samples]
     page = torch.cat(columns, dim=2).permute(1, 2, 0)
     Image.fromarray(((page + 1) * 127.5).round().byte().numpy()).save(path)
 
@@ -215,12 +239,12 @@ def load_start(directory: str) -> AutoencoderTiny | None:
 
 
 def main() -> None:
-    """Train Full's autoencoder of the second generation, or go on training."""
+    """Train the autoencoder of the second generation, or go on training."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--start", default=str(FULL), help='a pipeline directory, or "none"')
+    parser.add_argument("--start", default=str(LITE), help='a pipeline directory, or "none"')
     parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--seed", type=int, default=21)
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0: as torch chooses")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
