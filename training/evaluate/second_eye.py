@@ -73,8 +73,8 @@ class _Block(nn.Module):
         """What the block makes of x."""
         seen = functional.relu6(self._bn0(self._expand_conv(x))) if self.widened else x
         seen = functional.relu6(self._bn1(self._depthwise_conv(seen)))
-        seen = self._bn2(self._project_conv(seen))
-        return seen + x if self.kept else seen
+        made: Tensor = self._bn2(self._project_conv(seen))
+        return made + x if self.kept else made
 
 
 class SecondEye(nn.Module):
@@ -97,7 +97,8 @@ class SecondEye(nn.Module):
         x = functional.relu6(self._bn0(self._conv_stem(seen)))
         for block in self._blocks:
             x = block(x)
-        return functional.relu6(self._bn1(self._conv_head(x))).mean(dim=(2, 3))
+        found: Tensor = functional.relu6(self._bn1(self._conv_head(x))).mean(dim=(2, 3))
+        return found
 
     def forward(self, seen: Tensor) -> Tensor:
         """ImageNet's 1000 answers."""
