@@ -21,7 +21,16 @@ UPRIGHT = 0.5
 READABLE = frozenset(
     (
         *("alarm clock", "watch", "hospital", "ambulance", "police car", "taxi", "hourglass"),
-        *("compass", "game controller", "piano", "television", "fire truck", "package", "dice"),
+        *(
+            "compass",
+            "mailbox",
+            "game controller",
+            "piano",
+            "television",
+            "fire truck",
+            "package",
+            "dice",
+        ),
     )
 )
 """Things with letters, figures or a fixed order on them: never mirrored."""

@@ -50,6 +50,14 @@ def test_every_caption_is_read_as_what_it_says(drawings: Drawings) -> None:
         ("two oranges", Asked(things=(thing("orange fruit"),), number=0)),
         ("an orange cat", Asked(things=(thing("cat"),), colours=(index("colours", "orange"),))),
         ("a cat on orange", Asked(things=(thing("cat"),), background=index("colours", "orange"))),
+        (
+            "blue background, a red cat",
+            Asked(
+                things=(thing("cat"),),
+                colours=(index("colours", "red"),),
+                background=index("colours", "blue"),
+            ),
+        ),
         ("Kitten, flat style!", Asked(things=(thing("cat"),), style=index("styles", "flat"))),
         (
             "a dog under a tree",
