@@ -14,9 +14,12 @@ for name in ("tqdm", "resvg_py", "diffusers"):
 
 import training.loop  # noqa: E402
 import training.second.detail as detail  # noqa: E402
+import training.second.latents as latents  # noqa: E402
 from tests.unit.training.test_second import drawings  # noqa: E402, F401
 from training.autoencoder import make_autoencoder, make_double  # noqa: E402
 from training.second.drawings import Drawings  # noqa: E402
+from training.second.say import caption, details  # noqa: E402
+from training.second.scene import ask, draw  # noqa: E402
 
 
 def test_it_begins_as_what_it_starts_from() -> None:
@@ -86,3 +89,37 @@ def test_a_run_on_twenty_pictures_goes_on_from_its_checkpoint(
     assert [row["step"] for row in checks] == [2, 4]
     assert {"error 64", "energy 64", "steep 32"} <= checks[0].keys()
     assert (tmp_path / "detail" / "sheet.png").exists()
+
+
+def test_latents_of_twenty_scenes_are_made_once_and_again_for_other_weights(
+    drawings: Drawings,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(latents, "PART", 8)
+    torch.manual_seed(0)
+    model, other = detail.make_detail(), detail.make_detail()
+    made = latents.load_lessons(drawings, model, 32, 20, cache=tmp_path)
+    assert made.latents.shape == (20, 16, 4, 4)
+    assert made.latents.isfinite().all()
+    last = max(tmp_path.glob("*/*.pt"))
+    last.unlink()  # as if it had been stopped before the last part
+    again = latents.load_lessons(drawings, model, 32, 20, cache=tmp_path)
+    assert torch.equal(again.latents, made.latents)
+    assert again.scenes == made.scenes
+    changed = latents.load_lessons(drawings, other, 32, 20, cache=tmp_path)
+    assert not torch.equal(changed.latents, made.latents)
+
+
+def test_lessons_say_what_their_pictures_show_and_keep_from_what_is_held_out(
+    drawings: Drawings,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    made = latents.load_lessons(drawings, detail.make_detail(), 32, 40, cache=tmp_path)
+    assert not any(latents.unseen(made.world, scene) for scene in made.scenes)
+    rng = random.Random(0)
+    free = [draw(drawings, ask(drawings, rng), rng) for _ in range(200)]
+    assert 20 < sum(latents.unseen(made.world, scene) for scene in free) < 100
+    words, tokens = made.told(0)
+    assert words == caption(made.world, made.asked[0])
+    assert tokens == details(made.world, made.scenes[0])
