@@ -102,11 +102,13 @@ def test_latents_of_twenty_scenes_are_made_once_and_again_for_other_weights(
     made = latents.load_lessons(drawings, model, 32, 20, cache=tmp_path)
     assert made.latents.shape == (20, 16, 4, 4)
     assert made.latents.isfinite().all()
-    last = max(tmp_path.glob("*/*.pt"))
+    first, *_, last = sorted(tmp_path.glob("*/*.pt"))
+    written = first.stat().st_mtime_ns
     last.unlink()  # as if it had been stopped before the last part
     again = latents.load_lessons(drawings, model, 32, 20, cache=tmp_path)
     assert torch.equal(again.latents, made.latents)
     assert again.scenes == made.scenes
+    assert first.stat().st_mtime_ns == written
     changed = latents.load_lessons(drawings, other, 32, 20, cache=tmp_path)
     assert not torch.equal(changed.latents, made.latents)
 
