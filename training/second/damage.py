@@ -20,8 +20,6 @@ def damage(picture: Tensor, much: float, rng: random.Random) -> Tensor:
     At 0 it comes back as it is, at 1 it has about four faults and is bent by a fifteenth.
     """
     made = picture[None]
-    if much <= 0:
-        return picture
     made = _bent(made, 0.03 * much * rng.uniform(0.3, 1), rng)
     for fault in (_dropped, _bled, _doubled, _dropped, _bled, _smeared):
         if rng.random() < 0.7 * much:
