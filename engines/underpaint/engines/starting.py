@@ -7,6 +7,8 @@ from pathlib import Path
 
 from underpaint.contract.errors import InvalidModel
 from underpaint.engines import hub
+from underpaint.engines.calling import how_called
+from underpaint.engines.cards import read_card
 from underpaint.engines.checkpoints import UNSAFE_SUFFIXES, read_header
 from underpaint.engines.controlnets import read_controlnet
 from underpaint.engines.families import family_of
@@ -23,7 +25,8 @@ def check_start(model: str, options: Options) -> None:
     A model of the hub that is not here yet is checked when it has been fetched.
 
     Raises:
-        InvalidModel: names what is missing, incomplete, unsafe, or of another family.
+        InvalidModel: names what is missing, incomplete, unsafe or of another family, or asks how
+            the model is called if it looks like a few-step model that is not known.
     """
     wanted = hub.parse(model)
     family: Family | None = None
@@ -33,7 +36,9 @@ def check_start(model: str, options: Options) -> None:
             check_packages(form.path)
         family = family_of(form.checkpoint)
         if family is not None:
-            read_loras(options.loras, family, form.checkpoint)
+            loras = read_loras(options.loras, family, form.checkpoint)
+            used = [lora.name for lora in loras if lora.weight]
+            how_called(form, read_card(form, options.data_dir), family, used)
     if family is None:
         for text in options.loras:
             read_lora(*parse(text))
