@@ -173,7 +173,7 @@ def test_a_spoilt_picture_is_refused_by_the_orchestrator_itself(
 
 def missing(directory: Path) -> str:
     shutil.rmtree(directory)
-    return "there is no model directory"
+    return "there is no model "
 
 
 def half_written(directory: Path) -> str:

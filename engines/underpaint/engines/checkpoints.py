@@ -70,7 +70,10 @@ def components(index: Mapping[str, Any]) -> list[str]:
     return [
         name
         for name, source in index.items()
-        if not name.startswith("_") and isinstance(source, list) and source[:1] != [None]
+        if not name.startswith("_")
+        and isinstance(source, list)
+        and len(source) == 2  # other lists are settings
+        and isinstance(source[0], str)
     ]
 
 

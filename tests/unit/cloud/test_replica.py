@@ -97,7 +97,9 @@ async def test_progress_comes_before_the_result(
 async def test_a_withheld_picture_tells_which_model_made_it_and_how_long_it_took(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded = await asyncio.to_thread(EngineReplica, str(model), "none", "cpu", 1)
+    loaded = await asyncio.to_thread(
+        EngineReplica, str(model), "none", Options(placement=Placement(device="cpu")), 1
+    )
 
     def flagged(*_: object) -> GenerationResult:
         raise ResultFlagged("try other words")
@@ -115,9 +117,11 @@ async def test_whatever_a_library_raises_while_it_loads_is_one_line(
     def broken(*_: object) -> None:
         raise PackageNotFoundError("bitsandbytes")
 
-    monkeypatch.setattr("underpaint.cloud.engine.pipeline_limits", broken)
+    monkeypatch.setattr("underpaint.engines.pipelines.model.pipeline_limits", broken)
     with pytest.raises(InvalidModel, match=r"^the model .*tiny cannot be loaded \(PackageNotFound"):
-        await asyncio.to_thread(EngineReplica, str(model), "none", "cpu", 1)
+        await asyncio.to_thread(
+            EngineReplica, str(model), "none", Options(placement=Placement(device="cpu")), 1
+        )
 
 
 async def test_two_polishes_are_never_in_the_engine_at_once(

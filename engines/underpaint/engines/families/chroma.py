@@ -10,7 +10,7 @@ FAMILY = Family(
     index=frozenset({"ChromaPipeline", "ChromaImg2ImgPipeline", "ChromaInpaintPipeline"}),
     text_to_image="ChromaPipeline",
     image_to_image="ChromaImg2ImgPipeline",
-    inpaint="ChromaInpaintPipeline",
+    # ChromaInpaintPipeline of diffusers 0.42 fails: it looks for FLUX's guidance_embeds.
     # https://huggingface.co/lodestones/Chroma1-HD: 40 steps, guidance 3.0
     manner=Manner(num_inference_steps=40, guidance_scale=3.0, why="as Chroma1-HD"),
     layout=Layout.PACKED,

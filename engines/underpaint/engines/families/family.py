@@ -92,6 +92,7 @@ class Family:
     picture: str = "image"  # the argument for the picture that it starts from or looks at
     pictures: bool = False  # whether that argument is a list
     told_of_picture: str = ""  # what stands in the prompt for the picture with the number {n}
+    swapped: bool = False  # whether its image-to-image class takes the width for the height
     inpaint: str | None = None  # class for a mask; None: the latents outside it are kept
     needs_mask: bool = False  # a model made for masks: without one, everything is drawn anew
     control: Mapping[str, str] = field(default_factory=dict)
@@ -103,6 +104,8 @@ class Family:
     native: Callable[[Checkpoint], tuple[int, int]] | tuple[int, int] = (1024, 1024)
     """Width x height in pixels that the model was taught at."""
     multiple: int = 16  # pixels; both sides must be a multiple of it
+    cells: int = 0
+    """The root of the only area that it draws at, in latent cells; 0 if it draws at any."""
     sizes: tuple[tuple[int, int], ...] = ()  # the only ones that it draws at, if there are some
     manner: Manner  # of the ordinary model
     variants: tuple[Variant, ...] = ()

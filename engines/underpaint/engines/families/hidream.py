@@ -15,6 +15,7 @@ FAMILY = Family(
     index=frozenset({"HiDreamImagePipeline"}),
     text_to_image="HiDreamImagePipeline",
     start=Start.NOISED,
+    cells=128,  # whatever the size that it is asked for, diffusers scales it to this area
     # https://huggingface.co/HiDream-ai/HiDream-I1-Full: 50 steps, guidance 5.0
     manner=Manner(num_inference_steps=50, guidance_scale=5.0, why="as HiDream-I1 Full"),
     variants=(

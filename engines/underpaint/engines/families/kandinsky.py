@@ -21,6 +21,7 @@ V22 = Family(
     autoencoder="movq",
     text_to_image="KandinskyV22CombinedPipeline",
     image_to_image="KandinskyV22Img2ImgCombinedPipeline",
+    swapped=True,  # in diffusers 0.42
     native=(512, 512),
     multiple=64,
     # https://huggingface.co/kandinsky-community/kandinsky-2-2-decoder: 50 steps, and a prior

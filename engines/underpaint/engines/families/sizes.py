@@ -50,6 +50,23 @@ def nearest(size: tuple[float, float], multiple: int) -> tuple[int, int]:
     return across, down
 
 
+def of_area(wanted: tuple[int, int], side: int, multiple: int) -> tuple[int, int]:
+    """The size of a wanted shape that a pipeline keeps which scales every size to one area.
+
+    Args:
+        wanted: width and height.
+        side: the root of the area.
+        multiple: to which both sides are rounded down.
+    """
+    size, before = wanted, (0, 0)
+    while size != before:
+        before = size
+        root = math.sqrt(side * side / (size[0] * size[1]))
+        across, down = (max(1, int(each * root // multiple)) * multiple for each in size)
+        size = across, down
+    return size
+
+
 def multiple_of(family: Family, denoiser: Mapping[str, Any], scale: int) -> int:
     """What both sides of a picture must be a multiple of.
 

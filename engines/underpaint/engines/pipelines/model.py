@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,12 +12,18 @@ import torch
 from PIL import Image
 from underpaint.contract import engines as told
 from underpaint.contract.engines import EngineDescription, Lora
-from underpaint.contract.errors import EngineFailed, InvalidRequest, UnderpaintError
+from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.generation import GenerationRequest
 from underpaint.engines.calling import Called, how_called
 from underpaint.engines.cards import ModelCard, read_card
 from underpaint.engines.families.family import Family, Start
-from underpaint.engines.families.sizes import longest_side, multiple_of, nearest, working_size
+from underpaint.engines.families.sizes import (
+    longest_side,
+    multiple_of,
+    nearest,
+    of_area,
+    working_size,
+)
 from underpaint.engines.forms import Form, find
 from underpaint.engines.loras import LoraFile, beside, read_lora, read_loras
 from underpaint.engines.memory import sizes
@@ -31,15 +36,17 @@ from underpaint.engines.pipelines.adapters import (
     tiny_autoencoder,
 )
 from underpaint.engines.pipelines.control import Control
-from underpaint.engines.pipelines.guard import guarded
-from underpaint.engines.pipelines.latents import Latents
-from underpaint.engines.pipelines.noising import kept_outside, noised_start
-from underpaint.engines.pipelines.plan import UNKNOWN, Call, Pictures, Way, call_of, way_of
-from underpaint.engines.pipelines.previews import Previewer
+from underpaint.engines.pipelines.plan import (
+    UNKNOWN,
+    Call,
+    Pictures,
+    Way,
+    call_of,
+    way_of,
+)
 from underpaint.engines.pipelines.remembering import remembered
-from underpaint.engines.pipelines.schedule import exact_steps
-from underpaint.engines.pipelines.watching import watched
-from underpaint.engines.results import DecoderWatch, drawn, not_finite
+from underpaint.engines.pipelines.running import OnStep, Runner, Watch
+from underpaint.engines.results import DecoderWatch, drawn
 from underpaint.engines.tokens import pipeline_limits
 
 log = logging.getLogger(__name__)
@@ -48,9 +55,6 @@ __all__ = ["Drawn", "Model", "Options", "Pictures"]
 
 # Whose layers work with channels last, which makes them 8 % faster; those for video do not.
 _CHANNELS_LAST: Final = frozenset({"AutoencoderKL", "AutoencoderTiny", "AsymmetricAutoencoderKL"})
-# Called with the step that has ended, the number of all steps and a JPEG or nothing. If it raises,
-# the generation ends.
-OnStep = Callable[[int, int, bytes], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +126,10 @@ class Model:
         if decoder is not None and type(decoder).__name__ in _CHANNELS_LAST:
             decoder.to(memory_format=torch.channels_last)
         self._decoder = DecoderWatch(decoder)
-        self._taesd = tiny_autoencoder(self.form.path, target.dtype)
-        if self._taesd is not None:
-            self._taesd.to(target.device)
+        taesd = tiny_autoencoder(self.form.path, target.dtype)
+        if taesd is not None:
+            taesd.to(target.device)
+        self._runner = Runner(self.name, self.family, target, taesd)
         self._limits = pipeline_limits(self.pipeline, self.card)
 
     @property
@@ -210,7 +215,9 @@ class Model:
         with self._adapters.applied(wishes, pipeline) as applied:
             call.arguments |= applied.arguments
             self._forget_prompts(applied.loras)
-            output, steps = self._run(way, pipeline, call, size, pictures, on_step, previews_at)
+            output, steps = self._runner.run(
+                pipeline, call, way, size, pictures, Watch(on_step=on_step, previews_at=previews_at)
+            )
         if not hasattr(output, "images"):  # as of Kandinsky 5
             output.images = output.image
         return Drawn(
@@ -232,14 +239,17 @@ class Model:
         way = way_of(self.family, self.name, pictures)
         pipeline = self._pipeline_for(way)
         call = self._call(way, pipeline, request, size, pictures)
-        self._run(way, pipeline, call, size, pictures, None, (), check=False)
+        self._runner.run(pipeline, call, way, size, pictures, Watch(unchecked=True))
 
     @property
     def _scale(self) -> int:
         return int(getattr(self.pipeline, "vae_scale_factor", None) or 8)
 
     def _of_its_sizes(self, width: int, height: int) -> tuple[int, int] | None:
-        """The one of its only sizes that is nearest in shape; None if it has no such list."""
+        """The one of its only sizes that is nearest in shape; None if it draws at any."""
+        if self.family.cells:
+            side = self.family.cells * self._scale
+            return of_area((width, height), side, 2 * self._scale)
         wanted = math.log(width / height)
         return min(
             self.family.sizes,
@@ -307,67 +317,3 @@ class Model:
         return call_of(
             self.family, self.called, self.name, pipeline, request, size, pictures, way, control
         )
-
-    def _run(
-        self,
-        way: Way,
-        pipeline: Any,
-        call: Call,
-        size: tuple[int, int],
-        pictures: Pictures,
-        on_step: OnStep | None,
-        previews_at: Collection[float],
-        check: bool = True,
-    ) -> tuple[Any, int]:
-        """Runs the pipeline; the output is not checked yet. Returns it with the steps."""
-        inner = getattr(pipeline, self.family.inner) if self.family.inner else pipeline
-        devices.tile(pipeline, self._target, *size)
-        try:
-            with (
-                ExitStack() as stack,
-                guarded(pipeline, self._target, f"{size[0]} x {size[1]}"),
-                torch.inference_mode(),
-            ):
-                planned = stack.enter_context(exact_steps(inner, call.steps, call.strength))
-                latents = Latents(inner, self.family.layout, size, self.family.autoencoder)
-                self._begin(stack, way, inner, latents, pictures, call)
-                previewer = Previewer(latents, inner.scheduler, self._taesd)
-                marks = {math.ceil(planned.calls * share) for share in previews_at}
-
-                def after_step(count: int, current: torch.Tensor) -> None:
-                    if check and not current.isfinite().all():
-                        # At once, because it cannot recover.
-                        raise not_finite(f"the model {self.name}")
-                    preview = previewer.follow(current, show=count in marks)
-                    if on_step is not None:
-                        on_step(min(count, planned.calls), planned.calls, preview)
-
-                stack.enter_context(watched(inner.scheduler, after_step))
-                return pipeline(**call.arguments), planned.calls
-        except ValueError as error:  # what diffusers' own checks of the inputs raise
-            raise InvalidRequest(f"the model {self.name} refuses: {loading.line(error)}") from None
-        except UnderpaintError:
-            raise
-        except Exception as error:
-            raise EngineFailed(f"the model {self.name} failed: {loading.line(error)}") from error
-
-    def _begin(
-        self,
-        stack: ExitStack,
-        way: Way,
-        inner: Any,
-        latents: Latents,
-        pictures: Pictures,
-        call: Call,
-    ) -> None:
-        """Makes what a call begins with here, where the pipeline does not."""
-        start, mask = pictures.init_image, pictures.mask
-        if start is None or not (way.noised or way.kept):
-            return
-        clean = latents.encode(start)
-        drawn_anew = latents.encode_mask(mask, clean) if mask is not None and way.kept else None
-        seed = call.arguments["generator"].initial_seed()
-        if way.noised:
-            stack.enter_context(noised_start(inner, clean, seed, drawn_anew))
-        elif drawn_anew is not None:
-            stack.enter_context(kept_outside(inner, clean, seed, drawn_anew))

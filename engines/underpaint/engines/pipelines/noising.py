@@ -19,8 +19,10 @@ from underpaint.engines.pipelines.levels import noised
 @contextmanager
 def noised_start(
     pipeline: Any, clean: torch.Tensor, seed: int, drawn: torch.Tensor | None = None
-) -> Iterator[None]:
+) -> Iterator[dict[str, Any]]:
     """For one call of a text-to-image pipeline, inside `exact_steps` with a strength.
+
+    Yields further arguments for the call.
 
     Args:
         pipeline: of diffusers, that draws one picture.
@@ -42,7 +44,11 @@ def noised_start(
         return noised(scheduler, 0, clean.float(), noise).to(like)
 
     own_set, own_step = scheduler.set_timesteps, scheduler.step
-    own_prepare = pipeline.prepare_latents
+    own_prepare = getattr(pipeline, "prepare_latents", None)
+    arguments: dict[str, Any] = {}
+    if own_prepare is None:  # such as ERNIE-Image's: its noise is given to it
+        arguments["latents"] = torch.zeros_like(clean)
+        prepared.append(arguments["latents"])
     instance = vars(pipeline).get("prepare_latents")
 
     @wraps(own_set)
@@ -53,8 +59,8 @@ def noised_start(
         for latents in prepared:  # the schedule depends on their number in some families
             latents.copy_(start(latents))
 
-    @wraps(own_prepare)
     def prepare_latents(*given: Any, **named: Any) -> Any:
+        assert own_prepare is not None
         output = own_prepare(*given, **named)
         latents = output[0] if isinstance(output, tuple) else output
         if scheduled:
@@ -64,15 +70,17 @@ def noised_start(
             prepared.append(latents)
         return (latents, *output[1:]) if isinstance(output, tuple) else latents
 
-    scheduler.set_timesteps, pipeline.prepare_latents = set_timesteps, prepare_latents
+    scheduler.set_timesteps = set_timesteps
+    if own_prepare is not None:
+        pipeline.prepare_latents = wraps(own_prepare)(prepare_latents)
     if drawn is not None:
         _keep(scheduler, clean, noise, drawn)
     try:
-        yield
+        yield arguments
     finally:
         scheduler.set_timesteps, scheduler.step = own_set, own_step
         if instance is None:
-            del pipeline.prepare_latents
+            vars(pipeline).pop("prepare_latents", None)
         else:
             pipeline.prepare_latents = instance
 

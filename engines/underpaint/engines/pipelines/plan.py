@@ -92,6 +92,11 @@ def _can_start(family: Family) -> bool:
     return family.start is not Start.NOISED or not unknown
 
 
+def inner_of(family: Family, pipeline: Any) -> Any:
+    """The pipeline that denoises, where one combines several."""
+    return getattr(pipeline, family.inner) if family.inner else pipeline
+
+
 def call_of(
     family: Family,
     called: Called,
@@ -142,6 +147,10 @@ def call_of(
     }
     _guide(call, family, called, name, request, takes)
     _show(call, family, name, request, pictures, way, takes)
+    if call.arguments.get("strength") and not hasattr(inner_of(family, pipeline), "get_timesteps"):
+        call.arguments["strength"] = 1.0  # of the timesteps, which are only the last ones already
+    if family.swapped and pictures.init_image is not None:
+        call.arguments |= {"width": size[1], "height": size[0]}
     if control is not None and pictures.control is not None:
         control.give(call.arguments, pictures.control, pictures.control_kind, request, takes)
     elif pictures.control is not None or family.own_control:
