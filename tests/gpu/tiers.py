@@ -17,9 +17,10 @@ from PIL import Image
 from underpaint.cloud.engine import FullEngine
 from underpaint.cloud.upscaler import LanczosUpscaler
 from underpaint.contract.generation import GenerationRequest
+from underpaint.contract.inputs import InputPictures
 from underpaint.contract.pictures import decode
 from underpaint.edge.engine import LiteEngine
-from underpaint.engines.checkpoints import read_card
+from underpaint.engines.pipelines.model import Options
 from underpaint.engines.placement import Placement
 
 DEVICE = os.environ.get("UNDERPAINT_TEST_DEVICE", "cuda")
@@ -39,7 +40,7 @@ class Tier:
             self.engine = LiteEngine(str(folder), placement=chosen, threads=1)
         else:
             self.engine = FullEngine(
-                folder, read_card(folder), LanczosUpscaler(), placement=chosen, threads=1
+                str(folder), LanczosUpscaler(), threads=1, options=Options(placement=chosen)
             )
         self.tier = tier
 
@@ -56,7 +57,10 @@ class Tier:
         else:
             draft = Image.linear_gradient("L").convert("RGB").resize((128, 64))
             result = self.engine.generate(
-                replace(request, strength=0.6), draft, lambda _: after_step(), lambda: False
+                replace(request, strength=0.6),
+                InputPictures(init_image=draft),
+                lambda _: after_step(),
+                lambda: False,
             )
         picture = decode(result.picture)
         assert picture.size == (request.width, request.height)

@@ -38,15 +38,18 @@ class Size:
     parameters: int  # numbers in all
     largest: int  # numbers of the largest tensor
     quantised: bool  # whether `--quantise` is for it
+    stored: int = 0  # bytes, of weights that stay as they are in their file
 
 
 def sizes(model: Path) -> dict[str, Size]:
-    """The sizes of the components of a diffusers directory or of a single .safetensors file.
+    """The sizes of the components of a diffusers directory or of a single file.
 
     Raises:
         InvalidModel: a file is corrupt.
     """
     tensors: dict[str, list[int]] = {}
+    if model.suffix.lower() == ".gguf":
+        return {"denoiser": Size(0, 0, quantised=False, stored=model.stat().st_size)}
     if model.is_file():
         for name, count in _tensors(model):
             part = next((part for begin, part in _PARTS.items() if name.startswith(begin)), "rest")
@@ -93,7 +96,8 @@ def needed(components: Mapping[str, Size], placement: Placement, bytes_each: int
 
     few = BITS[placement.quantise] / 8 if placement.quantise != "none" else bytes_each
     whole = [
-        size.parameters * (few if size.quantised else bytes_each) for size in components.values()
+        size.stored or size.parameters * (few if size.quantised else bytes_each)
+        for size in components.values()
     ]
     if placement.offload == "model":
         return math.ceil(max(whole, default=0))

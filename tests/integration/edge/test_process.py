@@ -109,7 +109,7 @@ def bad_input(case: str, sd: Path, folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("case", "named"),
     [
-        ("missing model", "no model directory"),
+        ("missing model", "there is no model "),
         ("cut weights", "fetch it again"),
         ("missing component", "vae is missing"),
         ("pickle", "can run code"),
@@ -147,8 +147,12 @@ def test_a_model_of_another_kind_is_told_in_one_line(
 @pytest.mark.parametrize(
     ("component", "change", "told"),
     [
-        ("vae", {"latent_channels": "four"}, "cannot be loaded"),
-        ("unet", {"down_block_types": ["NoSuchBlock", "NoSuchBlock"]}, "cannot be loaded"),
+        ("vae", {"latent_channels": "four"}, "does not load as Stable"),
+        (
+            "unet",
+            {"down_block_types": ["NoSuchBlock", "NoSuchBlock"]},
+            "does not load as Stable",
+        ),
         ("unet", {"sample_size": "eight"}, "cannot be loaded (ValueError: "),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,10 +14,14 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
+from underpaint.engines.forms import find
 from underpaint.engines.memory import Size, sizes
 from underpaint.engines.pipelines.devices import check_memory, choose, load_options, place, tile
 from underpaint.engines.pipelines.guard import guarded
+from underpaint.engines.pipelines.loading import load
 from underpaint.engines.placement import Placement
+
+from tests.tiny.single_file import write_single_file
 
 CPU = Placement(device="cpu")
 
@@ -164,6 +169,14 @@ def test_a_denoiser_that_does_not_compile_gets_one_line(fresh: Path) -> None:
     assert "could not be compiled: InvalidCxxCompiler: No working C++" in str(failed.value)
     assert str(failed.value).endswith("start without --compile default")
     assert "\n" not in str(failed.value)
+
+
+def test_a_single_file_cannot_be_quantised(tiny_model: Callable[[str], Path]) -> None:
+    file = write_single_file(tiny_model("sd15"), tiny_model("sd15").parent / "fox.safetensors")
+    form = find(str(file), base=str(tiny_model("sd15")))
+    target = replace(choose(CPU), placement=Placement(device="cpu", quantise="torchao-int8"))
+    with pytest.raises(InvalidRequest, match=r"and .*fox.safetensors is a single file; take a"):
+        load(form, "StableDiffusionPipeline", target)
 
 
 def test_memory_that_runs_out_is_told_and_given_back() -> None:

@@ -76,6 +76,12 @@ def test_the_components_of_a_single_file_are_told_apart(tmp_path: Path) -> None:
     }
 
 
+def test_weights_of_a_gguf_file_take_what_the_file_takes(tmp_path: Path) -> None:
+    (tmp_path / "flux.gguf").write_bytes(b"GGUF" + bytes(996))
+    found = sizes(tmp_path / "flux.gguf")
+    assert needed(found, Placement(), 4) == needed(found, Placement(offload="model"), 2) == 1000
+
+
 def test_the_denoiser_and_large_text_encoders_are_quantised(directory: Path) -> None:
     index = json.loads((directory / "model_index.json").read_text())
     assert to_quantise(index) == {"transformer": "diffusers", "text_encoder_2": "transformers"}

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import diffusers
 import transformers
-from underpaint.contract.errors import InvalidModel
+from underpaint.contract.errors import InvalidModel, InvalidRequest
 from underpaint.engines.families import family_of
 from underpaint.engines.families.family import Checkpoint, Family
 from underpaint.engines.forms import Form
@@ -52,8 +52,14 @@ def load(form: Form, class_name: str, target: Target) -> Any:
 
     Raises:
         InvalidModel: it cannot be loaded.
+        InvalidRequest: it cannot be quantised, because it is a single file.
     """
     if form.is_single:
+        if target.placement.quantise != "none":
+            raise InvalidRequest(
+                f"--quantise is for diffusers directories and hub ids, and {form.path} is a single "
+                "file; take a GGUF file of the model, or leave it out"
+            )
         return load_single(form, class_name, dtype=target.dtype)
     try:
         made: Any = getattr(diffusers, class_name)
