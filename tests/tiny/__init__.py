@@ -48,10 +48,15 @@ NOT_MADE: dict[str, str] = {
 }
 
 
-def make(name: str, folder: Path, **saving: object) -> Path:
-    """Writes the checkpoint of this name into the folder; `saving` goes to `save_pretrained`."""
+def make(name: str, folder: Path, dtype: torch.dtype | None = None, **saving: object) -> Path:
+    """Writes the checkpoint of this name into the folder; `saving` goes to `save_pretrained`.
+
+    Of halves only: `dtype=torch.float16, variant="fp16"`. In shards: `max_shard_size="100KB"`.
+    """
     torch.manual_seed(0)
     pipeline = MODELS[name].build()
     enliven(pipeline)
+    if dtype is not None:
+        pipeline.to(dtype)
     pipeline.save_pretrained(folder, safe_serialization=True, **saving)
     return folder

@@ -17,10 +17,10 @@ from tests.tiny.parts import Tiny
 Drawing = NDArray[np.float64]
 
 
-def load(tiny: Tiny, folder: Path) -> Any:
+def load(tiny: Tiny, folder: Path, **more: Any) -> Any:
     """The pipeline that the directory names, from disk and from safetensors alone."""
     pipeline = DiffusionPipeline.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, **tiny.load
+        folder, local_files_only=True, use_safetensors=True, **tiny.load, **more
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import pytest
 from PIL import Image, ImageDraw
 from underpaint.contract.edges import draw_edges, edge_map
 from underpaint.contract.pictures import encode_png
@@ -23,10 +24,20 @@ def test_edges_are_thin_white_lines_on_black() -> None:
     assert 0.03 < share(lines) < 0.1  # neither nearly nothing nor a scribble
 
 
-def test_a_thing_has_its_outline_though_it_is_as_bright_as_what_is_around_it() -> None:
-    picture = Image.new("RGB", (64, 64), (0, 100, 0))  # both are 59 in grey
-    red = Image.new("RGB", (32, 32), (196, 0, 0))
-    picture.paste(red, (16, 16))
+@pytest.mark.parametrize(
+    ("ground", "thing"),
+    [
+        ((0, 100, 0), (196, 0, 0)),  # as bright as what is around it
+        ((50, 50, 50), (200, 50, 50)),
+        ((50, 50, 50), (50, 200, 50)),
+        ((50, 50, 50), (50, 50, 200)),
+    ],
+)
+def test_a_thing_of_another_colour_has_its_outline(
+    ground: tuple[int, int, int], thing: tuple[int, int, int]
+) -> None:
+    picture = Image.new("RGB", (64, 64), ground)
+    picture.paste(thing, (16, 16, 48, 48))
     lines = draw_edges(picture)
     assert lines.crop((15, 30, 19, 31)).getbbox()  # the left side
     assert lines.crop((30, 46, 31, 50)).getbbox()  # the lower side

@@ -33,6 +33,13 @@ LAYOUTS = {
     "qwen-image": Layout.PACKED,
     "flux2": Layout.PATCHED,
     "flux2-klein": Layout.PATCHED,
+    "ovis-image": Layout.PACKED,
+    "krea2": Layout.PACKED,
+    "bria": Layout.PACKED,
+    "bria-fibo": Layout.ROWS,
+    "ideogram4": Layout.PATCHED_LAST,
+    "ernie-image": Layout.PATCHED_MAP,
+    "kandinsky5": Layout.FRAMES_LAST,
 }
 
 
@@ -57,8 +64,8 @@ def draw(pipeline: Any, name: str, steps: int = 2, seed: int = 1, **more: Any) -
     if tiny.sized and "image" not in more:
         arguments |= {"width": tiny.width, "height": tiny.height}
     generator = torch.Generator().manual_seed(seed)
-    (made,) = pipeline(prompt="a red fox", generator=generator, **arguments).images
-    picture: Image.Image = made
+    output = pipeline(prompt="a red fox", generator=generator, **arguments)
+    picture: Image.Image = (output.images if "images" in output else output.image)[0]
     return picture
 
 

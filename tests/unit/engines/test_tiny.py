@@ -10,7 +10,7 @@ import pytest
 import torch
 from diffusers import AutoencoderTiny
 
-from tests.tiny import MODELS
+from tests.tiny import MODELS, make
 from tests.tiny.drawing import draw, load, slope, unlike
 from tests.tiny.extras import (
     CONTROLNETS,
@@ -73,6 +73,22 @@ def test_it_loads_from_disk_and_draws(name: str, tiny_model: Models) -> None:
     assert unlike(drawn, draw(pipeline, tiny, prompt="a blue boat house")) > 0
     if tiny.pictures:
         assert unlike(drawn, draw(pipeline, tiny, turned=True)) > 1
+
+
+@pytest.mark.parametrize("name", ["sd15", "flux-dev", "qwen-image"])
+def test_halves_alone_in_shards(name: str, tmp_path: Path) -> None:
+    folder = make(
+        name,
+        tmp_path / name,
+        dtype=torch.float16,
+        variant="fp16",
+        max_shard_size="100KB",
+    )
+    files = [file.name for file in folder.rglob("*.safetensors")]
+    assert all("fp16" in file for file in files)
+    assert any("-of-" in file for file in files)
+    pipeline = load(MODELS[name], folder, variant="fp16", torch_dtype=torch.float32)
+    assert draw(pipeline, MODELS[name]).std() > 10
 
 
 @pytest.mark.parametrize("name", CONTROLNETS)

@@ -18,6 +18,7 @@ FAMILY = Family(
     index=frozenset({"AmusedPipeline", "AmusedImg2ImgPipeline", "AmusedInpaintPipeline"}),
     text_to_image="AmusedPipeline",
     image_to_image="AmusedImg2ImgPipeline",
+    counts_itself=True,
     autoencoder="vqvae",
     native=_native,
     # https://huggingface.co/amused/amused-512: 12 steps, guidance 10

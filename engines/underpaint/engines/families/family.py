@@ -111,6 +111,8 @@ class Family:
     variants: tuple[Variant, ...] = ()
     call_for: Callable[[int, int, int], Mapping[str, Any]] = lambda steps, width, height: {}
     """Further arguments for a number of steps, a width and a height."""
+    counts_itself: bool = False
+    """Whether its image-to-image class runs the last int(steps x strength) of a whole schedule."""
     steps: str = "num_inference_steps"  # the argument for the number of steps
     strength: float = 0.6
     least_steps: int = 1

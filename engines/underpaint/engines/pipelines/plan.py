@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 from PIL import Image
 from underpaint.contract.errors import InvalidModel, InvalidRequest
-from underpaint.contract.generation import GenerationRequest
+from underpaint.contract.generation import MAX_SCHEDULE, GenerationRequest
 from underpaint.contract.prompts import clean
 from underpaint.engines.calling import Called
 from underpaint.engines.families.family import Family, Layout, Start
@@ -48,6 +48,7 @@ class Call:
     arguments: dict[str, Any]
     steps: int
     strength: float | None  # of a start from a picture
+    last: int = 0  # how many of the steps are run, if the pipeline itself leaves out others
     warnings: list[str] = field(default_factory=list)
 
 
@@ -90,6 +91,20 @@ def way_of(family: Family, name: str, pictures: Pictures, control: Control | Non
 def _can_start(family: Family) -> bool:
     unknown = family.layout in UNKNOWN
     return family.start is not Start.NOISED or not unknown
+
+
+def _whole_schedule(steps: int, strength: float) -> tuple[int, float]:
+    """A whole schedule and a strength of which int(schedule x strength) is the number of steps.
+
+    The strength is the nearest for which the product is exact, also in floating point.
+    """
+    middle = round(steps / strength)
+    for distance in range(MAX_SCHEDULE):
+        for schedule in (middle - distance, middle + distance):
+            near = steps / max(schedule, steps)
+            if schedule * near == steps:
+                return schedule, near
+    return steps, 1.0
 
 
 def inner_of(family: Family, pipeline: Any) -> Any:
@@ -147,8 +162,9 @@ def call_of(
     }
     _guide(call, family, called, name, request, takes)
     _show(call, family, name, request, pictures, way, takes)
-    if call.arguments.get("strength") and not hasattr(inner_of(family, pipeline), "get_timesteps"):
-        call.arguments["strength"] = 1.0  # of the timesteps, which are only the last ones already
+    if family.counts_itself and call.strength is not None:
+        call.steps, call.arguments["strength"] = _whole_schedule(steps, call.strength)
+        call.arguments[family.steps], call.strength, call.last = call.steps, None, steps
     if family.swapped and pictures.init_image is not None:
         call.arguments |= {"width": size[1], "height": size[0]}
     if control is not None and pictures.control is not None:

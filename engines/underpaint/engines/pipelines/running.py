@@ -73,7 +73,8 @@ class Runner:
                 latents = Latents(inner, self.family.layout, size, self.family.autoencoder)
                 _begin(stack, way, inner, latents, pictures, call)
                 previewer = Previewer(latents, inner.scheduler, self.taesd)
-                marks = {math.ceil(planned.calls * share) for share in watch.previews_at}
+                steps = call.last or planned.calls
+                marks = {math.ceil(steps * share) for share in watch.previews_at}
 
                 def after_step(count: int, current: torch.Tensor) -> None:
                     if not (watch.unchecked or current.isfinite().all()):
@@ -81,10 +82,10 @@ class Runner:
                         raise not_finite(f"the model {self.name}")
                     preview = previewer.follow(current, show=count in marks)
                     if watch.on_step is not None:
-                        watch.on_step(min(count, planned.calls), planned.calls, preview)
+                        watch.on_step(min(count, steps), steps, preview)
 
                 stack.enter_context(watched(inner.scheduler, after_step))
-                return pipeline(**call.arguments), planned.calls
+                return pipeline(**call.arguments), steps
         except ValueError as error:  # what diffusers' own checks of the inputs raise
             raise InvalidRequest(f"the model {self.name} refuses: {loading.line(error)}") from None
         except UnderpaintError:

@@ -48,5 +48,8 @@ async def test_who_does_not_answer_is_not_healthy_and_is_asked_again() -> None:
     assert not await health.healthy()
     # What it said of itself is still true, though.
     assert await health.described() == {"full": samples.ENGINE}
-    cloud.engines, cloud.at = frozenset({"full"}), 2 * FRESH_S
+    cloud.engines, cloud.at = frozenset({"small"}), 2 * FRESH_S
+    assert await health.healthy() == {"small"}
+    assert (await health.described()).keys() == {"full", "small"}
+    cloud.engines, cloud.at = frozenset({"full"}), 3 * FRESH_S
     assert await health.healthy() == {"full"}
