@@ -6,11 +6,22 @@ there are, `NOT_MADE` those of diffusers' text-to-image pipelines that there are
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
 
-from tests.tiny import cascades, flux, qwen, readers, recent, stable_diffusion
+from tests.tiny import (
+    cascades,
+    flux,
+    kolors,
+    qwen,
+    readers,
+    recent,
+    seeing,
+    stable_diffusion,
+    wuerstchen,
+)
 from tests.tiny.parts import Tiny, enliven
 
 __all__ = ["MODELS", "NOT_MADE", "Tiny", "make"]
@@ -21,28 +32,19 @@ MODELS: dict[str, Tiny] = {
     **qwen.MODELS,
     **readers.MODELS,
     **recent.MODELS,
+    **seeing.MODELS,
     **cascades.MODELS,
+    **wuerstchen.MODELS,
+    **kolors.MODELS,
 }
-
-_SEES = "its processor sees pictures, for which transformers needs torchvision"
-_MOVED = "diffusers 0.42 cannot load it: it has moved the class of one of its parts"
 
 NOT_MADE: dict[str, str] = {
     name: why
     for name, why in {
-        "qwen-image-edit": _SEES,
-        "qwen-image-edit-plus": _SEES,
-        "omnigen": _SEES,
-        "longcat-image": _SEES,
-        "nucleusmoe": _SEES,
-        "qwen-image-21": _SEES,
-        "glm-image": _SEES,
-        "stable-cascade": _MOVED,
-        "wuerstchen": _MOVED,
-        "unidiffuser": _MOVED,
-        "cosmos2": "it does not load without the package cosmos_guardrail and its weights",
-        "prx": "it does not run without ftfy",
-        "kolors": "its tokenizer needs a vocabulary that sentencepiece has trained",
+        "omnigen": "its processor, and so its pipeline, is defined only where torchvision is",
+        "unidiffuser": "older than three years, and diffusers keeps it only as deprecated",
+        "cosmos2": "its guardrail cannot be left out: it needs cosmos_guardrail and its weights",
+        "qwen-image-layered": "it takes a picture apart into layers; it draws none",
     }.items()
     if name not in MODELS
 }
@@ -59,4 +61,9 @@ def make(name: str, folder: Path, dtype: torch.dtype | None = None, **saving: ob
     if dtype is not None:
         pipeline.to(dtype)
     pipeline.save_pretrained(folder, safe_serialization=True, **saving)
+    if homes := MODELS[name].homes:
+        path = folder / "model_index.json"
+        index = json.loads(path.read_text())
+        index |= {part: [home, index[part][1]] for part, home in homes.items()}
+        path.write_text(json.dumps(index))
     return folder

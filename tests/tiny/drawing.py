@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from diffusers import DiffusionPipeline
 from numpy.typing import NDArray
 from PIL import Image
+from underpaint.engines.pipelines.ready import ready_parts
 
 from tests.tiny.parts import Tiny
 
@@ -19,8 +21,14 @@ Drawing = NDArray[np.float64]
 
 def load(tiny: Tiny, folder: Path, **more: Any) -> Any:
     """The pipeline that the directory names, from disk and from safetensors alone."""
+    index = json.loads((folder / "model_index.json").read_text())
     pipeline = DiffusionPipeline.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, **tiny.load, **more
+        folder,
+        local_files_only=True,
+        use_safetensors=True,
+        **ready_parts(folder, index),
+        **tiny.load,
+        **more,
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

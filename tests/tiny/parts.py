@@ -39,6 +39,7 @@ class Tiny:
     steps: tuple[str, ...] = ("num_inference_steps",)  # a combined pipeline has two
     sized: bool = True  # whether a call takes width and height
     load: Mapping[str, Any] = field(default_factory=dict)  # what `from_pretrained` must be given
+    homes: Mapping[str, str] = field(default_factory=dict)  # where the class of a part once was
 
 
 def lively(module: torch.nn.Module, seed: int, gain: float = 1.0) -> None:
@@ -187,14 +188,15 @@ def flux2_vae() -> AutoencoderKLFlux2:
     return made
 
 
-def qwen_vae() -> AutoencoderKLQwenImage:
+def qwen_vae(**more: Any) -> AutoencoderKLQwenImage:
     """Qwen-Image's: of videos, so that its latents have a dimension for time."""
-    return AutoencoderKLQwenImage(
-        base_dim=8,
-        z_dim=4,
-        dim_mult=[1, 2, 2, 2],
-        num_res_blocks=1,
-        temperal_downsample=[False, True, True],
-        latents_mean=[0.1, -0.2, 0.3, 0.0],
-        latents_std=[1.5, 1.2, 0.9, 1.1],
-    )
+    config = {
+        "base_dim": 8,
+        "z_dim": 4,
+        "dim_mult": [1, 2, 2, 2],
+        "num_res_blocks": 1,
+        "temperal_downsample": [False, True, True],
+        "latents_mean": [0.1, -0.2, 0.3, 0.0],
+        "latents_std": [1.5, 1.2, 0.9, 1.1],
+    }
+    return AutoencoderKLQwenImage(**config | more)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 from diffusers import (
     AdaptiveProjectedMixGuidance,
     AutoencoderKLHunyuanImage,
-    DiffusionPipeline,
     FlowMatchEulerDiscreteScheduler,
     HunyuanImagePipeline,
     HunyuanImageTransformer2DModel,
@@ -19,8 +17,6 @@ from diffusers import (
     Krea2Transformer2DModel,
     OvisImagePipeline,
     OvisImageTransformer2DModel,
-    QwenImageEditPipeline,
-    QwenImageEditPlusPipeline,
     QwenImagePipeline,
     QwenImageTransformer2DModel,
     ZImagePipeline,
@@ -29,8 +25,6 @@ from diffusers import (
 from diffusers.pipelines.ideogram4.pipeline_ideogram4 import QWEN3_VL_ACTIVATION_LAYERS
 from transformers import (
     ByT5Tokenizer,
-    Qwen2VLImageProcessor,
-    Qwen2VLProcessor,
     Qwen3Model,
     Qwen3VLConfig,
     Qwen3VLModel,
@@ -89,29 +83,15 @@ def qwen_transformer(**more: Any) -> QwenImageTransformer2DModel:
     return QwenImageTransformer2DModel(**config | more)
 
 
-def qwen_image(kind: Any = QwenImagePipeline, *, edits: bool = False) -> DiffusionPipeline:
-    """Qwen-Image, or one of those that edit a picture; they see it, too."""
-    parts: dict[str, Any] = {}
-    if edits:
-        parts["processor"] = Qwen2VLProcessor(
-            image_processor=Qwen2VLImageProcessor(min_pixels=28 * 28, max_pixels=112 * 112),
-            tokenizer=qwen_tokenizer(),
-            video_processor=_videos(),
-        )
-    return kind(
+def qwen_image() -> QwenImagePipeline:
+    """Qwen-Image."""
+    return QwenImagePipeline(
         scheduler=shifting(shift=1.0, base_shift=0.5, max_shift=0.9, shift_terminal=0.02),
         vae=qwen_vae(),
         text_encoder=qwen_vl(),
         tokenizer=qwen_tokenizer(),
         transformer=qwen_transformer(),
-        **parts,
     )
-
-
-def _videos() -> Any:
-    from transformers import Qwen2VLVideoProcessor  # which needs torchvision
-
-    return Qwen2VLVideoProcessor()
 
 
 def hunyuan_image(distilled: bool = False) -> HunyuanImagePipeline:
@@ -172,24 +152,31 @@ def ovis() -> OvisImagePipeline:
     )
 
 
+def qwen3_vl_config(layers: int) -> Qwen3VLConfig:
+    """The settings of Qwen 3 that sees."""
+    return Qwen3VLConfig(
+        text_config=decoder_config(
+            layers, rope_scaling={"mrope_section": [4, 2, 2], "rope_type": "default"}
+        ),
+        vision_config={
+            "depth": 1,
+            "hidden_size": WIDTH,
+            "intermediate_size": WIDTH,
+            "num_heads": 2,
+            "out_hidden_size": WIDTH,
+            "deepstack_visual_indexes": [0],
+            "num_position_embeddings": 64,
+        },
+        vision_start_token_id=623,
+        vision_end_token_id=624,
+        image_token_id=626,
+        video_token_id=627,
+    )
+
+
 def qwen3_vl(layers: int) -> Qwen3VLModel:
     """Qwen 3 that sees."""
-    return Qwen3VLModel(
-        Qwen3VLConfig(
-            text_config=decoder_config(
-                layers, rope_scaling={"mrope_section": [4, 2, 2], "rope_type": "default"}
-            ),
-            vision_config={
-                "depth": 1,
-                "hidden_size": WIDTH,
-                "intermediate_size": WIDTH,
-                "num_heads": 2,
-                "out_hidden_size": WIDTH,
-                "deepstack_visual_indexes": [0],
-                "num_position_embeddings": 64,
-            },
-        )
-    )
+    return Qwen3VLModel(qwen3_vl_config(layers))
 
 
 def krea2(distilled: bool = False) -> Krea2Pipeline:
@@ -258,11 +245,3 @@ MODELS = {
     "krea2-distilled": Tiny(partial(krea2, distilled=True)),
     "ideogram4": Tiny(ideogram, call={"guidance_schedule": None, "guidance_scale": 7.0}),
 }
-
-if find_spec("torchvision"):
-    MODELS["qwen-image-edit"] = Tiny(
-        partial(qwen_image, QwenImageEditPipeline, edits=True), pictures=("image",)
-    )
-    MODELS["qwen-image-edit-plus"] = Tiny(
-        partial(qwen_image, QwenImageEditPlusPipeline, edits=True), pictures=("image",)
-    )

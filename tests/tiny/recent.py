@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
 from diffusers import (
     AutoencoderKLWan,
@@ -20,6 +21,7 @@ from diffusers import (
     OmniGenPipeline,
     OmniGenTransformer2DModel,
     PRXPipeline,
+    PRXPixelPipeline,
     PRXTransformer2DModel,
 )
 from transformers import (
@@ -201,8 +203,8 @@ def kandinsky5() -> Kandinsky5T2IPipeline:
     )
 
 
-def prx() -> PRXPipeline:
-    """PRX."""
+def t5_gemma() -> T5GemmaEncoder:
+    """The encoder of T5Gemma."""
     config = decoder_config(
         layer_types=["full_attention"] * 2,
         query_pre_attn_scalar=16,
@@ -219,20 +221,41 @@ def prx() -> PRXPipeline:
     module = T5GemmaModuleConfig(**config)
     reader = T5GemmaEncoder(module)
     reader.config = T5GemmaConfig(encoder=module, decoder=module)  # as it is shipped
+    return reader
+
+
+def prx_transformer(**more: Any) -> PRXTransformer2DModel:
+    """PRX's."""
+    config = {
+        "patch_size": 2,
+        "in_channels": 16,
+        "context_in_dim": WIDTH,
+        "hidden_size": WIDTH,
+        "mlp_ratio": 2.0,
+        "num_heads": 2,
+        "depth": 1,
+        "axes_dim": [8, 8],
+    }
+    return PRXTransformer2DModel(**config | more)
+
+
+def prx() -> PRXPipeline:
+    """PRX."""
     return PRXPipeline(
-        transformer=PRXTransformer2DModel(
-            patch_size=2,
-            in_channels=16,
-            context_in_dim=WIDTH,
-            hidden_size=WIDTH,
-            mlp_ratio=2.0,
-            num_heads=2,
-            depth=1,
-            axes_dim=[8, 8],
-        ),
+        transformer=prx_transformer(),
         vae=flux_vae(),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-        text_encoder=reader,
+        text_encoder=t5_gemma(),
+        tokenizer=gemma_tokenizer(256),
+    )
+
+
+def prx_pixel() -> PRXPixelPipeline:
+    """PRX that draws pixels, in patches of sixteen."""
+    return PRXPixelPipeline(
+        transformer=prx_transformer(patch_size=16, in_channels=3, bottleneck_size=WIDTH),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        text_encoder=t5_gemma(),
         tokenizer=gemma_tokenizer(256),
     )
 
@@ -266,10 +289,9 @@ MODELS = {
     "bria-fibo": Tiny(fibo),
     "kandinsky5": Tiny(kandinsky5, width=1280, height=768),  # one of its few sizes
     "ernie-image": Tiny(ernie),
+    "prx": Tiny(prx, call={"use_resolution_binning": False}),
+    "prx-pixel": Tiny(prx_pixel, call={"use_resolution_binning": False}),
 }
 
 if find_spec("torchvision"):
     MODELS["omnigen"] = Tiny(omnigen)
-
-if find_spec("ftfy"):
-    MODELS["prx"] = Tiny(prx, call={"use_resolution_binning": False})

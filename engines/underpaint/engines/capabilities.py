@@ -28,28 +28,15 @@ ABILITIES: Final[Mapping[str, str]] = {
     "previews": "shows previews while it draws",
     "cancel": "stops within one step",
 }
-_SEES: Final = "its processor looks at pictures, for which transformers needs torchvision"
 _NONE: Final = "the tests have no checkpoint of it"
 # Families whose checkpoints the tests do not have, and why.
 UNTRIED: Final[Mapping[str, str]] = {
     "sdxl-inpaint": _NONE,
     "flux2-klein-kv": _NONE,
-    "z-image-omni": _NONE,
-    "qwen-image-edit": _SEES,
-    "qwen-image-edit-plus": _SEES,
-    "qwen-image-2.1": _SEES,
-    "kolors": "its tokenizer needs a vocabulary that sentencepiece has trained",
-    "kandinsky5-edit": _SEES,
-    "omnigen": _SEES,
+    "kandinsky5-edit": _NONE,
+    "omnigen": "its processor is there only where torchvision is",
     "fibo-edit": _NONE,
-    "fibo2": _NONE,
-    "longcat": _SEES,
-    "longcat-edit": _SEES,
-    "glm-image": _SEES,
-    "prx-pixel": _NONE,
-    "nucleus": _SEES,
-    "dreamlite": _NONE,
-    "dreamlite-mobile": _NONE,
+    "glm-image": _NONE,
     "joyimage-edit": _NONE,
     "joyimage-edit-plus": _NONE,
 }
@@ -57,17 +44,14 @@ UNTRIED: Final[Mapping[str, str]] = {
 UNTRIED_CELLS: Final[Mapping[tuple[str, str], str]] = {
     ("prx", "lora"): "diffusers 0.42.1 has no way to add a LoRA to its transformer",
 }
-_MOVED: Final = "diffusers 0.42.1 does not find the class of one of its parts, which has moved"
 # Families that have a file of their own here, but do not load, and why.
 UNLOADABLE: Final[Mapping[str, str]] = {
-    "stable-cascade": _MOVED,
-    "wuerstchen": _MOVED,
     "cosmos2": "diffusers loads it only with the package cosmos_guardrail and that one's weights",
 }
 _OLD: Final = "more than three years old, and followed by others of the table"
 # Other models that draw from words, by the class of diffusers or the name, and why not.
 OTHERS: Final[Mapping[str, str]] = {
-    "UniDiffuserPipeline": _MOVED,
+    "UniDiffuserPipeline": _OLD,
     "KandinskyCombinedPipeline": _OLD,
     "LDMTextToImagePipeline": _OLD,
     "UnCLIPPipeline": _OLD,

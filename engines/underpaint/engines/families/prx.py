@@ -28,7 +28,7 @@ PIXEL = Family(
     title="PRX Pixel",
     index=frozenset({"PRXPixelPipeline"}),
     text_to_image="PRXPixelPipeline",
-    start=Start.NOISED,
+    start=Start.NEVER,
     native=lambda checkpoint: (1024, 1024),
     multiple=32,
     manner=Manner(num_inference_steps=28, guidance_scale=5.0, why="as PRX Pixel"),

@@ -13,6 +13,7 @@ from underpaint.engines.families.family import Checkpoint, Family
 from underpaint.engines.forms import Form
 from underpaint.engines.pipelines import devices
 from underpaint.engines.pipelines.devices import Target
+from underpaint.engines.pipelines.ready import ready_parts
 from underpaint.engines.pipelines.single_file import load_single
 
 LINE: Final = 300  # characters of an error of a library that are passed on
@@ -70,6 +71,7 @@ def load(form: Form, class_name: str, target: Target) -> Any:
             trust_remote_code=False,
             local_files_only=True,
             variant=form.variant or None,
+            **ready_parts(form.path, form.checkpoint.index),
             **devices.load_options(target, form.checkpoint.index),
             **_left_out(form, made),
         )
