@@ -14,6 +14,7 @@ import torch
 from tests.tiny import (
     cascades,
     flux,
+    glm,
     kolors,
     qwen,
     readers,
@@ -36,6 +37,7 @@ MODELS: dict[str, Tiny] = {
     **cascades.MODELS,
     **wuerstchen.MODELS,
     **kolors.MODELS,
+    **glm.MODELS,
 }
 
 NOT_MADE: dict[str, str] = {

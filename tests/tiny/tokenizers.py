@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
     BertTokenizer,
@@ -35,6 +37,8 @@ QWEN_SPECIAL = (
     "<think>",
     "</think>",
 )
+
+MARKS = {"additional_special_tokens": list(QWEN_SPECIAL[2:8])}
 
 CHAT = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n"
@@ -89,7 +93,12 @@ def qwen_tokenizer(most: int = 1024, chat: str = CHAT) -> Qwen2Tokenizer:
 
 
 def bytes_tokenizer(
-    most: int = 1024, *, pad: str = "<|endoftext|>", chat: str = CHAT, left: bool = False
+    most: int = 1024,
+    *,
+    pad: str = "<|endoftext|>",
+    chat: str = CHAT,
+    left: bool = False,
+    named: Mapping[str, str] | None = None,
 ) -> PreTrainedTokenizerFast:
     """The same vocabulary in the general class that Llama 3, GLM-4 and Mistral ship."""
     vocabulary, merges = _bytes()
@@ -104,7 +113,7 @@ def bytes_tokenizer(
         eos_token="<|endoftext|>",
         model_max_length=most,
         padding_side="left" if left else "right",
-        additional_special_tokens=list(QWEN_SPECIAL[2:8]),
+        **({"extra_special_tokens": dict(named)} if named else MARKS),
     )
     made.chat_template = chat
     return made
