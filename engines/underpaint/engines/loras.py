@@ -27,11 +27,11 @@ _FITS: Final[Mapping[str, tuple[str, ...]]] = {
     # AuraFlow's and Fibo's layers have the same names.
     "flux": (
         *("flux", "flux-kontext", "flux-fill", "flux-control", "chroma", "auraflow"),
-        *("fibo", "fibo-edit", "fibo2"),
+        *("fibo", "fibo-edit"),
     ),
     "flux2": ("flux2", "flux2-klein", "flux2-klein-kv"),
     "qwen-image": ("qwen-image", "qwen-image-edit", "qwen-image-edit-plus"),
-    "z-image": ("z-image", "z-image-omni", "ideogram4"),  # which names its layers so, too
+    "z-image": ("z-image", "z-image-omni", "ideogram4", "fibo2"),  # all with such layers
     "hidream": ("hidream",),
     "video": (),
 }

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from underpaint.cli.commands.families import LEGEND, as_markdown
-from underpaint.engines.capabilities import ABILITIES, UNTRIED, UNTRIED_CELLS, not_loaded, table
+from underpaint.engines.capabilities import ABILITIES, UNTRIED, NOT_YET, not_loaded, table
 from underpaint.engines.families import FAMILIES
 
 from docs import from_code
@@ -24,7 +24,8 @@ def test_people_see_each_family_with_what_is_tried_and_what_is_not(cli: Cli) -> 
     assert lines["Stable Diffusion XL"][3:] == ["yes", "yes", "strength", *["yes"] * 5]
     assert lines["FLUX.1 Fill"][2:] == ["-", "yes", "strength", "yes", "-", "yes", "yes", "yes"]
     assert lines["FLUX.2"][3] == "reference"
-    assert lines["Kolors"][1:4] == ["(yes)", "(yes)", "(strength)"]
+    assert lines["OmniGen"][1:4] == ["(yes)", "(yes)", "(reference)"]
+    assert lines["PRX"][6] == "-"
     text = " ".join(shown.out.split())
     assert LEGEND in text
     for title, why in not_loaded().items():
@@ -35,12 +36,12 @@ def test_people_see_each_family_with_what_is_tried_and_what_is_not(cli: Cli) -> 
 def test_programs_get_each_cell(cli: Cli) -> None:
     document = cli("families", "--json").json
     rows = {row["family"]: row for row in document["families"]}
-    assert rows.keys() | {"stable-cascade", "wuerstchen", "cosmos2"} == {f.name for f in FAMILIES}
+    assert rows.keys() | {"cosmos2"} == {f.name for f in FAMILIES}
     assert all(row["cells"].keys() == ABILITIES.keys() for row in rows.values())
     assert rows["sdxl"]["cells"]["control"] == {"value": "yes", "tried": True}
-    assert rows["kolors"]["cells"]["lite"] == {"value": "yes", "tried": False}
-    assert rows["kolors"]["untried"] == UNTRIED["kolors"]
-    assert "Wuerstchen" in document["not_loaded"]
+    assert rows["omnigen"]["cells"]["lite"] == {"value": "yes", "tried": False}
+    assert rows["omnigen"]["untried"] == UNTRIED["omnigen"]
+    assert "Cosmos-Predict2 Text2Image" in document["not_loaded"]
 
 
 def test_it_needs_neither_torch_nor_diffusers() -> None:
@@ -67,7 +68,8 @@ def test_the_page_about_models_says_of_each_that_is_not_tried_or_loaded_why() ->
     titles = {family.name: family.title for family in FAMILIES}
     for name, why in UNTRIED.items():
         assert re.search(rf"^- [^:]*{re.escape(titles[name])}[^:]*: {why}\.$", made, re.MULTILINE)
-    for (name, ability), why in UNTRIED_CELLS.items():
-        assert f"- {titles[name]} ({ability}): {why}." in made
+    for (name, ability), why in NOT_YET.items():
+        told = re.escape(f"{titles[name]} ({ability})")
+        assert re.search(rf"^- [^:]*{told}[^:]*: {why}\.$", made, re.MULTILINE)
     for title, why in not_loaded().items():
         assert re.search(rf"^- [^:]*{re.escape(title)}[^:]*: {why}\.$", made, re.MULTILINE)

@@ -9,7 +9,15 @@ from rich.text import Text
 from underpaint.cli.command import CommandContext
 from underpaint.cli.output.console import Sheet
 from underpaint.cli.output.legible import marked
-from underpaint.engines.capabilities import ABILITIES, UNTRIED_CELLS, Cell, Row, not_loaded, table
+from underpaint.engines.capabilities import (
+    ABILITIES,
+    NOT_YET,
+    UNTRIED,
+    Cell,
+    Row,
+    not_loaded,
+    table,
+)
 
 HEADINGS: Final = ("family", *("LoRA" if name == "lora" else name for name in ABILITIES))
 _STYLES: Final = {"-": "dim", "(": "yellow"}
@@ -62,22 +70,27 @@ def as_markdown(rows: tuple[Row, ...]) -> str:
 
 
 def reasons() -> str:
-    """In Markdown: why some of it is not tried, and what is not loaded at all."""
-    untried: dict[str, list[str]] = {}
-    for row in table():
-        if row.untried:
-            untried.setdefault(row.untried, []).append(row.title)
-        for name in row.cells:
-            if why := UNTRIED_CELLS.get((row.family, name)):
-                untried.setdefault(why, []).append(f"{row.title} ({name})")
-    missing: dict[str, list[str]] = {}
-    for title, why in not_loaded().items():
-        missing.setdefault(why, []).append(title)
+    """In Markdown: why some of it is not tried, does not work yet, or is not loaded at all."""
+    titles = {row.family: row.title for row in table()}
     return "\n".join(
         [
-            "Not tried:\n",
-            *(f"- {', '.join(titles)}: {why}." for why, titles in untried.items()),
-            "\nNot loaded:\n",
-            *(f"- {', '.join(titles)}: {why}." for why, titles in missing.items()),
+            *_because("Not tried:", {titles[name]: why for name, why in UNTRIED.items()}),
+            *_because(
+                "Not yet, although models of the family could:",
+                {f"{titles[name]} ({what})": why for (name, what), why in NOT_YET.items()},
+            ),
+            *_because("Not loaded:", not_loaded()),
         ]
     )
+
+
+def _because(heading: str, reasons: dict[str, str]) -> list[str]:
+    """A list of who shares a reason."""
+    shared: dict[str, list[str]] = {}
+    for title, why in reasons.items():
+        shared.setdefault(why, []).append(title)
+    return [
+        f"{heading}\n",
+        *(f"- {', '.join(titles)}: {why}." for why, titles in shared.items()),
+        "",
+    ]
