@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from underpaint.cli.commands.families import LEGEND, as_markdown
-from underpaint.engines.capabilities import ABILITIES, UNTRIED, NOT_YET, not_loaded, table
+from underpaint.engines.capabilities import ABILITIES, NOT_YET, UNTRIED, not_loaded, table
 from underpaint.engines.families import FAMILIES
 
 from docs import from_code

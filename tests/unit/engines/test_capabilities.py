@@ -21,15 +21,15 @@ from underpaint.contract.errors import InvalidModel, InvalidRequest
 from underpaint.contract.generation import GenerationRequest, LoraUse
 from underpaint.engines.capabilities import (
     ABILITIES,
+    NOT_YET,
     OTHERS,
     UNLOADABLE,
     UNTRIED,
-    NOT_YET,
     table,
 )
 from underpaint.engines.families import FAMILIES
 from underpaint.engines.model_kinds import kind_of_pipeline
-from underpaint.engines.pipelines.model import Model, OnStep, Options, Pictures
+from underpaint.engines.pipelines.model import Model, Options, Pictures
 
 from tests.tiny import MODELS
 from tests.tiny.extras import make_controlnet, make_lora
@@ -113,7 +113,7 @@ class Tried:
         model: Model,
         *,
         start: int | None = None,
-        on_step: OnStep | None = None,
+        on_step: Callable[[int, int, bytes], None] | None = None,
         previews_at: tuple[float, ...] = (),
         seed: int = 1,
         loras: tuple[LoraUse, ...] = (),
@@ -266,8 +266,8 @@ def refused(of: Tried, ability: str) -> None:
     elif ability == "lora":
         of.load(of.use, loras=(str(make_lora(MODELS["sd15"], of.spare / "no.safetensors")),))
     else:
-        picture = of.half() if ability == "mask" else of.slope()
-        of.draw(of.load(of.use), start=0, **{ability: picture})
+        given: dict[str, Any] = {ability: of.half() if ability == "mask" else of.slope()}
+        of.draw(of.load(of.use), start=0, **given)
 
 
 def test_only_families_without_a_checkpoint_are_said_to_be_untried() -> None:
