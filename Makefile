@@ -9,7 +9,7 @@ GENERATE = $(BIN)/python $(PROTOC) --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-g
 	--python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) \
 	proto/underpaint/v1/*.proto
 
-.PHONY: demo test test-gpu check docs bench bench-control soak keep-release proto clean
+.PHONY: demo test test-gpu check docs families bench bench-control soak keep-release proto clean
 
 demo: $(READY)
 	$(BIN)/underpaint demo
@@ -37,6 +37,13 @@ check: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet docs site
+
+# The table of families in the README.
+families: $(READY)
+	$(BIN)/underpaint models families --markdown > .families.md
+	sed -i -e '/<!-- families -->/,/<!-- end of families -->/{//!d;}' \
+		-e '/<!-- families -->/r .families.md' README.md
+	rm .families.md
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

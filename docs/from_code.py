@@ -5,6 +5,7 @@
 ```{roles}                    RPC by role
 ```{flags} orchestrator       the flags of a service
 ```{commands}                 the command line
+```{families}                 what the models of each family can do
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from underpaint.cli.command import COMMON
+from underpaint.cli.commands import families as families_of_models
 from underpaint.cli.main import app as command_line
+from underpaint.engines import capabilities
 from underpaint.orchestrator.api.roles import TABLE
 from underpaint.orchestrator.callers import BUILT_IN
 
@@ -164,6 +167,17 @@ def commands(group: Any, name: str = "underpaint") -> str:
     return "\n".join(parts)
 
 
+def families() -> str:
+    """What the models of each family can do, and what is not tried or not loaded."""
+    meanings = "".join(f"| {name} | {what} |\n" for name, what in _abilities())
+    made = families_of_models.as_markdown(capabilities.table())
+    return f"| column | |\n| --- | --- |\n{meanings}\n{made}\n\n{families_of_models.reasons()}"
+
+
+def _abilities() -> zip[tuple[str, str]]:
+    return zip(families_of_models.HEADINGS[1:], capabilities.ABILITIES.values(), strict=True)
+
+
 class _FromCode(SphinxDirective):
     """Puts text made from the code in its place."""
 
@@ -223,6 +237,14 @@ class Commands(_FromCode):
         return commands(typer.main.get_command(command_line))
 
 
+class Families(_FromCode):
+    """What the models of each family can do."""
+
+    def text(self, argument: str) -> str:
+        """Tables and lists."""
+        return families()
+
+
 def plain(
     app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
 ) -> None:
@@ -273,6 +295,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
         ("roles", Roles),
         ("flags", Flags),
         ("commands", Commands),
+        ("families", Families),
     ):
         app.add_directive(name, directive)
     # Before napoleon, whose own marks are meant.

@@ -12,7 +12,9 @@ from diffusers import (
     ControlNetModel,
     ControlNetUnionModel,
     FluxControlNetModel,
+    HunyuanDiT2DControlNetModel,
     QwenImageControlNetModel,
+    SanaControlNetModel,
     SD3ControlNetModel,
     UNet2DConditionModel,
     ZImageControlNetModel,
@@ -24,9 +26,10 @@ from safetensors.torch import save_file
 from tests.tiny.flux import flux_transformer
 from tests.tiny.parts import WIDTH, Tiny, lively
 from tests.tiny.qwen import qwen_transformer
+from tests.tiny.readers import hunyuan_dit, sana
 from tests.tiny.stable_diffusion import sd3_transformer, unet, xl_unet
 
-ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
+ATTENTION = ["to_q", "to_k", "to_v", "to_out.0", "to_query", "to_key", "to_value"]
 
 
 def _of_unet(kind: Any, of: UNet2DConditionModel, **more: Any) -> Any:
@@ -63,6 +66,17 @@ def _z_image() -> ZImageControlNetModel:
     )
 
 
+def _sana() -> SanaControlNetModel:
+    return SanaControlNetModel.from_config(sana().transformer.config, num_layers=1)
+
+
+def _hunyuan_dit() -> HunyuanDiT2DControlNetModel:
+    transformer = hunyuan_dit().transformer
+    return HunyuanDiT2DControlNetModel.from_transformer(
+        transformer, transformer_num_layers=4, load_weights_from_transformer=False
+    )
+
+
 CONTROLNETS: dict[str, Callable[[], Any]] = {
     "sd15-controlnet": lambda: _of_unet(ControlNetModel, unet(attention_head_dim=8)),
     "sdxl-controlnet": lambda: _of_unet(ControlNetModel, xl_unet()),
@@ -71,6 +85,8 @@ CONTROLNETS: dict[str, Callable[[], Any]] = {
     "flux-controlnet": _flux,
     "qwen-image-controlnet": _qwen,
     "z-image-controlnet": _z_image,
+    "sana-controlnet": _sana,
+    "hunyuan-dit-controlnet": _hunyuan_dit,
 }
 
 # Of latents of so many channels: TAESD, TAESDXL, TAESD3 and TAEF1.

@@ -86,7 +86,7 @@ def sana(kind: Any = SanaPipeline, scheduler: Any = None, **more: Any) -> SanaPi
             patch_size=1,
             in_channels=8,
             out_channels=8,
-            num_layers=1,
+            num_layers=2,  # a ControlNet steers from the second on
             num_attention_heads=2,
             attention_head_dim=8,
             num_cross_attention_heads=2,
@@ -200,7 +200,7 @@ def hunyuan_dit() -> HunyuanDiTPipeline:
         tokenizer_2=t5_tokenizer(256),
         transformer=HunyuanDiT2DModel(
             sample_size=16,
-            num_layers=2,
+            num_layers=4,  # a ControlNet steers the last of them
             patch_size=2,
             attention_head_dim=8,
             num_attention_heads=3,

@@ -18,6 +18,7 @@ from diffusers import (
     StableDiffusionInpaintPipeline,
     StableDiffusionPipeline,
     StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLInpaintPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
@@ -118,15 +119,17 @@ def sd(
     )
 
 
-def sdxl(scheduler: Any = euler) -> StableDiffusionXLPipeline:
+def sdxl(
+    scheduler: Any = euler, kind: Any = StableDiffusionXLPipeline, **more: Any
+) -> StableDiffusionXLPipeline:
     """Stable Diffusion XL."""
-    return StableDiffusionXLPipeline(
+    return kind(
         vae=vae(4, scaling_factor=0.13025),
         text_encoder=clip(),
         text_encoder_2=clip(projection=True),
         tokenizer=clip_tokenizer(),
         tokenizer_2=clip_tokenizer(),
-        unet=xl_unet(),
+        unet=xl_unet(**more),
         scheduler=scheduler(),
     )
 
@@ -202,6 +205,10 @@ MODELS = {
     "lcm": Tiny(partial(sd, LatentConsistencyModelPipeline, scheduler=_lcm, time_cond_proj_dim=8)),
     "sdxl": Tiny(sdxl),
     "sdxl-refiner": Tiny(refiner, pictures=("image",), sized=False, call={"strength": 1.0}),
+    "sdxl-inpaint": Tiny(
+        partial(sdxl, kind=StableDiffusionXLInpaintPipeline, in_channels=9),
+        pictures=("image", "mask_image"),
+    ),
     "sdxl-turbo": Tiny(partial(sdxl, trailing)),
     "sd3": Tiny(sd3),
     "sd3-without-t5": Tiny(

@@ -11,6 +11,7 @@ from typing import Final
 
 from underpaint.contract.errors import InvalidModel
 from underpaint.engines.calling import Called, how_called
+from underpaint.engines.capabilities import takes_mask
 from underpaint.engines.cards import read_card, shown
 from underpaint.engines.checkpoints import read_header
 from underpaint.engines.families import family_of
@@ -147,8 +148,8 @@ def _scheduler(form: Form, called: Called) -> Fact:
 def _takes(form: Form, family: Family) -> dict[str, str]:
     return {
         "a picture to start from": _STARTS[family.start],
-        "mask": _yes(bool(family.inpaint)),
-        "control map": "with a ControlNet: --control DIR" if family.control else "no",
+        "mask": _yes(takes_mask(family)),
+        "control map": _control(family),
         "references": str(family.references or "no"),
         "negative prompt": _yes(
             family.negative(family.manner_of(form.checkpoint).guidance_scale),
@@ -158,6 +159,12 @@ def _takes(form: Form, family: Family) -> dict[str, str]:
         "clip skip": _yes(family.clip_skip),
         "schedulers": ", ".join(schedulers_for(form.checkpoint)) or "its own",
     }
+
+
+def _control(family: Family) -> str:
+    if family.own_control:
+        return "always needs one"
+    return "with a ControlNet: --control DIR" if family.control else "no"
 
 
 def _weights(form: Form) -> tuple[int, Counter[str]]:

@@ -25,10 +25,14 @@ _FITS: Final[Mapping[str, tuple[str, ...]]] = {
     "sd2": ("sd2", "sd-inpaint"),
     "sdxl": ("sdxl", "sdxl-inpaint"),
     "sd3": ("sd3",),
-    "flux": ("flux", "flux-kontext", "flux-fill", "flux-control", "chroma"),
+    # AuraFlow's and Fibo's layers have the same names.
+    "flux": (
+        *("flux", "flux-kontext", "flux-fill", "flux-control", "chroma", "auraflow"),
+        *("fibo", "fibo-edit"),
+    ),
     "flux2": ("flux2", "flux2-klein", "flux2-klein-kv"),
     "qwen-image": ("qwen-image", "qwen-image-edit", "qwen-image-edit-plus"),
-    "z-image": ("z-image", "z-image-omni"),
+    "z-image": ("z-image", "z-image-omni", "ideogram4", "fibo2"),  # all with such layers
     "hidream": ("hidream",),
     "video": (),
 }

@@ -24,7 +24,7 @@ _PIPELINES: Final = tuple(
         (
             "a video model",
             r"Video|AnimateDiff|AnyFlow|^Allegro|CogVideo|ConsisID|Cosmos(?!2TextToImage)"
-            r"|EasyAnimate|Framepack|I2VGen|Kandinsky5[IT]2V|Kandinsky6TI2VA|^Latte|^LTX|LucyEdit"
+            r"|EasyAnimate|Framepack|Helios|I2VGen|Kandinsky5[IT]2V|Kandinsky6TI2VA|^Latte|^LTX|LucyEdit"
             r"|Mochi|^PIA|SanaWM|Sky[Rr]eels|^Wan\d*[A-Z]|ToWorld",
         ),
         ("a language model", r"^LLaDA|DiffusionGemma"),

@@ -16,6 +16,7 @@ from underpaint.cli.commands import (
     demo,
     doctor,
     drafts,
+    families,
     ledger,
     model_cards,
     models,
@@ -92,6 +93,7 @@ add_command(ledger_app, "export", ledger.ledger_export)
 app.add_typer(models_app, name="models")
 add_command(models_app, "inspect", model_cards.models_inspect)
 add_command(models_app, "card", model_cards.models_card)
+add_command(models_app, "families", families.models_families)
 add_command(models_app, "show", models.models_show)
 add_command(models_app, "verify", models.models_verify)
 add_command(models_app, "eval", models.models_eval)

@@ -26,7 +26,7 @@ from tests.pages import PAGES, ROOT, RUN, SHOWN, Block, blocks
 TYPED = blocks(RUN, SHOWN)
 COMMANDS = [(block.page, words) for block in TYPED for words in block.commands]
 KNOWN = {"bash", "sh", "python", "yaml", "mermaid", "{toctree}", "{raw}", "{eval-rst}"}
-KNOWN |= {"{layers}", "{rooms}", "{roles}", "{flags}", "{commands}"}
+KNOWN |= {"{layers}", "{rooms}", "{roles}", "{flags}", "{commands}", "{families}"}
 
 
 def parse(words: list[str]) -> None:

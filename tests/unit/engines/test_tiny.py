@@ -41,6 +41,13 @@ CONTROLLED = {
         {},
     ),
     "z-image-controlnet": ("z-image", "ZImageControlNetPipeline", "control_image", {}),
+    "sana-controlnet": ("sana", "SanaControlNetPipeline", "control_image", {}),
+    "hunyuan-dit-controlnet": (
+        "hunyuan-dit",
+        "HunyuanDiTControlNetPipeline",
+        "control_image",
+        {},
+    ),
 }
 
 
