@@ -73,8 +73,7 @@ def _find_again(library: str) -> None:
 
 
 def _sees_videos(made: Any) -> bool:
-    return (
-        isinstance(made, type)
-        and issubclass(made, transformers.ProcessorMixin)
-        and "video_processor" in made.get_attributes()
-    )
+    if not (isinstance(made, type) and issubclass(made, transformers.ProcessorMixin)):
+        return False
+    processor: Any = made  # untyped
+    return "video_processor" in processor.get_attributes()

@@ -17,7 +17,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from underpaint.contract.engines import EngineDescription
 from underpaint.contract.errors import EngineFailed, InvalidRequest
 from underpaint.contract.generation import (
     MAX_GUIDANCE,
@@ -37,10 +36,9 @@ MAX_GPU_SECONDS: Final = 1_700  # below the longest deadline of CloudService.Gen
 LEDGER_CURRENCY: Final = "USD"
 _UNITS: Final = ("per_gpu_second", "per_image", "per_megapixel_step")
 _REQUIRED: Final = frozenset({"max_gpu_seconds", "width", "height"})
-# Instead of what the engine says of itself.
-_OVERRIDES: Final = frozenset({"num_inference_steps", "guidance_scale"})
-# For an engine that neither the table nor the engine itself says anything about.
-_STEPS, _GUIDANCE = 28, 4.0
+# For an engine that never said how its model is called, if its entry does not say it either.
+_STEPS: Final = 28
+_GUIDANCE: Final = 4.0
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _RATE: Final = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})")
 
@@ -67,8 +65,8 @@ class EnginePrice:
     per_image_micros: int
     per_megapixel_step_micros: int
     max_gpu_seconds: int
-    num_inference_steps: int = 0  # 0: as the engine says
-    guidance_scale: float = -1.0  # below 0: as the engine says
+    num_inference_steps: int = _STEPS  # only for an engine that never said its own
+    guidance_scale: float = _GUIDANCE  # likewise
     width: int  # pixels; width x height is the default number of pixels, in the draft's shape
     height: int  # pixels
 
@@ -87,23 +85,13 @@ class EnginePrice:
         )
 
     @property
-    def asks_engine(self) -> bool:
-        """Whether the engine's own steps or guidance replace zeros in a request."""
-        return not self.num_inference_steps or self.guidance_scale < 0
-
-    def defaults(self, engine: EngineDescription | None) -> Defaults:
-        """The values that replace zeros in a request.
-
-        Args:
-            engine: what it says of itself; None if it has said nothing yet.
-        """
-        steps = engine.num_inference_steps if engine else 0
-        guidance = engine.guidance_scale if engine else _GUIDANCE
+    def defaults(self) -> Defaults:
+        """The values that replace zeros in a request, if the engine does not say its own."""
         return Defaults(
             width=self.width,
             height=self.height,
-            num_inference_steps=self.num_inference_steps or steps or _STEPS,
-            guidance_scale=self.guidance_scale if self.guidance_scale >= 0 else guidance,
+            num_inference_steps=self.num_inference_steps,
+            guidance_scale=self.guidance_scale,
             of_engine=True,
         )
 
@@ -248,7 +236,7 @@ def _engine(entry: Entry, rates: Mapping[str, Rate]) -> EnginePrice:
     names = {unit: f"{unit}_{currency.lower()}_micros" for unit in _UNITS}
     fields = entry.fields(
         required=_REQUIRED | frozenset(names.values()),
-        optional=_OVERRIDES | {"provider", "currency"},
+        optional=frozenset({"provider", "currency", "num_inference_steps", "guidance_scale"}),
     )
     prices = {unit: fields[name].whole(0, MAX_USD_MICROS) for unit, name in names.items()}
     if not any(prices.values()):
@@ -265,12 +253,16 @@ def _engine(entry: Entry, rates: Mapping[str, Rate]) -> EnginePrice:
         per_image_micros=prices["per_image"],
         per_megapixel_step_micros=prices["per_megapixel_step"],
         max_gpu_seconds=fields["max_gpu_seconds"].whole(1, MAX_GPU_SECONDS),
-        num_inference_steps=fields["num_inference_steps"].whole(1, MAX_STEPS)
-        if "num_inference_steps" in fields
-        else 0,
-        guidance_scale=fields["guidance_scale"].number(0, MAX_GUIDANCE)
-        if "guidance_scale" in fields
-        else -1.0,
+        num_inference_steps=(
+            fields["num_inference_steps"].whole(1, MAX_STEPS)
+            if "num_inference_steps" in fields
+            else _STEPS
+        ),
+        guidance_scale=(
+            fields["guidance_scale"].number(0, MAX_GUIDANCE)
+            if "guidance_scale" in fields
+            else _GUIDANCE
+        ),
         width=sides["width"],
         height=sides["height"],
     )
