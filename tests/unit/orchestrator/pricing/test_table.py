@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from underpaint.contract.engines import EngineDescription
 from underpaint.contract.errors import EngineFailed, InvalidRequest
 from underpaint.contract.money import MAX_USD_MICROS
 from underpaint.orchestrator import pricing
@@ -33,25 +32,6 @@ def table(tmp_path: Path, text: str) -> Path:
     file = tmp_path / "prices.yaml"
     file.write_text(text)
     return file
-
-
-def test_steps_and_guidance_are_the_engines_own_unless_the_table_says_others(
-    tmp_path: Path,
-) -> None:
-    own = EngineDescription(
-        name="full", model="turbo", num_inference_steps=1, guidance_scale=0.0, strength=0.5
-    )
-    lines = [line for line in TABLE.splitlines() if "steps:" not in line or "per_" in line]
-    bare = "\n".join(line for line in lines if "guidance_scale" not in line)
-    price = pricing.load(table(tmp_path, bare)).engine("full")
-    assert price.asks_engine
-    told = price.defaults(own)
-    assert (told.num_inference_steps, told.guidance_scale) == (1, 0.0)
-    assert price.defaults(None).num_inference_steps == 28  # before the engine has said anything
-    written = pricing.load(table(tmp_path, TABLE)).engine("full")
-    assert not written.asks_engine
-    assert written.defaults(own).num_inference_steps == 28
-    assert written.defaults(own).guidance_scale == 3.0
 
 
 def test_quote_lines_add_up_to_the_upper_bound() -> None:
