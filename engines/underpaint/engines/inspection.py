@@ -13,11 +13,12 @@ from underpaint.contract.errors import InvalidModel
 from underpaint.engines.calling import Called, how_called
 from underpaint.engines.capabilities import takes_mask
 from underpaint.engines.cards import read_card, shown
-from underpaint.engines.checkpoints import read_header
+from underpaint.engines.checkpoints import components, read_header
 from underpaint.engines.families import family_of
 from underpaint.engines.families.family import Family, Start
 from underpaint.engines.forms import Form, Kind, find
 from underpaint.engines.loras import beside
+from underpaint.engines.options import tiny_beside
 from underpaint.engines.schedulers import schedulers_for
 from underpaint.engines.sniffing import read_gguf
 
@@ -80,12 +81,21 @@ def inspect_model(model: str, data_dir: Path | None = None) -> Inspection:
     family = family_of(form.checkpoint)
     card_file = form.card_file(data_dir)
     size, counts = _weights(form)
+    called = _called(form, family, data_dir)
     notes = list(form.notes)
     if not counts:
         notes.append("its weights are not here yet: they are fetched when it is first loaded")
     loras = () if form.kind is Kind.HUB else beside(form.path)
     if loras:
-        notes.append("LoRAs that lie beside it are only used if they are given with --lora")
+        asked = "" if form.is_single else " or a request names them"
+        notes.append(f"LoRAs that lie beside it are only used if --lora gives them{asked}")
+    if tiny_beside(form.path):
+        notes.append("the TAESD beside it makes its previews, and with --tiny-vae its drafts, too")
+    if any(called[name].sure == "guessed" for name in ("steps", "guidance") if name in called):
+        notes.append(
+            "what is guessed is what its family likes; if its makers recommend other numbers, say "
+            f"so: underpaint models card {model} --steps N --guidance N"
+        )
     return Inspection(
         name=read_card(form, data_dir).name,
         model=model,
@@ -98,7 +108,7 @@ def inspect_model(model: str, data_dir: Path | None = None) -> Inspection:
         size=size,
         parameters=sum(counts.values()),
         dtypes=tuple(name for name, _ in counts.most_common()),
-        called=_called(form, family, data_dir),
+        called=called,
         takes=_takes(form, family) if family else {},
         loras=loras,
         card=card_file if card_file is not None and card_file.exists() else None,
@@ -176,13 +186,15 @@ def _weights(form: Form) -> tuple[int, Counter[str]]:
         files, weights = [form.path], [form.path]
     else:
         files = [path for path in form.path.rglob("*") if path.is_file()]
-        # Only those that are loaded: of two variants one.
+        # Only those that are loaded: of two variants one, and nothing that lies beside it.
+        parts = components(form.checkpoint.index)
         ending = f".{form.variant}." if form.variant else "."
         weights = [
             path
             for path in files
             if path.suffix == ".safetensors"
-            and path.parent != form.path
+            and path.parent.parent == form.path
+            and path.parent.name in parts
             and (ending in path.name.removesuffix("safetensors"))
             and (form.variant or path.name.count(".") == 1)
         ]

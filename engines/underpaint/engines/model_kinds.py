@@ -87,6 +87,8 @@ def _without_index(folder: Path) -> str:
     name = _architecture(_json(folder / "config.json"))
     if name and _WRITES.search(name):
         return f"is a language model ({name}); Underpaint draws pictures: {GIVE}"
+    if "ControlNet" in name:
+        return f"is a ControlNet ({name}), which steers a model; give it with --control DIR"
     if name:
         return f"is a part of a model ({name}); give the whole diffusers directory that it is of"
     if (folder / "adapter_config.json").exists() or any(map(_is_lora, files)):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_settings import NoDecode
 from underpaint.contract.paths import expanded
 from underpaint.engines.placement import Placement
+
+TINY_AUTOENCODERS: Final = ("taesd", "tiny_vae")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,12 @@ class Options:
     embeddings: tuple[Path, ...] = ()  # textual inversions, beside those in its own folder
     control: Path | None = None  # the directory of a ControlNet
     tiny_vae: bool = False  # whether the tiny autoencoder beside it decodes results, too
+
+
+def tiny_beside(model: Path) -> Path | None:
+    """The folder with the tiny autoencoder (TAESD) of a model, in its directory or its file's."""
+    place = model if model.is_dir() else model.parent
+    return next((place / name for name in TINY_AUTOENCODERS if (place / name).is_dir()), None)
 
 
 def _listed(value: Any) -> Any:

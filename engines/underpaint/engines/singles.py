@@ -18,7 +18,7 @@ CONFIGS: Final = Path(__file__).parent / "configs"
 _ADVICE: Final = {
     What.LORA: "give it with --lora FILE, beside a model",
     What.CONTROLNET: "give it with --control DIR, beside a model",
-    What.EMBEDDING: "lay it into the folder `embeddings` of a model directory",
+    What.EMBEDDING: "give it with --embedding FILE, beside a model",
     What.AUTOENCODER: "give the model that it belongs to",
     What.TEXT_ENCODER: "give the model that it belongs to",
     What.DENOISER: "give the whole diffusers directory that it comes from",

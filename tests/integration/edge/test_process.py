@@ -1,4 +1,6 @@
+import hashlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -15,16 +17,19 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from underpaint.contract.rim import call_options
 from underpaint.v1 import common_pb2, edge_pb2, edge_pb2_grpc
 
+from tests.tiny import MODELS, make
+from tests.tiny.extras import make_learned_word, make_lora, make_small_autoencoder
+from tests.tiny.single_file import write_single_file
 from tests.unit.engines.other_kinds import OTHER_KINDS
 
 EDGE = (sys.executable, "-m", "underpaint.edge", "--listen", "127.0.0.1:0", "--device", "cpu")
 
 
 @contextmanager
-def run_node(model: Path, data: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def run_node(model: Path, data: Path, *more: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A node that is up, and its address."""
     process = subprocess.Popen(
-        [*EDGE, "--model", str(model), "--data-dir", str(data), "--threads", "1"],
+        [*EDGE, "--model", model, "--data-dir", data, "--threads", "1", *map(str, more)],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -190,3 +195,31 @@ def test_a_port_in_use_is_named(sd: Path, tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert address in ended.stderr.splitlines()[-1]
     assert "Traceback" not in ended.stderr
+
+
+def test_a_node_draws_with_what_is_added_to_its_model_and_by_its_card(tmp_path: Path) -> None:
+    model = make("sd15", tmp_path / "fox")
+    lora = make_lora(MODELS["sd15"], tmp_path / "ink.safetensors")
+    asked = make_lora(MODELS["sd15"], tmp_path / "gold.safetensors", rank=1)
+    word = make_learned_word(tmp_path / "sks.safetensors")
+    make_small_autoencoder("taesd", model / "taesd")
+    file = write_single_file(model, tmp_path / "fox.safetensors")
+    make_small_autoencoder("taesd", tmp_path / "taesd")
+    up = {**os.environ, "UNDERPAINT_DATA_DIR": str(tmp_path / "data")}
+    card = ["models", "card", file, "--base", model, "--steps", "3", "--size", "64"]
+    subprocess.run([sys.executable, "-m", "underpaint.cli", *card], env=up, check=True)
+    added = ("--lora", lora, "--lora", f"{asked}:0", "--embedding", word, "--tiny-vae")
+    with run_node(file, tmp_path / "data" / "edge", *added) as (_, address):
+        with grpc.insecure_channel(address) as channel:
+            node = edge_pb2_grpc.EdgeServiceStub(channel).GetNode(
+                edge_pb2.GetNodeRequest(), timeout=30
+            )
+        draft = next(iter(make_drafts(address, count=1))).draft
+    digest = hashlib.sha256(lora.read_bytes()).hexdigest()
+    assert [(one.name, one.digest == digest) for one in node.loras] == [
+        ("ink", True),
+        ("gold", False),
+    ]
+    assert node.model == draft.model == f"fox+lora:{digest[:8]}"
+    assert draft.request.num_inference_steps == node.num_inference_steps == 3
+    assert (draft.request.width, draft.request.height) == (64, 64)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny import make
+from tests.tiny.extras import make_small_autoencoder
 from tests.unit.cli.test_models import Cli, cli
 from tests.unit.engines.test_forms import FLUX, write
 from tests.unit.engines.test_loras import LORAS
@@ -108,7 +109,7 @@ def test_loras_beside_a_model_are_told(cli: Cli, model: Path) -> None:
     lora = write(model / "style.safetensors", LORAS["flux"][0])
     shown = cli("inspect", model)
     assert str(lora) in shown.out
-    assert "only used if they are given with --lora" in " ".join(shown.out.split())
+    assert "only used if --lora gives them or a request names them" in " ".join(shown.out.split())
 
 
 def test_the_card_of_a_hub_id_is_kept_in_the_data_directory(
@@ -158,3 +159,30 @@ def test_a_model_is_looked_over_without_torch(model: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "flux\n", done.stderr
+
+
+def test_what_lies_beside_a_model_is_told_and_not_counted(cli: Cli, model: Path) -> None:
+    plain = cli("inspect", model, "--json").json
+    make_small_autoencoder("taef1", model / "taesd")
+    document = cli("inspect", model, "--json").json
+    assert document["parameters"] == plain["parameters"]
+    assert not any("TAESD" in note for note in plain["notes"])
+    assert any("--tiny-vae" in note for note in document["notes"])
+
+
+def test_a_narrow_terminal_keeps_what_is_called_and_how_sure_it_is(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = cli("inspect", make("sdxl-turbo", tmp_path / "sdxl-turbo")).out
+    called = [line for line in shown.splitlines() if line.startswith(("steps", "guidance"))]
+    assert len(called) == 2
+    assert all("known" in line for line in called)
+
+
+def test_guessed_steps_come_with_the_command_that_says_them(cli: Cli, tmp_path: Path) -> None:
+    model = make("sd15", tmp_path / "fox")
+    wanted = f"underpaint models card {model} --steps N --guidance N"
+    assert wanted in cli("inspect", model).out
+    assert cli("card", model, "--steps", 20, "--guidance", 7).code == 0
+    assert wanted not in cli("inspect", model).out

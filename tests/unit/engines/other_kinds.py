@@ -84,8 +84,12 @@ OTHER_KINDS: dict[str, tuple[Callable[[Path], Path], str]] = {
         "is a language model (LlamaForCausalLM); Underpaint draws pictures: give a text-to-image",
     ),
     "part": (
+        files(config_json={"_class_name": "AutoencoderKL"}),
+        "is a part of a model (AutoencoderKL); give the whole diffusers directory",
+    ),
+    "ControlNet": (
         files(config_json={"_class_name": "ControlNetModel"}),
-        "is a part of a model (ControlNetModel); give the whole diffusers directory",
+        "is a ControlNet (ControlNetModel), which steers a model; give it with --control DIR",
     ),
     "LoRA": (files(style_safetensors=safetensors(LORA)), "is a LoRA, which changes a model"),
     "adapter": (files(adapter_config_json={"r": 8}), "is a LoRA, which changes a model"),

@@ -276,7 +276,7 @@ def test_a_tiny_autoencoder_beside_a_model_is_found(
 def test_a_tiny_autoencoder_decodes_results_where_it_is_told_to(
     pipeline: Any, tmp_path: Path
 ) -> None:
-    with pytest.raises(InvalidModel, match="--tiny-vae: there is no folder taesd or tiny_vae in"):
+    with pytest.raises(InvalidModel, match="--tiny-vae: there is no folder taesd or tiny_vae"):
         tiny_autoencoder(pipeline, FAMILY, tmp_path, torch.float32, decodes=True)
     lay_tiny(tmp_path / "tiny_vae")
     before = draw(pipeline)

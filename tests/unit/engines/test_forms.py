@@ -174,7 +174,7 @@ def test_a_pipeline_of_another_kind_is_told(directory: Path, made_of: str, does:
     ("config", "told"),
     [
         ({"architectures": ["LlamaForCausalLM"]}, "a language model (LlamaForCausalLM)"),
-        ({"_class_name": "ControlNetModel"}, "a part of a model (ControlNetModel)"),
+        ({"_class_name": "ControlNetModel"}, "a ControlNet (ControlNetModel)"),
         ({"_class_name": "AutoencoderKL"}, "a part of a model (AutoencoderKL)"),
         ({"_class_name": "UNet2DConditionModel"}, "a part of a model (UNet2D"),
     ],

@@ -17,12 +17,12 @@ from underpaint.engines.calling import Called
 from underpaint.engines.checkpoints import UNSAFE_SUFFIXES, read_header
 from underpaint.engines.families.family import Checkpoint, Family
 from underpaint.engines.loras import LoraFile, name_with
+from underpaint.engines.options import TINY_AUTOENCODERS, tiny_beside
 from underpaint.engines.schedulers import scheduler_called, schedulers_for
 from underpaint.engines.starting import check_embeddings
 
 LOADED: Final = 4  # LoRAs that stay in memory, beside those that a request uses
 EMBEDDINGS: Final = "embeddings"  # the folder of a model with its textual inversions
-TINY_AUTOENCODERS: Final = ("taesd", "tiny_vae")
 _LINE: Final = 300
 
 
@@ -185,7 +185,7 @@ class Adapters:
         if adapter not in there:
             raise InvalidModel(
                 f"the LoRA {lora.path} has nothing for {self._family.title}: it was made for "
-                f"{lora.title}"
+                + (lora.title if lora.architecture else "another kind of model")
             )
         self._loaded[lora.name] = adapter
 
@@ -300,12 +300,11 @@ def tiny_autoencoder(
         InvalidModel: it cannot be loaded, or is for other latents; or it is to decode, and there
             is none, or the model cannot do with it.
     """
-    place = model if model.is_dir() else model.parent
-    folder = next((place / name for name in TINY_AUTOENCODERS if (place / name).is_dir()), None)
+    folder = tiny_beside(model)
     if folder is None and decodes:
         raise InvalidModel(
-            f"--tiny-vae: there is no folder {' or '.join(TINY_AUTOENCODERS)} in {place}; lay the "
-            "TAESD of this family there, such as madebyollin/taesd, or leave it out"
+            f"--tiny-vae: there is no folder {' or '.join(TINY_AUTOENCODERS)} beside the weights "
+            f"of {model}; lay the TAESD of {family.title} there, or leave it out"
         )
     if folder is None:
         return None

@@ -105,8 +105,9 @@ def _print(context: CommandContext, found: Inspection) -> None:
     context.out.print(Text(found.name, style="bold"))
     context.out.print(_sheet({name: fact for name, fact in facts.items() if fact}))
     context.out.print(marked("\n[bold]called with[/]"))
-    table = Sheet("", "", "", "")
-    table.columns[3].no_wrap, table.columns[3].overflow = False, "fold"
+    table = Sheet()
+    for folded in (False, True, False, True):
+        table.add_column(no_wrap=not folded, overflow="fold" if folded else "ellipsis")
     for name, fact in found.called.items():
         table.add_row(name, fact.value or "?", _sure(fact), fact.why)
     context.out.print(table)
@@ -118,7 +119,7 @@ def _print(context: CommandContext, found: Inspection) -> None:
         for lora in found.loras:
             context.out.print(f"  {lora}", soft_wrap=True)
     for note in found.notes:
-        context.out.print(f"note: {note}")
+        context.out.print(f"note: {note}", soft_wrap=True)
 
 
 def _sure(fact: Fact) -> Text:
