@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import pipelines
 from PIL import Image
 from transformers import Qwen2VLProcessor, Qwen3VLProcessor
 from underpaint.contract.generation import GenerationRequest
@@ -123,4 +124,4 @@ def test_a_checkpoint_as_it_is_shipped_names_the_old_home_of_a_class(tiny_model:
 @pytest.mark.parametrize("library", ["nowhere", "../deprecated", "", "os"])
 def test_no_other_modules_are_imported_for_a_checkpoint(library: str, tmp_path: Path) -> None:
     assert ready_parts(tmp_path, {"part": [library, "Class"], "none": [None, None]}) == {}
-    assert not hasattr(ready.pipelines, library or "nothing")
+    assert not hasattr(pipelines, library or "nothing")
