@@ -37,7 +37,7 @@ class Tier:
         chosen = Placement(**{"device": DEVICE, "dtype": "float32", **placement})
         self.engine: Any
         if tier == "lite":
-            self.engine = LiteEngine(str(folder), placement=chosen, threads=1)
+            self.engine = LiteEngine(str(folder), options=Options(placement=chosen), threads=1)
         else:
             self.engine = FullEngine(
                 str(folder), LanczosUpscaler(), threads=1, options=Options(placement=chosen)

@@ -35,7 +35,11 @@ def processor() -> GlmImageProcessor:
     )
     return GlmImageProcessor(
         image_processor=GlmImageImageProcessor(
-            min_pixels=32 * 32, max_pixels=96 * 96, patch_size=16, merge_size=1
+            min_pixels=32 * 32,
+            max_pixels=96 * 96,
+            patch_size=16,
+            temporal_patch_size=1,
+            merge_size=1,
         ),
         tokenizer=words,
         chat_template=CHAT,

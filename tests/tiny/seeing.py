@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 from diffusers import (
@@ -38,7 +37,7 @@ from transformers import (
     Siglip2VisionConfig,
     Siglip2VisionModel,
 )
-from underpaint.engines.pipelines.ready import without_videos
+from underpaint.engines.pipelines.ready import has_torchvision, without_videos
 
 from tests.tiny.flux import shifting
 from tests.tiny.parts import WIDTH, Tiny, flux2_vae, flux_vae, qwen3, qwen_vae, qwen_vl
@@ -59,7 +58,7 @@ def processor(kind: Any = Qwen3VLProcessor) -> Any:
         "tokenizer": qwen_tokenizer(4096),
         "chat_template": CHAT,
     }
-    if not find_spec("torchvision"):
+    if not has_torchvision():
         return without_videos(kind)(**parts)
     from transformers import Qwen2VLVideoProcessor, Qwen3VLVideoProcessor
 

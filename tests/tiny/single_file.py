@@ -56,7 +56,7 @@ def write_single_file(directory: Path, file: Path) -> Path:
     pipeline = DiffusionPipeline.from_pretrained(directory)
     weights = {
         **{f"model.diffusion_model.{name}": each for name, each in _unet(pipeline.unet).items()},
-        **{f"first_stage_model.{name}": each for name, each in _vae(pipeline.vae).items()},
+        **{f"first_stage_model.{name}": each for name, each in vae_weights(pipeline.vae).items()},
     }
     if hasattr(pipeline, "text_encoder_2"):
         weights |= _text(pipeline.text_encoder, "conditioner.embedders.0.transformer.")
@@ -91,12 +91,13 @@ def _unet(unet: UNet2DConditionModel) -> dict[str, torch.Tensor]:
         places[f"up_blocks.{i}.upsamplers.0."] = f"output_blocks.{last}.{behind}."
     renamed = {}
     for name, each in unet.state_dict().items():
-        new = _moved(name, places) or _moved(name, _UNET)
+        new = moved(name, places) or moved(name, _UNET)
         renamed[_within(new, _RESNET) if "resnets" in name else new] = each
     return renamed
 
 
-def _vae(vae: AutoencoderKL) -> dict[str, torch.Tensor]:
+def vae_weights(vae: AutoencoderKL) -> dict[str, torch.Tensor]:
+    """The weights of an autoencoder by their makers' names."""
     count = len(vae.config.block_out_channels)
     renamed = {}
     for name, each in vae.state_dict().items():
@@ -136,7 +137,8 @@ def _open_clip(encoder: CLIPTextModelWithProjection, prefix: str) -> dict[str, t
     return renamed
 
 
-def _moved(name: str, places: dict[str, str]) -> str:
+def moved(name: str, places: dict[str, str]) -> str:
+    """A name that begins with one of these places, as that is called elsewhere; else nothing."""
     for old, new in places.items():
         if name.startswith(old):
             return new + name.removeprefix(old)

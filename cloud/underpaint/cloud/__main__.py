@@ -18,11 +18,12 @@ from typing import Final, NoReturn
 
 from pydantic import ValidationError
 from underpaint.cloud.leftovers import Leftovers
-from underpaint.cloud.model import check_model
 from underpaint.cloud.settings import PREFIX, Settings
 from underpaint.contract.errors import InvalidRequest, UnderpaintError
 from underpaint.contract.rim import check_exposure, read_token
 from underpaint.contract.tls import read_certificates
+from underpaint.engines.options import AdditionSettings
+from underpaint.engines.starting import check_start
 
 # Ray's processes follow a killed cloud within some seconds; its port is free only then.
 _AFTERLIFE_S: Final = 15
@@ -47,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
         flag = f"--{name.replace('_', '-')}"
         if field.annotation is bool:
             flags.add_argument(flag, action="store_true", help=field.description)
+        elif name in AdditionSettings.model_fields:
+            flags.add_argument(flag, action="append", metavar="FILE", help=field.description)
         else:
             flags.add_argument(
                 flag, metavar=name.rpartition("_")[2].upper(), help=field.description
@@ -77,10 +80,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         _check_listener(settings, token=read_token(settings.token_file))
-        check_model(settings.model)
-        placement = settings.engine_placement
+        check_start(settings.model, settings.options)
         if not settings.ray_address:
-            placement.check_installed()
+            settings.engine_placement.check_installed()
         with _locked(settings.data_dir) as was_killed, ExitStack() as stack:
             _check_port(settings, patience_s=_AFTERLIFE_S if was_killed else 0)
             for number in (signal.SIGTERM, signal.SIGINT):

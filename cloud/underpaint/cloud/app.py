@@ -9,12 +9,12 @@ from pydantic import ConfigDict, Field
 from ray import serve
 from ray.serve import Application
 from underpaint.cloud.ingress import CloudIngress
-from underpaint.cloud.model import check_model
 from underpaint.cloud.replica import EngineReplica
 from underpaint.cloud.settings import BUNDLED
 from underpaint.contract.errors import InvalidRequest
-from underpaint.engines.options import Options
+from underpaint.engines.options import AdditionSettings, Options
 from underpaint.engines.placement import PlacementSettings
+from underpaint.engines.starting import check_start
 
 NAME: Final = "underpaint"
 SERVICER_FUNCTIONS: Final = (
@@ -25,7 +25,7 @@ SERVICER_FUNCTIONS: Final = (
 WAITING: Final = 4
 
 
-class Arguments(PlacementSettings):
+class Arguments(AdditionSettings, PlacementSettings):
     """`args` of the application in serve.yaml; named like the flags."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,7 +38,6 @@ class Arguments(PlacementSettings):
     """GPUs that Ray gives each replica with `device: cuda`; 0.5 lets two share one."""
     cache_dir: str = ""  # of compiled code, on each node
     data_dir: str = ""  # with the cards of hub ids and single files, on each node
-    lora: tuple[str, ...] = ()  # FILE or FILE:weight, on each node
     control: str = ""  # the directory of a ControlNet, on each node
     token_file: str = ""
 
@@ -50,10 +49,9 @@ def build(args: Arguments) -> Application:
     that they never wait behind one.
 
     Raises:
-        InvalidModel: the model directory cannot be loaded.
+        InvalidModel: the model, or what is added to it, cannot be loaded.
         InvalidRequest: two arguments do not go together.
     """
-    check_model(args.model)
     if args.device.startswith("cuda:"):
         raise InvalidRequest(
             f"device {args.device}: Ray gives each replica its GPU; use cuda, and gpus_each below "
@@ -64,8 +62,10 @@ def build(args: Arguments) -> Application:
         placement=placement,
         data_dir=Path(args.data_dir) if args.data_dir else None,
         loras=args.lora,
-        control=Path(args.control) if args.control else None,
+        embeddings=args.embeddings,
+        control=Path(args.control).expanduser() if args.control else None,
     )
+    check_start(args.model, options)
     deployment: Any = serve.deployment  # its type annotation covers only the use as decorator
     replica = deployment(EngineReplica).options(
         name="Engine",

@@ -12,6 +12,7 @@ import socket
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from underpaint.cloud import processes
@@ -23,6 +24,7 @@ from underpaint.contract.deadlines import DEADLINES
 from underpaint.contract.errors import EngineFailed, InvalidModel, InvalidRequest
 from underpaint.contract.health import unhealthy
 from underpaint.contract.reach import SPEAKS_NO_TLS
+from underpaint.engines.loras import whole_path
 from underpaint.engines.placement import PlacementSettings
 
 _OBJECT_STORE_BYTES: Final = 200 * 2**20  # enough: it holds pictures of one or two megabytes
@@ -188,8 +190,12 @@ class Cluster:
                 **settings.model_dump(include=set(PlacementSettings.model_fields) - {"device"}),
                 device=device,
                 gpus_each=gpus_each,
-                cache_dir=str(placement.cache_dir.resolve()) if placement.cache_dir else "",
-                token_file=str(settings.token_file.resolve()) if settings.token_file else "",
+                cache_dir=_whole(placement.cache_dir),
+                data_dir=_whole(settings.data_dir),
+                lora=tuple(whole_path(each) for each in settings.lora),
+                embedding=tuple(_whole(file) for file in settings.embeddings),
+                control=_whole(settings.control),
+                token_file=_whole(settings.token_file),
             )
         )
         target = serve.RunTarget(application, name=NAME, route_prefix="/")
@@ -245,6 +251,11 @@ def _failure(status: Any) -> InvalidRequest | EngineFailed:
                 return kind(line.partition(f"{kind.__name__}: ")[2])
     causes = [line for line in lines if "Error" in line or "Exception" in line]
     return EngineFailed(f"the engine did not start: {(causes or lines or ['no reason given'])[-1]}")
+
+
+def _whole(path: Path | None) -> str:
+    """The path as replicas find it, which have a working directory of their own."""
+    return str(path.resolve()) if path else ""
 
 
 def _first_line(error: Exception) -> str:

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from underpaint.contract.addresses import Address, PeerAddress, parse_address
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.paths import UserPath, UserPathOrName
+from underpaint.engines.options import AdditionSettings, Options
 from underpaint.engines.placement import Placement, PlacementSettings
 
 PREFIX: Final = "UNDERPAINT_CLOUD_"
@@ -22,7 +23,7 @@ def _threads() -> int:
     return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
 
 
-class Settings(PlacementSettings, BaseSettings):
+class Settings(AdditionSettings, PlacementSettings, BaseSettings):
     """The settings: flags win over UNDERPAINT_CLOUD_* variables, which win over the defaults."""
 
     model_config = SettingsConfigDict(
@@ -31,7 +32,11 @@ class Settings(PlacementSettings, BaseSettings):
 
     listen: PeerAddress = Field("127.0.0.1:50071", description="HOST:PORT of Serve's gRPC ingress")
     model: UserPathOrName = Field(
-        str(BUNDLED), description="diffusers directory, or hub id OWNER/NAME"
+        str(BUNDLED),
+        description="diffusers directory, hub id OWNER/NAME, or .safetensors or .gguf file",
+    )
+    control: UserPath | None = Field(
+        None, description="directory of a ControlNet, for the control maps of requests"
     )
     upscaler: Literal["auto", "none"] = Field(
         "auto", description="auto uses a learned model, none plain Lanczos"
@@ -43,7 +48,8 @@ class Settings(PlacementSettings, BaseSettings):
     ray_address: str = Field("", description="join this Ray cluster instead of starting one")
     data_dir: UserPath = Field(
         Path("~/.local/share/underpaint/cloud"),
-        description="holds the lock that keeps two clouds apart, and compiled code",
+        description="holds the lock that keeps two clouds apart, compiled code, and cards of "
+        "models in its folder `cards`",
     )
     token_file: UserPath | None = Field(
         None, description="file with the token that callers must send"
@@ -73,6 +79,21 @@ class Settings(PlacementSettings, BaseSettings):
             )
         # The folder is of this machine, and replicas on a cluster may run on any.
         return self.placement(None if self.ray_address else self.data_dir / "compiled")
+
+    @property
+    def options(self) -> Options:
+        """How the model is loaded.
+
+        Raises:
+            InvalidRequest: two of the settings do not go together.
+        """
+        return Options(
+            placement=self.engine_placement,
+            data_dir=self.data_dir,
+            loras=self.lora,
+            embeddings=self.embeddings,
+            control=self.control,
+        )
 
     @property
     def address(self) -> Address:

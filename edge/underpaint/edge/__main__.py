@@ -19,9 +19,8 @@ from underpaint.edge.outbox_sender import OutboxSender
 from underpaint.edge.servicer import SERVICE, EdgeServicer
 from underpaint.edge.settings import Settings, read_settings
 from underpaint.edge.store import DraftStore
-from underpaint.engines import hub
-from underpaint.engines.forms import find
 from underpaint.engines.model_kinds import unloadable
+from underpaint.engines.starting import check_start
 from underpaint.v1.edge_pb2_grpc import add_EdgeServiceServicer_to_server
 
 GRACE_S: Final = 2.0
@@ -38,8 +37,7 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    if hub.parse(settings.model) is None:
-        find(settings.model, settings.data_dir)  # before torch is imported, which takes seconds
+    check_start(settings.model, settings.options)  # before torch is imported: that takes seconds
     token = read_token(settings.token_file)
     store = DraftStore(
         settings.data_dir, draft_limit=settings.draft_limit, bytes_limit=settings.store_mib * MIB
@@ -94,12 +92,7 @@ def _load(settings: Settings) -> Engine:
     from underpaint.edge.engine import LiteEngine
 
     try:
-        return LiteEngine(
-            settings.model,
-            placement=settings.engine_placement,
-            threads=settings.threads,
-            data_dir=settings.data_dir,
-        )
+        return LiteEngine(settings.model, threads=settings.threads, options=settings.options)
     except UnderpaintError:
         raise
     except Exception as error:

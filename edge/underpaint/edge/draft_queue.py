@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
+from underpaint.contract.engines import Lora
 from underpaint.contract.errors import EngineBusy, ResultWithheld
 from underpaint.contract.generation import GenerationRequest, GenerationResult
 from underpaint.contract.wire import Defaults
@@ -25,6 +26,10 @@ class Engine(Protocol):
     @property
     def defaults(self) -> Defaults:
         """The model's default size, steps and guidance."""
+
+    @property
+    def loras(self) -> tuple[Lora, ...]:
+        """Those that requests can name."""
 
     def warnings(self, prompt: str) -> tuple[str, ...]:
         """Warnings about a prompt, such as words that the model does not know."""

@@ -6,10 +6,10 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import torch
+from underpaint.contract.engines import Lora
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.generation import GenerationRequest, GenerationResult
 from underpaint.contract.pictures import encode_png
@@ -19,7 +19,6 @@ from underpaint.contract.wire import Defaults
 from underpaint.edge.settings import BUNDLED
 from underpaint.edge.vocabulary import Reader
 from underpaint.engines.pipelines.model import Model, Options
-from underpaint.engines.placement import Placement
 
 # Measuring the best number of threads takes a few drafts, so it is done only if steps are quick.
 QUICK_STEP_S: Final = 0.5
@@ -30,10 +29,8 @@ class LiteEngine:
 
     Args:
         model: a diffusers directory, a hub id or a single file.
-        placement: where it runs and in which form.
+        options: how it is loaded.
         threads: number of CPU threads; 0 measures which number is fastest.
-        data_dir: of the node, where the cards of hub ids and single files are.
-        loras: that are added to it: FILE or FILE:weight.
 
     Raises:
         InvalidModel: the model is missing, incomplete, unsafe or not a text-to-image model.
@@ -44,12 +41,9 @@ class LiteEngine:
         self,
         model: str,
         *,
-        placement: Placement | None = None,
+        options: Options | None = None,
         threads: int = 0,
-        data_dir: Path | None = None,
-        loras: tuple[str, ...] = (),
     ) -> None:
-        options = Options(placement=placement or Placement(), data_dir=data_dir, loras=loras)
         self._model = Model(model, "text", options)
         directory = self._model.form.path
         if directory.is_dir():
@@ -70,8 +64,13 @@ class LiteEngine:
 
     @property
     def name(self) -> str:
-        """The model's name: from its card, else its directory or hub id."""
-        return self._model.name
+        """The model's name, from its card, else its directory or hub id, and its LoRAs."""
+        return self._model.full_name
+
+    @property
+    def loras(self) -> tuple[Lora, ...]:
+        """Those that requests can name."""
+        return self._model.loras
 
     @property
     def defaults(self) -> Defaults:

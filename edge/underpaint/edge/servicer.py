@@ -124,6 +124,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
             guidance_scale=defaults.guidance_scale,
             drafts=await asyncio.to_thread(len, self._store),
             draft_limit=self._store.draft_limit,
+            loras=engine.loras,
         )
         return node_to_wire(node)
 

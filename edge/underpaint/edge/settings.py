@@ -12,13 +12,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from underpaint.contract.addresses import ListenAddress, PeerAddressOrNone
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.paths import UserPath, UserPathOrName
+from underpaint.engines.options import AdditionSettings, Options
 from underpaint.engines.placement import Placement, PlacementSettings
 
 BUNDLED: Final = Path(__file__).parent / "models" / "lite"
 PREFIX: Final = "UNDERPAINT_EDGE_"
 
 
-class Settings(PlacementSettings, BaseSettings):
+class Settings(AdditionSettings, PlacementSettings, BaseSettings):
     """The settings. Each has a flag (`--data-dir`) and a variable (`UNDERPAINT_EDGE_DATA_DIR`)."""
 
     model_config = SettingsConfigDict(
@@ -37,6 +38,7 @@ class Settings(PlacementSettings, BaseSettings):
         UserPath | None,
         Field(validation_alias=AliasChoices(PREFIX + "TOKEN_FILE", "UNDERPAINT_TOKEN_FILE")),
     ] = None
+    tiny_vae: bool = False
     reflection: bool = False
     tls_dir: Annotated[
         UserPath | None,
@@ -59,11 +61,27 @@ class Settings(PlacementSettings, BaseSettings):
         """
         return self.placement(self.data_dir / "compiled")
 
+    @property
+    def options(self) -> Options:
+        """How the model is loaded.
+
+        Raises:
+            InvalidRequest: two of the settings do not go together.
+        """
+        return Options(
+            placement=self.engine_placement,
+            data_dir=self.data_dir,
+            loras=self.lora,
+            embeddings=self.embeddings,
+            tiny_vae=self.tiny_vae,
+        )
+
 
 _HELP: Final = {
     "listen": "HOST:PORT to serve gRPC on; port 0 chooses a free port",
-    "model": "a diffusers directory or a hub id such as stabilityai/sd-turbo",
-    "data_dir": "directory for drafts",
+    "model": "a diffusers directory, a hub id such as stabilityai/sd-turbo, or a .safetensors or "
+    ".gguf file",
+    "data_dir": "directory for drafts, and for cards of models in its folder `cards`",
     "draft_limit": "most drafts to store; the oldest are deleted",
     "store_mib": "most MiB of pictures to store; the oldest are deleted",
     "waiting_limit": "most drafts that may wait for the engine",
@@ -76,7 +94,12 @@ _HELP: Final = {
     "orchestrator_token_file": "file with the token for the orchestrator; default: --token-file",
     "outbox_every_s": "seconds between tries to send the outbox",
 }
+# May be given more than once.
+_LISTS: Final = {
+    name: field.description or "" for name, field in AdditionSettings.model_fields.items()
+}
 _SWITCHES: Final = {
+    "tiny_vae": "draw drafts with the TAESD in the model's folder `taesd`: faster, less exact",
     "reflection": "let callers list the services",
     "insecure": "allow other machines to connect without a token or without TLS",
 }
@@ -97,9 +120,14 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     for name, text in _HELP.items():
         flag = "--" + name.replace("_", "-")
         flags.add_argument(flag, dest=name, help=text, default=argparse.SUPPRESS)
+    for name, text in _LISTS.items():
+        flags.add_argument(
+            f"--{name}", action="append", metavar="FILE", help=text, default=argparse.SUPPRESS
+        )
     for name, text in _SWITCHES.items():
         flags.add_argument(
-            f"--{name}",
+            "--" + name.replace("_", "-"),
+            dest=name,
             action=argparse.BooleanOptionalAction,
             default=argparse.SUPPRESS,
             help=text,

@@ -87,7 +87,10 @@ def how_called(form: Form, card: ModelCard, family: Family, loras: Sequence[str]
         _ask_about_few_steps(form, manner, guessed=by_scheduler)
     written = Reason(Sure.KNOWN, "as its card says")
     with_lora = "with its LoRA " if added else ""
-    listed = Reason(Sure.KNOWN, f"{with_lora}{known.title} is known: {known.told}" if known else "")
+    listed = Reason(
+        Sure.GUESSED if known and not known.confirmed else Sure.KNOWN,
+        f"{with_lora}{known.title} is known: {known.told}" if known else "",
+    )
     sure = Sure.KNOWN if by_variant and not by_scheduler else Sure.GUESSED
     row = known or Known(title="")
     side = card.native_size

@@ -94,7 +94,8 @@ def variant_of(directory: Path, index: Mapping[str, Any]) -> str:
         for name in components(index)
         if has_weights(index, name)
     }
-    short = [variants for variants in have.values() if "" not in variants]
+    # Without weights, as of the hub before they are fetched, there is nothing to choose from.
+    short = [variants for variants in have.values() if variants and "" not in variants]
     if not short:
         return ""
     common = sorted(set.intersection(*short), key=lambda one: (one != "fp16", one))

@@ -89,10 +89,10 @@ def find(
     if path.is_dir():
         check_directory(path)
         if fetch:
-            _check_packages(path)
+            check_packages(path)
         return _directory_form(Kind.DIRECTORY, model, path.resolve().name, path)
     if path.is_file():
-        return _find_file(model, path, data_dir, base)
+        return _find_file(model, path, data_dir, base, fetch=fetch)
     raise _nothing(model)
 
 
@@ -133,11 +133,11 @@ def _find_on_hub(model: str, wanted: hub.HubId, *, fetch: bool) -> Form:
         directory = hub.fetch(wanted, weights=fetch)
     if fetch:
         check_directory(directory)
-        _check_packages(directory)
+        check_packages(directory)
     return _directory_form(Kind.HUB, model, str(wanted), directory)
 
 
-def _check_packages(directory: Path) -> None:
+def check_packages(directory: Path) -> None:
     """Checks that the packages are installed that the model's tokenizers need.
 
     Raises:
@@ -201,7 +201,9 @@ def read_checkpoint(directory: Path, name: str) -> Checkpoint:
     return Checkpoint(index=index, configs=configs, name=name)
 
 
-def _find_file(model: str, path: Path, data_dir: Path | None, base: str | None) -> Form:
+def _find_file(
+    model: str, path: Path, data_dir: Path | None, base: str | None, *, fetch: bool
+) -> Form:
     suffix = path.suffix.lower()
     if suffix in _PICKLES:
         raise InvalidModel(
@@ -217,7 +219,7 @@ def _find_file(model: str, path: Path, data_dir: Path | None, base: str | None) 
     card_file = _card_file(kind, model, path, data_dir)
     if base is None:
         base = read_card_file(card_file, path.stem).base if card_file else ""
-    rest = find(base, data_dir).path if base else None
+    rest = find(base, data_dir, fetch=fetch).path if base else None
     check_contents(path, contents, rest)
     name = path.stem
     return Form(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from underpaint.contract.errors import InvalidModel
+from underpaint.contract.paths import expanded
 from underpaint.engines.checkpoints import UNSAFE_SUFFIXES, read_header
 from underpaint.engines.families.family import Checkpoint, Family
 from underpaint.engines.sniffing import What, contents_of
@@ -113,7 +114,17 @@ def parse(text: str) -> tuple[Path, float]:
             f"the weight {weight:g} of {file} is out of range; "
             f"give -{MOST_WEIGHT:g} to {MOST_WEIGHT:g}"
         )
-    return Path(file if colon else text).expanduser(), weight
+    return expanded(Path(file if colon else text)), weight
+
+
+def whole_path(text: str) -> str:
+    """FILE[:WEIGHT] with the whole path of the file.
+
+    Raises:
+        InvalidModel: the weight is out of range.
+    """
+    file, weight = parse(text)
+    return f"{file.resolve()}:{weight!r}"
 
 
 def read_lora(path: Path, weight: float = 1.0) -> LoraFile:

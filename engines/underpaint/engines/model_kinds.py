@@ -16,7 +16,6 @@ from underpaint.contract.errors import InvalidModel
 GIVE: Final = "give a text-to-image checkpoint such as stabilityai/sd-turbo"
 # Files that are pickles as a rule, which can run code when they are loaded.
 PICKLED: Final = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
-_HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # Kinds of pipelines by the names of diffusers' classes; the first that matches wins.
 _PIPELINES: Final = tuple(
     (kind, re.compile(pattern))
@@ -43,11 +42,6 @@ _PIPELINES: Final = tuple(
 _WRITES: Final = re.compile(r"For(?:CausalLM|ConditionalGeneration|MaskedLM)$|LMHeadModel$")
 _LORA: Final = re.compile(r"\.lora_(?:A|B|up|down)\b|\.lora\.(?:up|down)\b|lora_unet_")
 _HEADER_BYTES: Final = 100 * 2**20
-
-
-def is_hub_id(model: str) -> bool:
-    """Whether a model is OWNER/NAME on the Hugging Face hub and not a directory."""
-    return _HUB_ID.fullmatch(model) is not None and not Path(model).exists()
 
 
 def check_kind(model: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from underpaint.contract.engines import Lora
 from underpaint.contract.errors import PrivacyViolation
 from underpaint.contract.generation import GenerationRequest
 from underpaint.contract.pictures import Digest
@@ -56,6 +57,7 @@ class Node:
     guidance_scale: float
     drafts: int
     draft_limit: int
+    loras: tuple[Lora, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -173,10 +173,9 @@ def check_asked(request: GenerationRequest) -> GenerationRequest:
 
 
 def _check_name(what: str, name: str) -> None:
-    if len(name) > MAX_NAME or not name.isprintable():
+    if len(name) > MAX_NAME:
         raise InvalidRequest(
-            f"{what} is called {name[:40]!r}...; use a printable name of at most {MAX_NAME} "
-            "characters"
+            f"the name of {what} has {len(name)} characters; at most {MAX_NAME} are allowed"
         )
 
 

@@ -176,6 +176,15 @@ def check_inputs(inputs: Inputs, result: Size | None = None) -> InputPictures:
     return pictures
 
 
+def check_reference(number: int, data: bytes) -> tuple[str, ...]:
+    """The warnings of one reference, the first of which has number 1.
+
+    Raises:
+        InvalidRequest: it cannot be read, or is too large.
+    """
+    return _read(f"reference {number}", data).warnings
+
+
 def grey_mask(data: bytes) -> bytes:
     """A mask as a grey PNG; a file that is one already stays as it is.
 

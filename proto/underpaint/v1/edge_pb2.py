@@ -39,15 +39,15 @@ except AttributeError:
   underpaint_dot_v1_dot_promotion__pb2 = underpaint_dot_v1_dot_orchestrator__pb2.underpaint.v1.promotion_pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18underpaint/v1/edge.proto\x12\runderpaint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aunderpaint/v1/common.proto\x1a underpaint/v1/orchestrator.proto\"\xfb\x01\n\x05\x44raft\x12\n\n\x02id\x18\x01 \x01(\t\x12%\n\x06\x64igest\x18\x02 \x01(\x0b\x32\x15.underpaint.v1.Digest\x12\x31\n\x07request\x18\x03 \x01(\x0b\x32 .underpaint.v1.GenerationRequest\x12\'\n\x07privacy\x18\x04 \x01(\x0e\x32\x16.underpaint.v1.Privacy\x12\r\n\x05model\x18\x05 \x01(\t\x12\x12\n\nelapsed_ms\x18\x06 \x01(\r\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08warnings\x18\x08 \x03(\t\"~\n\x11MakeDraftsRequest\x12\x31\n\x07request\x18\x01 \x01(\x0b\x32 .underpaint.v1.GenerationRequest\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\'\n\x07privacy\x18\x03 \x01(\x0e\x32\x16.underpaint.v1.Privacy\"\x9c\x01\n\x12MakeDraftsResponse\x12%\n\x05\x64raft\x18\x01 \x01(\x0b\x32\x14.underpaint.v1.DraftH\x00\x12%\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x14.underpaint.v1.ChunkH\x00\x12\x30\n\x08withheld\x18\x03 \x01(\x0b\x32\x1c.underpaint.v1.WithheldDraftH\x00\x42\x06\n\x04part\"-\n\rWithheldDraft\x12\x0c\n\x04seed\x18\x01 \x01(\x03\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x1d\n\x0fGetDraftRequest\x12\n\n\x02id\x18\x01 \x01(\t\"h\n\x10GetDraftResponse\x12%\n\x05\x64raft\x18\x01 \x01(\x0b\x32\x14.underpaint.v1.DraftH\x00\x12%\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x14.underpaint.v1.ChunkH\x00\x42\x06\n\x04part\":\n\x11ListDraftsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"S\n\x12ListDraftsResponse\x12$\n\x06\x64rafts\x18\x01 \x03(\x0b\x32\x14.underpaint.v1.Draft\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x12\x44\x65leteDraftRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteDraftResponse\"\x10\n\x0eGetNodeRequest\"\x99\x01\n\x0fGetNodeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x1b\n\x13num_inference_steps\x18\x04 \x01(\r\x12\x16\n\x0eguidance_scale\x18\x05 \x01(\x01\x12\x0e\n\x06\x64rafts\x18\x06 \x01(\r\x12\x13\n\x0b\x64raft_limit\x18\x07 \x01(\r\"\xe4\x01\n\nOutboxItem\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x10\n\x08\x64raft_id\x18\x02 \x01(\t\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12)\n\x05state\x18\x04 \x01(\x0e\x32\x1a.underpaint.v1.OutboxState\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x1b\n\x13\x61\x63\x63\x65pted_usd_micros\x18\x06 \x01(\x03\x12\x19\n\x11quoted_usd_micros\x18\x07 \x01(\x03\x12+\n\x07kept_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb0\x01\n\x14KeepPromotionRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x32\n\tpromotion\x18\x02 \x01(\x0b\x32\x1f.underpaint.v1.PromotionRequest\x12\x1b\n\x13\x61\x63\x63\x65pted_usd_micros\x18\x03 \x01(\x03\x12\x0c\n\x04mask\x18\x04 \x01(\x0c\x12\x0f\n\x07\x63ontrol\x18\x05 \x01(\x0c\x12\x12\n\nreferences\x18\x06 \x03(\x0c\"@\n\x15KeepPromotionResponse\x12\'\n\x04item\x18\x01 \x01(\x0b\x32\x19.underpaint.v1.OutboxItem\"\x13\n\x11ListOutboxRequest\">\n\x12ListOutboxResponse\x12(\n\x05items\x18\x01 \x03(\x0b\x32\x19.underpaint.v1.OutboxItem\"F\n\x11SendOutboxRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x1b\n\x13\x61\x63\x63\x65pted_usd_micros\x18\x02 \x01(\x03\"e\n\x12SendOutboxResponse\x12&\n\x04sent\x18\x01 \x03(\x0b\x32\x18.underpaint.v1.Promotion\x12\'\n\x04left\x18\x02 \x03(\x0b\x32\x19.underpaint.v1.OutboxItem\")\n\x11\x44ropOutboxRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\"=\n\x12\x44ropOutboxResponse\x12\'\n\x04item\x18\x01 \x01(\x0b\x32\x19.underpaint.v1.OutboxItem*s\n\x0bOutboxState\x12\x1c\n\x18OUTBOX_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTBOX_STATE_HELD\x10\x01\x12\x15\n\x11OUTBOX_STATE_ASKS\x10\x02\x12\x18\n\x14OUTBOX_STATE_REFUSED\x10\x03\x32\xf9\x05\n\x0b\x45\x64geService\x12S\n\nMakeDrafts\x12 .underpaint.v1.MakeDraftsRequest\x1a!.underpaint.v1.MakeDraftsResponse0\x01\x12M\n\x08GetDraft\x12\x1e.underpaint.v1.GetDraftRequest\x1a\x1f.underpaint.v1.GetDraftResponse0\x01\x12Q\n\nListDrafts\x12 .underpaint.v1.ListDraftsRequest\x1a!.underpaint.v1.ListDraftsResponse\x12T\n\x0b\x44\x65leteDraft\x12!.underpaint.v1.DeleteDraftRequest\x1a\".underpaint.v1.DeleteDraftResponse\x12H\n\x07GetNode\x12\x1d.underpaint.v1.GetNodeRequest\x1a\x1e.underpaint.v1.GetNodeResponse\x12Z\n\rKeepPromotion\x12#.underpaint.v1.KeepPromotionRequest\x1a$.underpaint.v1.KeepPromotionResponse\x12Q\n\nListOutbox\x12 .underpaint.v1.ListOutboxRequest\x1a!.underpaint.v1.ListOutboxResponse\x12Q\n\nSendOutbox\x12 .underpaint.v1.SendOutboxRequest\x1a!.underpaint.v1.SendOutboxResponse\x12Q\n\nDropOutbox\x12 .underpaint.v1.DropOutboxRequest\x1a!.underpaint.v1.DropOutboxResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18underpaint/v1/edge.proto\x12\runderpaint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aunderpaint/v1/common.proto\x1a underpaint/v1/orchestrator.proto\"\xfb\x01\n\x05\x44raft\x12\n\n\x02id\x18\x01 \x01(\t\x12%\n\x06\x64igest\x18\x02 \x01(\x0b\x32\x15.underpaint.v1.Digest\x12\x31\n\x07request\x18\x03 \x01(\x0b\x32 .underpaint.v1.GenerationRequest\x12\'\n\x07privacy\x18\x04 \x01(\x0e\x32\x16.underpaint.v1.Privacy\x12\r\n\x05model\x18\x05 \x01(\t\x12\x12\n\nelapsed_ms\x18\x06 \x01(\r\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08warnings\x18\x08 \x03(\t\"~\n\x11MakeDraftsRequest\x12\x31\n\x07request\x18\x01 \x01(\x0b\x32 .underpaint.v1.GenerationRequest\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\'\n\x07privacy\x18\x03 \x01(\x0e\x32\x16.underpaint.v1.Privacy\"\x9c\x01\n\x12MakeDraftsResponse\x12%\n\x05\x64raft\x18\x01 \x01(\x0b\x32\x14.underpaint.v1.DraftH\x00\x12%\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x14.underpaint.v1.ChunkH\x00\x12\x30\n\x08withheld\x18\x03 \x01(\x0b\x32\x1c.underpaint.v1.WithheldDraftH\x00\x42\x06\n\x04part\"-\n\rWithheldDraft\x12\x0c\n\x04seed\x18\x01 \x01(\x03\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x1d\n\x0fGetDraftRequest\x12\n\n\x02id\x18\x01 \x01(\t\"h\n\x10GetDraftResponse\x12%\n\x05\x64raft\x18\x01 \x01(\x0b\x32\x14.underpaint.v1.DraftH\x00\x12%\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x14.underpaint.v1.ChunkH\x00\x42\x06\n\x04part\":\n\x11ListDraftsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"S\n\x12ListDraftsResponse\x12$\n\x06\x64rafts\x18\x01 \x03(\x0b\x32\x14.underpaint.v1.Draft\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x12\x44\x65leteDraftRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteDraftResponse\"\x10\n\x0eGetNodeRequest\"\xc1\x01\n\x0fGetNodeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x1b\n\x13num_inference_steps\x18\x04 \x01(\r\x12\x16\n\x0eguidance_scale\x18\x05 \x01(\x01\x12\x0e\n\x06\x64rafts\x18\x06 \x01(\r\x12\x13\n\x0b\x64raft_limit\x18\x07 \x01(\r\x12&\n\x05loras\x18\x08 \x03(\x0b\x32\x17.underpaint.v1.NodeLora\"(\n\x08NodeLora\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\xe4\x01\n\nOutboxItem\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x10\n\x08\x64raft_id\x18\x02 \x01(\t\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12)\n\x05state\x18\x04 \x01(\x0e\x32\x1a.underpaint.v1.OutboxState\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x1b\n\x13\x61\x63\x63\x65pted_usd_micros\x18\x06 \x01(\x03\x12\x19\n\x11quoted_usd_micros\x18\x07 \x01(\x03\x12+\n\x07kept_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb0\x01\n\x14KeepPromotionRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x32\n\tpromotion\x18\x02 \x01(\x0b\x32\x1f.underpaint.v1.PromotionRequest\x12\x1b\n\x13\x61\x63\x63\x65pted_usd_micros\x18\x03 \x01(\x03\x12\x0c\n\x04mask\x18\x04 \x01(\x0c\x12\x0f\n\x07\x63ontrol\x18\x05 \x01(\x0c\x12\x12\n\nreferences\x18\x06 \x03(\x0c\"@\n\x15KeepPromotionResponse\x12\'\n\x04item\x18\x01 \x01(\x0b\x32\x19.underpaint.v1.OutboxItem\"\x13\n\x11ListOutboxRequest\">\n\x12ListOutboxResponse\x12(\n\x05items\x18\x01 \x03(\x0b\x32\x19.underpaint.v1.OutboxItem\"F\n\x11SendOutboxRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\x12\x1b\n\x13\x61\x63\x63\x65pted_usd_micros\x18\x02 \x01(\x03\"e\n\x12SendOutboxResponse\x12&\n\x04sent\x18\x01 \x03(\x0b\x32\x18.underpaint.v1.Promotion\x12\'\n\x04left\x18\x02 \x03(\x0b\x32\x19.underpaint.v1.OutboxItem\")\n\x11\x44ropOutboxRequest\x12\x14\n\x0cpromotion_id\x18\x01 \x01(\t\"=\n\x12\x44ropOutboxResponse\x12\'\n\x04item\x18\x01 \x01(\x0b\x32\x19.underpaint.v1.OutboxItem*s\n\x0bOutboxState\x12\x1c\n\x18OUTBOX_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTBOX_STATE_HELD\x10\x01\x12\x15\n\x11OUTBOX_STATE_ASKS\x10\x02\x12\x18\n\x14OUTBOX_STATE_REFUSED\x10\x03\x32\xf9\x05\n\x0b\x45\x64geService\x12S\n\nMakeDrafts\x12 .underpaint.v1.MakeDraftsRequest\x1a!.underpaint.v1.MakeDraftsResponse0\x01\x12M\n\x08GetDraft\x12\x1e.underpaint.v1.GetDraftRequest\x1a\x1f.underpaint.v1.GetDraftResponse0\x01\x12Q\n\nListDrafts\x12 .underpaint.v1.ListDraftsRequest\x1a!.underpaint.v1.ListDraftsResponse\x12T\n\x0b\x44\x65leteDraft\x12!.underpaint.v1.DeleteDraftRequest\x1a\".underpaint.v1.DeleteDraftResponse\x12H\n\x07GetNode\x12\x1d.underpaint.v1.GetNodeRequest\x1a\x1e.underpaint.v1.GetNodeResponse\x12Z\n\rKeepPromotion\x12#.underpaint.v1.KeepPromotionRequest\x1a$.underpaint.v1.KeepPromotionResponse\x12Q\n\nListOutbox\x12 .underpaint.v1.ListOutboxRequest\x1a!.underpaint.v1.ListOutboxResponse\x12Q\n\nSendOutbox\x12 .underpaint.v1.SendOutboxRequest\x1a!.underpaint.v1.SendOutboxResponse\x12Q\n\nDropOutbox\x12 .underpaint.v1.DropOutboxRequest\x1a!.underpaint.v1.DropOutboxResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'underpaint.v1.edge_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTBOXSTATE']._serialized_start=2081
-  _globals['_OUTBOXSTATE']._serialized_end=2196
+  _globals['_OUTBOXSTATE']._serialized_start=2163
+  _globals['_OUTBOXSTATE']._serialized_end=2278
   _globals['_DRAFT']._serialized_start=139
   _globals['_DRAFT']._serialized_end=390
   _globals['_MAKEDRAFTSREQUEST']._serialized_start=392
@@ -71,25 +71,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETNODEREQUEST']._serialized_start=1065
   _globals['_GETNODEREQUEST']._serialized_end=1081
   _globals['_GETNODERESPONSE']._serialized_start=1084
-  _globals['_GETNODERESPONSE']._serialized_end=1237
-  _globals['_OUTBOXITEM']._serialized_start=1240
-  _globals['_OUTBOXITEM']._serialized_end=1468
-  _globals['_KEEPPROMOTIONREQUEST']._serialized_start=1471
-  _globals['_KEEPPROMOTIONREQUEST']._serialized_end=1647
-  _globals['_KEEPPROMOTIONRESPONSE']._serialized_start=1649
-  _globals['_KEEPPROMOTIONRESPONSE']._serialized_end=1713
-  _globals['_LISTOUTBOXREQUEST']._serialized_start=1715
-  _globals['_LISTOUTBOXREQUEST']._serialized_end=1734
-  _globals['_LISTOUTBOXRESPONSE']._serialized_start=1736
-  _globals['_LISTOUTBOXRESPONSE']._serialized_end=1798
-  _globals['_SENDOUTBOXREQUEST']._serialized_start=1800
-  _globals['_SENDOUTBOXREQUEST']._serialized_end=1870
-  _globals['_SENDOUTBOXRESPONSE']._serialized_start=1872
-  _globals['_SENDOUTBOXRESPONSE']._serialized_end=1973
-  _globals['_DROPOUTBOXREQUEST']._serialized_start=1975
-  _globals['_DROPOUTBOXREQUEST']._serialized_end=2016
-  _globals['_DROPOUTBOXRESPONSE']._serialized_start=2018
-  _globals['_DROPOUTBOXRESPONSE']._serialized_end=2079
-  _globals['_EDGESERVICE']._serialized_start=2199
-  _globals['_EDGESERVICE']._serialized_end=2960
+  _globals['_GETNODERESPONSE']._serialized_end=1277
+  _globals['_NODELORA']._serialized_start=1279
+  _globals['_NODELORA']._serialized_end=1319
+  _globals['_OUTBOXITEM']._serialized_start=1322
+  _globals['_OUTBOXITEM']._serialized_end=1550
+  _globals['_KEEPPROMOTIONREQUEST']._serialized_start=1553
+  _globals['_KEEPPROMOTIONREQUEST']._serialized_end=1729
+  _globals['_KEEPPROMOTIONRESPONSE']._serialized_start=1731
+  _globals['_KEEPPROMOTIONRESPONSE']._serialized_end=1795
+  _globals['_LISTOUTBOXREQUEST']._serialized_start=1797
+  _globals['_LISTOUTBOXREQUEST']._serialized_end=1816
+  _globals['_LISTOUTBOXRESPONSE']._serialized_start=1818
+  _globals['_LISTOUTBOXRESPONSE']._serialized_end=1880
+  _globals['_SENDOUTBOXREQUEST']._serialized_start=1882
+  _globals['_SENDOUTBOXREQUEST']._serialized_end=1952
+  _globals['_SENDOUTBOXRESPONSE']._serialized_start=1954
+  _globals['_SENDOUTBOXRESPONSE']._serialized_end=2055
+  _globals['_DROPOUTBOXREQUEST']._serialized_start=2057
+  _globals['_DROPOUTBOXREQUEST']._serialized_end=2098
+  _globals['_DROPOUTBOXRESPONSE']._serialized_start=2100
+  _globals['_DROPOUTBOXRESPONSE']._serialized_end=2161
+  _globals['_EDGESERVICE']._serialized_start=2281
+  _globals['_EDGESERVICE']._serialized_end=3042
 # @@protoc_insertion_point(module_scope)

@@ -119,7 +119,7 @@ class GetNodeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetNodeResponse(_message.Message):
-    __slots__ = ("model", "width", "height", "num_inference_steps", "guidance_scale", "drafts", "draft_limit")
+    __slots__ = ("model", "width", "height", "num_inference_steps", "guidance_scale", "drafts", "draft_limit", "loras")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
@@ -127,6 +127,7 @@ class GetNodeResponse(_message.Message):
     GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
     DRAFTS_FIELD_NUMBER: _ClassVar[int]
     DRAFT_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    LORAS_FIELD_NUMBER: _ClassVar[int]
     model: str
     width: int
     height: int
@@ -134,7 +135,16 @@ class GetNodeResponse(_message.Message):
     guidance_scale: float
     drafts: int
     draft_limit: int
-    def __init__(self, model: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., drafts: _Optional[int] = ..., draft_limit: _Optional[int] = ...) -> None: ...
+    loras: _containers.RepeatedCompositeFieldContainer[NodeLora]
+    def __init__(self, model: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., drafts: _Optional[int] = ..., draft_limit: _Optional[int] = ..., loras: _Optional[_Iterable[_Union[NodeLora, _Mapping]]] = ...) -> None: ...
+
+class NodeLora(_message.Message):
+    __slots__ = ("name", "digest")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    digest: str
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class OutboxItem(_message.Message):
     __slots__ = ("promotion_id", "draft_id", "prompt", "state", "reason", "accepted_usd_micros", "quoted_usd_micros", "kept_at")

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,9 +18,10 @@ from typing import Final
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.health import unhealthy
 from underpaint.contract.tls import read_certificates
-from underpaint.engines.checkpoints import check_directory
-from underpaint.engines.model_kinds import is_hub_id
+from underpaint.engines.options import Options
+from underpaint.engines.starting import check_start
 from underpaint.local import extras
+from underpaint.local.bundled import model_directory
 from underpaint.local.child import ChildSpec
 from underpaint.local.hardware import check, flags
 from underpaint.local.probes import redis_silent
@@ -48,6 +49,9 @@ class StackOptions:
     lite_placement: Mapping[str, str] = field(default_factory=dict)
     full_placement: Mapping[str, str] = field(default_factory=dict)
     """Settings of `engines.placement` by name, such as "device"; see `local.hardware`."""
+    lite_added: Options = field(default_factory=Options)
+    full_added: Options = field(default_factory=Options)
+    """LoRAs and all else that is added to the models."""
     prices: Path | None = None
     policy: Path | None = None
     callers_file: Path | None = None
@@ -61,14 +65,15 @@ def plan(options: StackOptions) -> list[ChildSpec]:
     Raises:
         InvalidRequest: a port is in use, a model cannot be used, or an extra is not installed.
     """
-    for model in (options.lite, options.full if options.cloud else ""):
-        # The services check it, too, but only after others have started.
-        if model and not is_hub_id(model):
-            check_directory(Path(model))
     check(options.lite_placement)
     if options.cloud:
         check(options.full_placement)
     data = options.data_dir.resolve()
+    for tier, model, added in _engines(options):
+        # The services check it, too, but only after others have started.
+        bundled = model_directory(tier, "lite" if tier == "edge" else "full")
+        if model or bundled:
+            check_start(model or str(bundled), replace(added, data_dir=data / tier))
     if options.tls_dir:
         read_certificates(options.tls_dir)
     why_unhealthy = partial(unhealthy, tls_dir=options.tls_dir, own=True)
@@ -93,6 +98,7 @@ def plan(options: StackOptions) -> list[ChildSpec]:
                 "--data-dir": data / "edge",
                 "--model": options.lite,
                 **flags(options.lite_placement),
+                **_added(options.lite_added),
                 "--orchestrator": orchestrator,
                 "--tls-dir": options.tls_dir,
             },
@@ -137,6 +143,7 @@ def plan(options: StackOptions) -> list[ChildSpec]:
                 "--data-dir": data / "cloud",
                 "--model": options.full,
                 **flags(options.full_placement),
+                **_added(options.full_added),
                 "--tls-dir": options.tls_dir,
             },
         ),
@@ -175,7 +182,7 @@ def socket_path(data_dir: Path) -> Path:
 
 
 def _module(extra: str, module: str, flags: Mapping[str, object]) -> tuple[str, ...]:
-    """The command that runs a module; flags without a value are left out.
+    """The command that runs a module; flags without a value are left out, tuples are repeated.
 
     Raises:
         InvalidRequest: what the extra needs is not installed.
@@ -186,8 +193,30 @@ def _module(extra: str, module: str, flags: Mapping[str, object]) -> tuple[str, 
             f"the {extra} tier needs {', '.join(absent)}; "
             f"install them with: pip install 'underpaint[{extra}]'"
         )
-    given = [str(part) for flag, value in flags.items() if value for part in (flag, value)]
+    given: list[str] = []
+    for flag, value in flags.items():
+        if value is True:
+            given.append(flag)
+        elif value:
+            for each in value if isinstance(value, tuple) else (value,):
+                given += [flag, str(each)]
     return (sys.executable, "-m", module, *given)
+
+
+def _engines(options: StackOptions) -> list[tuple[str, str, Options]]:
+    """The tier, the model and what is added to it, of each engine that is started."""
+    edge = ("edge", options.lite, options.lite_added)
+    return [edge, ("cloud", options.full, options.full_added)][: 1 + options.cloud]
+
+
+def _added(added: Options) -> dict[str, object]:
+    """What is added to a model, as flags of its service."""
+    return {
+        "--lora": added.loras,
+        "--embedding": added.embeddings,
+        "--control": added.control,
+        "--tiny-vae": added.tiny_vae,
+    }
 
 
 def _addresses(ports: Mapping[str, int]) -> dict[str, str]:

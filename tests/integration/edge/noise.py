@@ -29,6 +29,7 @@ class NoiseEngine:
 
     name = "noise"
     defaults = Defaults(width=64, height=64, num_inference_steps=2, guidance_scale=1.5)
+    loras = ()
 
     def __init__(self) -> None:
         self.drawn: list[GenerationRequest] = []

@@ -11,6 +11,7 @@ from underpaint.contract.pictures import decode
 from underpaint.edge.draft_queue import Stopped
 from underpaint.edge.engine import LiteEngine
 from underpaint.edge.settings import BUNDLED
+from underpaint.engines.options import Options
 from underpaint.engines.placement import Placement
 
 CAT = GenerationRequest(
@@ -20,7 +21,9 @@ CAT = GenerationRequest(
 
 @pytest.fixture(scope="module")
 def engine(sd: Path) -> LiteEngine:
-    return LiteEngine(str(sd), placement=Placement(device="cpu", dtype="float32"), threads=1)
+    return LiteEngine(
+        str(sd), options=Options(placement=Placement(device="cpu", dtype="float32")), threads=1
+    )
 
 
 def test_a_stable_diffusion_directory_draws_what_was_asked(engine: LiteEngine) -> None:
@@ -31,7 +34,9 @@ def test_a_stable_diffusion_directory_draws_what_was_asked(engine: LiteEngine) -
 
 
 def test_a_stable_diffusion_xl_directory_without_a_card_draws_too(sdxl: Path) -> None:
-    engine = LiteEngine(str(sdxl), placement=Placement(device="cpu", dtype="bfloat16"), threads=1)
+    engine = LiteEngine(
+        str(sdxl), options=Options(placement=Placement(device="cpu", dtype="bfloat16")), threads=1
+    )
     assert engine.name == "tiny-sdxl"
     assert engine.defaults.width == engine.defaults.height == 64
     assert engine.defaults.num_inference_steps == 50
@@ -87,7 +92,9 @@ def test_each_step_is_told_and_what_is_raised_there_ends_the_drawing(engine: Lit
 
 def fresh(sd: Path) -> LiteEngine:
     """One that may be broken."""
-    return LiteEngine(str(sd), placement=Placement(device="cpu", dtype="float32"), threads=1)
+    return LiteEngine(
+        str(sd), options=Options(placement=Placement(device="cpu", dtype="float32")), threads=1
+    )
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -136,7 +143,9 @@ def test_words_that_are_not_read_are_told(sd: Path, sdxl: Path) -> None:
 
 
 def test_words_the_bundled_model_does_not_read_are_told() -> None:
-    engine = LiteEngine(str(BUNDLED), placement=Placement(device="cpu", dtype="float32"), threads=1)
+    engine = LiteEngine(
+        str(BUNDLED), options=Options(placement=Placement(device="cpu", dtype="float32")), threads=1
+    )
     own = engine.defaults
     request = dataclasses.replace(CAT, width=own.width, height=own.height)
     things = "a fox at the left and a cat at the right"

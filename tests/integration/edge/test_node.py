@@ -22,6 +22,7 @@ from underpaint.edge.engine import LiteEngine
 from underpaint.edge.outbox_sender import OutboxSender
 from underpaint.edge.servicer import SERVICE, EdgeServicer
 from underpaint.edge.store import DraftStore
+from underpaint.engines.options import Options
 from underpaint.engines.placement import Placement
 from underpaint.v1 import common_pb2, edge_pb2, edge_pb2_grpc
 
@@ -128,7 +129,9 @@ async def test_a_caller_who_goes_away_stops_the_engine(node: Node) -> None:
 async def test_a_draft_that_is_no_picture_is_an_error_and_not_a_black_picture(
     tmp_path: Path, sd: Path
 ) -> None:
-    engine = LiteEngine(str(sd), placement=Placement(device="cpu", dtype="float32"), threads=1)
+    engine = LiteEngine(
+        str(sd), options=Options(placement=Placement(device="cpu", dtype="float32")), threads=1
+    )
     next(engine._model.pipeline.vae.decoder.parameters()).data.fill_(float("nan"))
     store = DraftStore(tmp_path, draft_limit=70, bytes_limit=2**30)
     queue = DraftQueue(lambda: engine)

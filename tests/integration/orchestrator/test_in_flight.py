@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import pytest
 from typing_extensions import override
-from underpaint.contract import pictures
+from underpaint.contract import inputs, pictures
 from underpaint.contract.chunks import split
 from underpaint.contract.errors import EngineBusy, InvalidRequest
 from underpaint.contract.pictures import Digest
@@ -145,22 +145,22 @@ async def test_few_of_the_pictures_that_come_at_once_are_decoded_at_once(
 ) -> None:
     """Decoded they take several times the memory that the budget counts."""
     Observed.made.resize(2**20)
-    read, go_on, lock = pictures.read, threading.Event(), threading.Lock()
+    read, go_on, lock = inputs.read, threading.Event(), threading.Lock()
     decoding, at_once = 0, list[int]()
 
-    def counted(data: bytes) -> pictures.Picture:
+    def counted(*given: Any) -> pictures.Picture:
         nonlocal decoding
         with lock:
             decoding += 1
             at_once.append(decoding)
         assert go_on.wait(PATIENCE_S)
         try:
-            return read(data)
+            return read(*given)
         finally:
             with lock:
                 decoding -= 1
 
-    monkeypatch.setattr(pictures, "read", counted)
+    monkeypatch.setattr(inputs, "read", counted)
     many = 3 * CHECKED_AT_ONCE
     quoted = [(await client.quote()).id for _ in range(many)]
     promoting = asyncio.gather(

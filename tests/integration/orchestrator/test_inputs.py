@@ -92,6 +92,13 @@ async def test_a_mask_that_does_not_fit_is_refused_before_anything_is_reserved(
     assert all(reserved == 0 for reserved, _ in (await client.budgets()).values())
 
 
+async def test_a_reference_that_is_no_picture_is_refused_and_named(client: Client) -> None:
+    given = (REFERENCES[0], b"no picture")
+    sent = request(references=tuple(map(Digest.of, given)))
+    with pytest.raises(InvalidRequest, match="reference 2: the picture is corrupt"):
+        await client.promote("promotion-1", sent, DRAFT, *given)
+
+
 async def test_a_control_map_of_another_shape_is_refused(client: Client) -> None:
     lines = picture_of(64, 256)
     sent = request(control=Digest.of(lines), control_kind="edges")
@@ -187,6 +194,22 @@ async def test_a_strength_that_is_left_open_is_quoted_with_its_reason(
     sent.auto_strength = False
     own = await client.quote(sent)
     assert (own.request.strength, own.strength_reason) == (0.3, "")
+
+
+async def test_steps_and_guidance_left_open_are_the_models_own_and_not_the_price_tables(
+    client: Client, cloud: StubCloud
+) -> None:
+    cloud.told = {"num_inference_steps": 4, "guidance_scale": 0.0, "strength": 0.6}
+    sent = request()
+    sent.request.num_inference_steps, sent.request.guidance_scale = 0, 0.0
+    quote = await client.quote(sent)
+    assert (quote.request.num_inference_steps, quote.request.guidance_scale) == (4, 0.0)
+    await client.promote("promotion-1", sent, quote_id=quote.id)
+    await client.finished("promotion-1")
+    assert cloud.calls[0].request.num_inference_steps == 4
+    sent.request.num_inference_steps, sent.request.guidance_scale = 6, 2.0
+    asked = await client.quote(sent)
+    assert (asked.request.num_inference_steps, asked.request.guidance_scale) == (6, 2.0)
 
 
 async def test_an_engine_that_says_nothing_is_asked_as_before(

@@ -58,6 +58,10 @@ def test_a_model_of_another_kind_is_told_in_one_line_before_ray_starts(
         (["--quantise", "torchao-int8"], "--quantise torchao-int8 needs the package torchao: pip"),
         (["--token-file", "/nowhere/token"], "token file /nowhere/token cannot be read"),
         (["--model", "/nowhere/model"], "there is no model /nowhere/model"),
+        (["--lora", "/nowhere/ink.safetensors"], "there is no LoRA /nowhere/ink.safetensors"),
+        (["--lora", "x:9"], "the weight 9 of x is out of range"),
+        (["--embedding", "/nowhere/w.safetensors"], "there is no textual inversion /nowhere/w."),
+        (["--control", "/nowhere"], "the ControlNet /nowhere is not there"),
         (["--model", "not a hub id"], "there is no model not a hub id"),
         (["--listen", "192.0.2.77:50071"], "it has no tokens and no TLS (--tls-dir)"),
         (["--listen", "192.0.2.77:50071", "--insecure"], "cannot listen on 192.0.2.77:50071"),
@@ -183,3 +187,13 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def test_what_is_added_to_the_model_reaches_the_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNDERPAINT_CLOUD_EMBEDDING", "w.safetensors")
+    flags = ["--lora", "a.safetensors", "--lora", "b.safetensors:0", "--control", "~/canny"]
+    options = Settings(**vars(cloud.parser().parse_args([*flags, "--data-dir", "/data"]))).options
+    assert options.loras == ("a.safetensors", "b.safetensors:0")
+    assert options.embeddings == (Path("w.safetensors"),)
+    assert options.control == Path.home() / "canny"
+    assert options.data_dir == Path("/data")

@@ -62,6 +62,7 @@ NODE = Node(
     guidance_scale=2.5,
     drafts=3,
     draft_limit=5,
+    loras=(Lora(name="ink", digest="e" * 64),),
 )
 ENGINE = EngineDescription(
     name="full",

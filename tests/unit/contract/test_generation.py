@@ -35,7 +35,6 @@ from tests.unit.contract import samples
         {"loras": tuple(LoraUse(name=f"l{number}") for number in range(9))},
         {"loras": (LoraUse(name="ink"), LoraUse(name="ink", weight=0.5))},
         {"scheduler": "x" * 101},
-        {"scheduler": "a\nb"},
         {"clip_skip": 13},
         {"clip_skip": -1},
         {"control_scale": 2.1},

@@ -15,6 +15,7 @@ class GatedEngine:
 
     name = "gated"
     defaults = Defaults(width=64, height=64, num_inference_steps=3, guidance_scale=1.0)
+    loras = ()
 
     def __init__(self) -> None:
         self.gate = threading.Semaphore(0)

@@ -106,3 +106,16 @@ def test_a_quantiser_that_is_not_installed_is_told_at_once(
     monkeypatch.setitem(sys.modules, "torchao", None)
     with pytest.raises(InvalidRequest, match="pip install torchao"):
         read_settings(["--quantise", "torchao-int8"])
+
+
+def test_what_is_added_to_the_model_is_set_by_flags_and_by_variables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("UNDERPAINT_EDGE_LORA", "a.safetensors:0.5,b.safetensors")
+    monkeypatch.setenv("UNDERPAINT_EDGE_TINY_VAE", "true")
+    options = read_settings(["--data-dir", "/data", "--embedding", "~/w.safetensors"]).options
+    assert options.loras == ("a.safetensors:0.5", "b.safetensors")
+    assert options.embeddings == (Path.home() / "w.safetensors",)
+    assert (options.data_dir, options.tiny_vae) == (Path("/data"), True)
+    settings = read_settings(["--lora", "c,d.safetensors", "--lora", "e.safetensors"])
+    assert settings.options.loras == ("c,d.safetensors", "e.safetensors")

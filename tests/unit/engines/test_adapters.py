@@ -225,6 +225,18 @@ def test_textual_inversions_beside_a_model_are_words_that_it_knows(
     assert not torch.equal(draw(pipeline, prompt="a sks1"), before)
 
 
+def test_textual_inversions_are_given_as_files_too(pipeline: Any, tmp_path: Path) -> None:
+    before = draw(pipeline, prompt="a sks2")
+    file, twin = tmp_path / "sks2.safetensors", tmp_path / "embeddings" / "sks2.safetensors"
+    save_file({"sks2": torch.randn(2, 32) * 9}, file)
+    assert load_embeddings(pipeline, FAMILY, tmp_path, [file]) == ("sks2",)
+    assert not torch.equal(draw(pipeline, prompt="a sks2"), before)
+    twin.parent.mkdir()
+    save_file({"emb_params": torch.randn(2, 32)}, twin)
+    with pytest.raises(InvalidModel, match="are for the same word; rename one"):
+        load_embeddings(pipeline, FAMILY, tmp_path, [file])
+
+
 def test_a_pickled_or_misfit_textual_inversion_is_refused(pipeline: Any, tmp_path: Path) -> None:
     folder = tmp_path / "embeddings"
     folder.mkdir()
@@ -239,9 +251,42 @@ def test_a_pickled_or_misfit_textual_inversion_is_refused(pipeline: Any, tmp_pat
         load_embeddings(pipeline, FAMILY, tmp_path)
 
 
-def test_a_tiny_autoencoder_beside_a_model_is_found(tmp_path: Path) -> None:
-    assert tiny_autoencoder(tmp_path, torch.float32) is None
+def lay_tiny(folder: Path, channels: int = 4) -> None:
+    torch.manual_seed(0)
     AutoencoderTiny(
-        encoder_block_out_channels=(8, 8, 8, 8), decoder_block_out_channels=(8, 8, 8, 8)
-    ).save_pretrained(tmp_path / "taesd")
-    assert isinstance(tiny_autoencoder(tmp_path, torch.float32), AutoencoderTiny)
+        latent_channels=channels,
+        encoder_block_out_channels=(8, 8, 8, 8),
+        decoder_block_out_channels=(8, 8, 8, 8),
+    ).save_pretrained(folder)
+
+
+@pytest.mark.parametrize("form", ["directory", "file"])
+def test_a_tiny_autoencoder_beside_a_model_is_found(
+    pipeline: Any, tmp_path: Path, form: str
+) -> None:
+    model = tmp_path if form == "directory" else tmp_path / "fox.safetensors"
+    assert tiny_autoencoder(pipeline, FAMILY, model, torch.float32) is None
+    lay_tiny(tmp_path / "taesd")
+    before = draw(pipeline)
+    found = tiny_autoencoder(pipeline, FAMILY, model, torch.float32)
+    assert isinstance(found, AutoencoderTiny)
+    assert torch.equal(draw(pipeline), before)  # it is for previews alone
+
+
+def test_a_tiny_autoencoder_decodes_results_where_it_is_told_to(
+    pipeline: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidModel, match="--tiny-vae: there is no folder taesd or tiny_vae in"):
+        tiny_autoencoder(pipeline, FAMILY, tmp_path, torch.float32, decodes=True)
+    lay_tiny(tmp_path / "tiny_vae")
+    before = draw(pipeline)
+    tiny_autoencoder(pipeline, FAMILY, tmp_path, torch.float32, decodes=True)
+    assert isinstance(pipeline.vae, AutoencoderTiny)
+    assert draw(pipeline).shape == before.shape
+    assert not torch.equal(draw(pipeline), before)
+
+
+def test_a_tiny_autoencoder_for_other_latents_is_refused(pipeline: Any, tmp_path: Path) -> None:
+    lay_tiny(tmp_path / "taesd", channels=16)
+    with pytest.raises(InvalidModel, match="latents have 16 channels, those of Stable Diffusion 1"):
+        tiny_autoencoder(pipeline, FAMILY, tmp_path, torch.float32)

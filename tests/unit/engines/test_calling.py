@@ -114,14 +114,46 @@ def test_the_table_wins_over_the_family_and_the_card_over_the_table() -> None:
         ("PixArt-alpha/PixArt-LCM-XL-2-1024-MS", 4, 0.0),
         ("playgroundai/playground-v2.5-1024px-aesthetic", 50, 3.0),
         ("Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers-Distilled", 25, 5.0),
+        ("Hyper-SD3-4steps-CFG-lora", 4, 3.0),
+        ("Hyper-SD3-8steps-CFG-lora", 8, 5.0),
+        ("Hyper-SD3-16steps-CFG-lora", 16, 7.0),
+        ("black-forest-labs/FLUX.2-dev", 50, 4.0),
+        ("baidu/ERNIE-Image-Turbo", 8, 1.0),
+        ("Photoroom/prx-512-t2i-sft-distilled", 8, 1.0),
+        ("briaai/fibo-2-turbo-merge", 4, 1.0),
+        ("briaai/Fibo-Edit-1.5-turbo", 4, 1.0),
+        ("Kwai-Kolors/Kolors-diffusers", 50, 5.0),
+        ("nota-ai/bk-sdm-small", 50, 7.5),
+        ("segmind/SSD-1B", None, 9.0),
     ],
 )
 def test_well_known_models_are_found_by_id_and_by_name(
-    name: str, steps: int, guidance: float
+    name: str, steps: int | None, guidance: float
 ) -> None:
     row = well_known(name)
     assert row is not None
     assert (row.steps, row.guidance) == (steps, guidance)
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("dmd2_sdxl_1step_unet_fp16", {"timesteps": [399]}),  # of all it knows this one alone
+        ("PixArt-alpha/PixArt-Alpha-DMD-XL-2-512x512", {"timesteps": [400]}),
+        ("h1t/TCD-SDXL-LoRA", {"eta": 0.3}),
+        ("Alpha-VLLM/Lumina-Image-2.0", {"cfg_trunc_ratio": 0.25, "cfg_normalization": True}),
+    ],
+)
+def test_what_else_its_makers_call_it_with(name: str, more: dict[str, Any]) -> None:
+    assert called(name).call == more
+
+
+def test_what_no_source_confirms_is_told_to_be_a_guess() -> None:
+    found = called("Lykon/dreamshaper-8-lcm")
+    assert numbers(found) == (15, 2.0)
+    assert found.reasons["num_inference_steps"].sure is Sure.GUESSED
+    assert found.why == ("DreamShaper 8 LCM is known: 15 steps, guidance 2, which is not confirmed")
+    assert called("sd-turbo").reasons["num_inference_steps"].sure is Sure.KNOWN
 
 
 @pytest.mark.parametrize("name", ["mine", "stable-diffusion-v1-5", "sdxl", "turbofox", "flux1-dev"])

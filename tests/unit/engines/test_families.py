@@ -138,7 +138,8 @@ def lite_of(folder: Path, engines: dict[str, Any], name: str) -> LiteEngine:
     if engines.get("lite") != name:
         engines.clear()
         engines.update(
-            lite=name, engine=LiteEngine(str(tiny(folder, name)), placement=CPU, threads=1)
+            lite=name,
+            engine=LiteEngine(str(tiny(folder, name)), options=Options(placement=CPU), threads=1),
         )
     found: LiteEngine = engines["engine"]
     return found
@@ -256,7 +257,7 @@ def test_lite_draws_in_exactly_so_many_steps_and_stops_within_one(
 @pytest.mark.parametrize("name", sorted(set(NAMES) - set(DRAWS)))
 def test_a_model_that_needs_a_picture_is_no_lite(folder: Path, name: str) -> None:
     with pytest.raises(InvalidModel, match="cannot draw from words alone; give it as the Full"):
-        LiteEngine(str(tiny(folder, name)), placement=CPU, threads=1)
+        LiteEngine(str(tiny(folder, name)), options=Options(placement=CPU), threads=1)
 
 
 @pytest.mark.parametrize("name", POLISHES)

@@ -73,3 +73,9 @@ def test_hub_ids(text: str) -> None:
 @pytest.mark.parametrize("text", ["a", "a/b/c", "/a/b", "./a", "a/b@", "a b/c", "../b"])
 def test_what_is_no_hub_id(text: str) -> None:
     assert hub.parse(text) is None
+
+
+def test_a_directory_here_is_no_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models" / "lite").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert hub.parse("models/lite") is None

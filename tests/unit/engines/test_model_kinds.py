@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from underpaint.contract.errors import InvalidModel
 from underpaint.engines.checkpoints import check_directory
-from underpaint.engines.model_kinds import is_hub_id, kind_of_pipeline, unloadable
+from underpaint.engines.forms import find
+from underpaint.engines.model_kinds import kind_of_pipeline, unloadable
 
 from tests.unit.engines.other_kinds import OTHER_KINDS, pipeline
 
@@ -17,7 +18,7 @@ def test_a_model_of_another_kind_is_named_in_one_line(
 ) -> None:
     model = make(tmp_path / "model")
     with pytest.raises(InvalidModel) as refused:
-        check_directory(model)
+        find(str(model))
     assert told in str(refused.value)
     assert str(refused.value).startswith(str(model))
     assert "\n" not in str(refused.value)
@@ -39,14 +40,3 @@ def test_whatever_a_library_raises_becomes_one_line() -> None:
     assert str(unloadable("x", AttributeError("no\n 'foo'"))).startswith(
         "the model x cannot be loaded (AttributeError: no 'foo'); it may be incomplete"
     )
-
-
-def test_a_hub_id_is_owner_slash_name_and_no_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert is_hub_id("stabilityai/sd-turbo")
-    for path in ("/models/lite", "./models/lite", "lite", "a/b/c", "../lite", ""):
-        assert not is_hub_id(path)
-    (tmp_path / "models" / "lite").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    assert not is_hub_id("models/lite")

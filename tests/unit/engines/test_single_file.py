@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import (
+    StableDiffusion3Pipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+)
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 from underpaint.contract.errors import InvalidModel
+from underpaint.contract.generation import GenerationRequest
 from underpaint.engines import singles
-from underpaint.engines.forms import find
+from underpaint.engines.cards import ModelCard, write_card
+from underpaint.engines.forms import Kind, card_place, find
+from underpaint.engines.options import Options
+from underpaint.engines.pipelines.model import Model, Pictures
 from underpaint.engines.pipelines.single_file import load_single
 from underpaint.engines.pipelines.tokenizers import packaged_tokenizer
+from underpaint.engines.placement import Placement
 
 from tests.tiny import make, stable_diffusion
-from tests.tiny.parts import WIDTH, clip, enliven
+from tests.tiny.parts import WIDTH, clip, enliven, t5
+from tests.tiny.sd3_file import write_sd3_file, write_sd3_gguf
 from tests.tiny.single_file import write_single_file
 
 
@@ -73,6 +85,59 @@ def test_a_file_of_stable_diffusion_xl_does_so_too(xl: Path, tmp_path: Path) -> 
     loaded = load_single(form, "StableDiffusionXLPipeline", dtype=torch.float32)
     whole = StableDiffusionXLPipeline.from_pretrained(xl)
     torch.testing.assert_close(draw(loaded), draw(whole), rtol=0, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def sd3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pipeline = stable_diffusion.sd3()
+    # As in the real ones: of two widths, by which they are told apart.
+    pipeline.text_encoder_2 = clip(projection=True, hidden_size=2 * WIDTH, projection_dim=2 * WIDTH)
+    pipeline.text_encoder_3 = t5(3 * WIDTH)
+    widths = {"joint_attention_dim": 3 * WIDTH, "pooled_projection_dim": 3 * WIDTH}
+    pipeline.transformer = type(pipeline.transformer).from_config(
+        {**pipeline.transformer.config, **widths}
+    )
+    enliven(pipeline)
+    pipeline.text_encoder.text_projection.weight.data = torch.eye(WIDTH)
+    folder = tmp_path_factory.mktemp("models") / "sd3"
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+def test_a_file_of_stable_diffusion_3_does_so_too(sd3: Path, tmp_path: Path) -> None:
+    form = find(str(write_sd3_file(sd3, tmp_path / "sd3.safetensors")), base=str(sd3))
+    assert form.contents is not None
+    assert (form.contents.kind, form.contents.lacks) == ("sd3", ())
+    loaded = load_single(form, "StableDiffusion3Pipeline", dtype=torch.float32)
+    whole = StableDiffusion3Pipeline.from_pretrained(sd3)
+    torch.testing.assert_close(draw(loaded), draw(whole), rtol=0, atol=1e-4)
+
+
+def test_a_gguf_file_draws_nearly_what_its_directory_draws(sd3: Path, tmp_path: Path) -> None:
+    form = find(str(write_sd3_gguf(sd3, tmp_path / "sd3.gguf")), base=str(sd3))
+    assert form.kind is Kind.GGUF
+    loaded = load_single(form, "StableDiffusion3Pipeline", dtype=torch.float32)
+    kinds = {type(each).__name__ for each in loaded.transformer.parameters()}
+    assert "GGUFParameter" in kinds  # its weights stay small
+    whole = draw(StableDiffusion3Pipeline.from_pretrained(sd3))
+    near = (draw(loaded) - whole).abs().mean()
+    assert near < 0.02
+    loaded.transformer.proj_out.bias.data += 1.0
+    assert (draw(loaded) - whole).abs().mean() > 2 * near  # what is drawn depends on it
+
+
+def test_a_gguf_file_draws_on_either_tier(sd3: Path, tmp_path: Path) -> None:
+    file = write_sd3_gguf(sd3, tmp_path / "fox.gguf")
+    write_card(card_place(str(file), tmp_path), ModelCard(name="fox", base=str(sd3)))
+    options = Options(data_dir=tmp_path, placement=Placement(device="cpu"))
+    model = Model(str(file), "image", options)
+    request = GenerationRequest(
+        prompt="a fox", seed=1, width=64, height=64, num_inference_steps=2, guidance_scale=1.0
+    )
+    assert model.draw(request, (64, 64)).picture.size == (64, 64)
+    blank = Image.linear_gradient("L").convert("RGB").resize((64, 64))
+    start = Pictures(init_image=blank)
+    assert model.draw(replace(request, strength=0.6), (64, 64), start).model == "fox"
 
 
 def test_a_denoiser_alone_gets_the_rest_from_its_base(directory: Path, tmp_path: Path) -> None:

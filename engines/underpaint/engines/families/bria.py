@@ -10,7 +10,7 @@ BRIA = Family(
     index=frozenset({"BriaPipeline"}),
     text_to_image="BriaPipeline",
     start=Start.NOISED,
-    # https://huggingface.co/briaai/BRIA-3.2: 30 steps, guidance 5
+    # The figures of its class
     manner=Manner(num_inference_steps=30, guidance_scale=5.0, why="as Bria 3.2"),
     layout=Layout.PACKED,
 )
@@ -21,7 +21,7 @@ FIBO = Family(
     index=frozenset({"BriaFiboPipeline"}),
     text_to_image="BriaFiboPipeline",
     start=Start.NOISED,
-    # https://huggingface.co/briaai/FIBO: 50 steps, guidance 5
+    # The example in diffusers' pipeline, which Bria wrote: 50 steps, guidance 5
     manner=Manner(num_inference_steps=50, guidance_scale=5.0, why="as Fibo"),
     layout=Layout.ROWS,
     loras=True,
@@ -36,6 +36,7 @@ FIBO_EDIT = Family(
     pictures=True,
     references=3,
     call_for=lambda steps, width, height: {"_auto_resize": False},
+    # The example in diffusers' pipeline
     manner=Manner(num_inference_steps=30, guidance_scale=5.0, why="as Fibo Edit"),
     layout=Layout.OTHER,
     loras=True,
@@ -48,7 +49,8 @@ FIBO2 = Family(
     text_to_image="BriaFibo2Pipeline",
     start=Start.REFERENCE,
     pictures=True,
-    references=3,
+    references=4,  # it edits five pictures at most
+    # diffusers' guide to Fibo 2: 30 steps, guidance 5
     manner=Manner(num_inference_steps=30, guidance_scale=5.0, why="as Fibo 2.0 dev"),
     layout=Layout.OTHER,
     loras=True,

@@ -10,7 +10,7 @@ FAMILY = Family(
     index=frozenset({"ErnieImagePipeline"}),
     text_to_image="ErnieImagePipeline",
     start=Start.NOISED,
-    # https://huggingface.co/baidu/ERNIE-Image: 50 steps, guidance 4.0. Its makers also have the
+    # diffusers' guide to ERNIE-Image: 50 steps, guidance 4.0. Its makers also have the
     # prompt rewritten; here the artist's words are drawn.
     manner=Manner(
         num_inference_steps=50,

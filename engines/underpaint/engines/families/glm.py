@@ -9,11 +9,10 @@ FAMILY = Family(
     title="GLM-Image",
     index=frozenset({"GlmImagePipeline"}),
     text_to_image="GlmImagePipeline",
-    start=Start.REFERENCE,
-    pictures=True,
-    references=3,
+    # It can look at pictures, too; but what diffusers 0.42 then calls, transformers 5 has changed.
+    start=Start.NOISED,
     multiple=32,
-    # https://huggingface.co/zai-org/GLM-Image: 50 steps, guidance 1.5
+    # The figures of its class, which its makers wrote: 50 steps, guidance 1.5
     manner=Manner(num_inference_steps=50, guidance_scale=1.5, why="as GLM-Image"),
     negative=lambda guidance: False,
 )

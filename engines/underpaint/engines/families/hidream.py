@@ -16,10 +16,10 @@ FAMILY = Family(
     text_to_image="HiDreamImagePipeline",
     start=Start.NOISED,
     cells=128,  # whatever the size that it is asked for, diffusers scales it to this area
-    # https://huggingface.co/HiDream-ai/HiDream-I1-Full: 50 steps, guidance 5.0
+    # inference.py of HiDream-ai/HiDream-I1, read in a copy: 50 steps, guidance 5.0
     manner=Manner(num_inference_steps=50, guidance_scale=5.0, why="as HiDream-I1 Full"),
     variants=(
-        # https://huggingface.co/HiDream-ai/HiDream-I1-Dev: 28 steps, guidance 0; Fast: 16 steps
+        # The same program: 28 steps, guidance 0; Fast: 16 steps
         Variant(
             is_one=_is_dev,
             manner=Manner(

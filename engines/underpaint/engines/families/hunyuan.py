@@ -21,6 +21,7 @@ DIT = Family(
     control={"text": "HunyuanDiTControlNetPipeline"},
     control_model="HunyuanDiT2DControlNetModel",
     native=by_sample_size,
+    # The figures of its class; its makers' own program takes 100 steps
     manner=Manner(num_inference_steps=50, guidance_scale=5.0, why="as Hunyuan-DiT"),
 )
 

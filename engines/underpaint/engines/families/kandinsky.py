@@ -44,6 +44,7 @@ V3 = Family(
     text_to_image="Kandinsky3Pipeline",
     image_to_image="Kandinsky3Img2ImgPipeline",
     multiple=64,
+    # The example in diffusers' pipeline, and the figures of its class
     manner=Manner(num_inference_steps=25, guidance_scale=3.0, why="as Kandinsky 3"),
 )
 
@@ -65,7 +66,7 @@ V5 = Family(
     text_to_image="Kandinsky5T2IPipeline",
     start=Start.NOISED,
     sizes=_SIZES_5,
-    # https://huggingface.co/kandinskylab/Kandinsky-5.0-T2I-Lite-sft-Diffusers: 50 steps, 3.5
+    # diffusers' guide to Kandinsky 5.0 Image, which its makers wrote: 50 steps, 3.5
     manner=Manner(num_inference_steps=50, guidance_scale=3.5, why="as Kandinsky 5 Image Lite"),
     layout=Layout.FRAMES_LAST,
     loras=True,
@@ -78,6 +79,7 @@ V5_EDIT = Family(
     image_to_image="Kandinsky5I2IPipeline",
     start=Start.REFERENCE,
     sizes=_SIZES_5,
+    # The same guide
     manner=Manner(num_inference_steps=50, guidance_scale=3.5, why="as Kandinsky 5 Image Editing"),
     layout=Layout.FRAMES_LAST,
     loras=True,

@@ -13,7 +13,7 @@ FAMILY = Family(
     text_to_image="KolorsPipeline",
     image_to_image="KolorsImg2ImgPipeline",
     native=by_sample_size,
-    # https://huggingface.co/Kwai-Kolors/Kolors-diffusers: 50 steps, guidance 5.0
+    # The figures of its class, for the scheduler that it ships
     manner=Manner(num_inference_steps=50, guidance_scale=5.0, why="as Kolors"),
     loras=True,
 )

@@ -15,7 +15,7 @@ FAMILY = Family(
     index=frozenset({"Krea2Pipeline"}),
     text_to_image="Krea2Pipeline",
     start=Start.NOISED,
-    # The example in diffusers' pipeline, which Krea wrote.
+    # diffusers' guide to Krea 2, which Krea wrote: 28 steps, guidance 4.5; distilled: 8 steps, 0
     manner=Manner(num_inference_steps=28, guidance_scale=4.5, why="as Krea 2"),
     variants=(
         Variant(

@@ -10,8 +10,8 @@ FAMILY = Family(
     index=frozenset({"LongCatImagePipeline"}),
     text_to_image="LongCatImagePipeline",
     start=Start.NOISED,
-    # https://huggingface.co/meituan-longcat/LongCat-Image: 50 steps, guidance 4.5. Its makers also
-    # have the prompt rewritten; here the artist's words are drawn.
+    # The example in diffusers' pipeline, by Meituan: 50 steps, guidance 4.5. They also have
+    # the prompt rewritten; here the artist's words are drawn.
     manner=Manner(
         num_inference_steps=50,
         guidance_scale=4.5,
@@ -27,6 +27,7 @@ EDIT = Family(
     index=frozenset({"LongCatImageEditPipeline"}),
     image_to_image="LongCatImageEditPipeline",
     start=Start.REFERENCE,
+    # The example in diffusers' pipeline
     manner=Manner(num_inference_steps=50, guidance_scale=4.5, why="as LongCat-Image-Edit"),
     layout=Layout.PACKED,
 )

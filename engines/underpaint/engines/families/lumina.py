@@ -10,6 +10,7 @@ NEXT = Family(
     index=frozenset({"LuminaPipeline", "LuminaText2ImgPipeline"}),
     text_to_image="LuminaPipeline",
     start=Start.NOISED,
+    # The figures of its class
     manner=Manner(num_inference_steps=30, guidance_scale=4.0, why="as Lumina-Next"),
 )
 
@@ -19,7 +20,7 @@ FAMILY = Family(
     index=frozenset({"Lumina2Pipeline", "Lumina2Text2ImgPipeline"}),
     text_to_image="Lumina2Pipeline",
     start=Start.NOISED,
-    # https://huggingface.co/Alpha-VLLM/Lumina-Image-2.0
+    # https://huggingface.co/Alpha-VLLM/Lumina-Image-2.0: the example
     manner=Manner(
         num_inference_steps=50,
         guidance_scale=4.0,

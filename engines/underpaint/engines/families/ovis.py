@@ -10,7 +10,7 @@ FAMILY = Family(
     index=frozenset({"OvisImagePipeline"}),
     text_to_image="OvisImagePipeline",
     start=Start.NOISED,
-    # https://huggingface.co/AIDC-AI/Ovis-Image-7B: 50 steps, guidance 5.0
+    # The example in diffusers' pipeline, which its makers wrote: 50 steps, guidance 5.0
     manner=Manner(num_inference_steps=50, guidance_scale=5.0, why="as Ovis-Image"),
     layout=Layout.PACKED,
 )

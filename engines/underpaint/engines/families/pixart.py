@@ -25,6 +25,7 @@ ALPHA = Family(
     text_to_image="PixArtAlphaPipeline",
     start=Start.NOISED,
     native=by_sample_size,
+    # The figures of its class, which its makers wrote
     manner=Manner(num_inference_steps=20, guidance_scale=4.5, why="as PixArt alpha"),
     variants=(_LCM,),
 )
@@ -36,6 +37,7 @@ SIGMA = Family(
     text_to_image="PixArtSigmaPipeline",
     start=Start.NOISED,
     native=by_sample_size,
+    # The same
     manner=Manner(num_inference_steps=20, guidance_scale=4.5, why="as PixArt sigma"),
     variants=(_LCM,),
 )

@@ -18,7 +18,7 @@ FAMILY = Family(
     start=Start.NOISED,
     native=_native,
     multiple=32,
-    # https://huggingface.co/Photoroom/prx-512-t2i-sft: 28 steps, guidance 5.0
+    # diffusers' guide to PRX, which Photoroom wrote: 28 steps, guidance 5.0
     manner=Manner(num_inference_steps=28, guidance_scale=5.0, why="as PRX"),
     loras=True,
 )
@@ -29,8 +29,9 @@ PIXEL = Family(
     index=frozenset({"PRXPixelPipeline"}),
     text_to_image="PRXPixelPipeline",
     start=Start.NEVER,
-    native=lambda checkpoint: (1024, 1024),
+    native=(1024, 1024),
     multiple=32,
+    # The example in diffusers' pipeline
     manner=Manner(num_inference_steps=28, guidance_scale=5.0, why="as PRX Pixel"),
     layout=Layout.PIXELS,
 )

@@ -18,6 +18,7 @@ from underpaint.engines.checkpoints import UNSAFE_SUFFIXES, read_header
 from underpaint.engines.families.family import Checkpoint, Family
 from underpaint.engines.loras import LoraFile, name_with
 from underpaint.engines.schedulers import scheduler_called, schedulers_for
+from underpaint.engines.starting import check_embeddings
 
 LOADED: Final = 4  # LoRAs that stay in memory, beside those that a request uses
 EMBEDDINGS: Final = "embeddings"  # the folder of a model with its textual inversions
@@ -234,25 +235,31 @@ def own_scheduler(pipeline: Any, checkpoint: Checkpoint, called: Called) -> Any:
     return type(own).from_config(own.config, **called.scheduler)
 
 
-def load_embeddings(pipeline: Any, family: Family, model: Path) -> tuple[str, ...]:
-    """Loads the textual inversions in a model's folder; returns the words that call them.
+def load_embeddings(
+    pipeline: Any, family: Family, model: Path, given: Sequence[Path] = ()
+) -> tuple[str, ...]:
+    """Loads textual inversions; returns the words that call them: the names of their files.
+
+    Args:
+        pipeline: of diffusers.
+        family: of the model.
+        model: whose folder `embeddings` may have some.
+        given: further files.
 
     Raises:
-        InvalidModel: one is pickled, corrupt or of another family.
+        InvalidModel: one is missing, pickled, corrupt or of another family, or two have one name.
     """
     folder = model / EMBEDDINGS
-    if not folder.is_dir():
-        return ()
-    if not family.textual_inversion:
-        raise InvalidModel(f"{family.title} takes no textual inversions; remove {folder}")
-    words = []
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in UNSAFE_SUFFIXES:
-            raise InvalidModel(f"{path} is pickled and can run code; get it as .safetensors")
-        if path.suffix.lower() == ".safetensors":
-            read_header(path)
-            _load_embedding(pipeline, path)
-            words.append(path.stem)
+    beside = sorted(folder.iterdir()) if folder.is_dir() else []
+    files = [*(p for p in beside if p.suffix.lower() in (*UNSAFE_SUFFIXES, ".safetensors")), *given]
+    check_embeddings(files, family)
+    words: dict[str, Path] = {}
+    for path in files:
+        if path.stem in words:
+            raise InvalidModel(f"{path} and {words[path.stem]} are for the same word; rename one")
+        words[path.stem] = path
+    for path in files:
+        _load_embedding(pipeline, path)
     return tuple(words)
 
 
@@ -277,19 +284,53 @@ def _load_embedding(pipeline: Any, path: Path) -> None:
         raise InvalidModel(f"the textual inversion {path} does not load: {text}") from error
 
 
-def tiny_autoencoder(model: Path, dtype: torch.dtype) -> Any | None:
+def tiny_autoencoder(
+    pipeline: Any, family: Family, model: Path, dtype: torch.dtype, *, decodes: bool = False
+) -> Any | None:
     """The tiny autoencoder (TAESD) that lies in a model's directory; None if there is none.
 
+    Args:
+        pipeline: of diffusers.
+        family: of the model.
+        model: its directory, or its file, in whose directory it is then looked for.
+        dtype: of its weights.
+        decodes: whether it takes the place of the pipeline's own, and decodes results, too.
+
     Raises:
-        InvalidModel: it cannot be loaded.
+        InvalidModel: it cannot be loaded, or is for other latents; or it is to decode, and there
+            is none, or the model cannot do with it.
     """
-    folder = next((model / name for name in TINY_AUTOENCODERS if (model / name).is_dir()), None)
+    place = model if model.is_dir() else model.parent
+    folder = next((place / name for name in TINY_AUTOENCODERS if (place / name).is_dir()), None)
+    if folder is None and decodes:
+        raise InvalidModel(
+            f"--tiny-vae: there is no folder {' or '.join(TINY_AUTOENCODERS)} in {place}; lay the "
+            "TAESD of this family there, such as madebyollin/taesd, or leave it out"
+        )
     if folder is None:
         return None
+    own = getattr(pipeline, family.autoencoder, None)
+    if decodes and type(own).__name__ != "AutoencoderKL":
+        raise InvalidModel(
+            f"--tiny-vae: {family.title} cannot be decoded by a TAESD, only previewed; leave it out"
+        )
     try:
-        return diffusers.AutoencoderTiny.from_pretrained(
+        tiny = diffusers.AutoencoderTiny.from_pretrained(
             folder, use_safetensors=True, local_files_only=True, torch_dtype=dtype
         ).eval()
     except Exception as error:
         text = " ".join(str(error).split())[:_LINE] or type(error).__name__
         raise InvalidModel(f"the tiny autoencoder {folder} does not load: {text}") from error
+    there, wanted = (
+        tiny.config["latent_channels"],
+        getattr(own, "config", {}).get("latent_channels"),
+    )
+    if wanted is not None and there != wanted:
+        raise InvalidModel(
+            f"the tiny autoencoder {folder} is for another family: its latents have {there} "
+            f"channels, those of {family.title} have {wanted}; remove it"
+        )
+    if decodes:
+        pipeline.register_modules(**{family.autoencoder: tiny})
+        return None
+    return tiny

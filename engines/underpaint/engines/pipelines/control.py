@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from underpaint.contract.errors import InvalidModel, InvalidRequest
 from underpaint.contract.generation import GenerationRequest
-from underpaint.engines.checkpoints import UNSAFE_SUFFIXES, read_json
+from underpaint.engines.controlnets import read_controlnet
 from underpaint.engines.families.family import Family
 from underpaint.engines.pipelines.devices import line
 
@@ -44,16 +44,8 @@ class Control:
         Raises:
             InvalidModel: it is none, is of another family, or is broken.
         """
-        unsafe = next((p for p in directory.rglob("*") if p.suffix in UNSAFE_SUFFIXES), None)
-        if unsafe:
-            raise InvalidModel(f"{unsafe} can run code when loaded; get it as .safetensors")
-        config = read_json(directory / "config.json")
-        made = str(config.get("_class_name"))
-        if made not in (family.control_model, family.control_union):
-            wanted = family.control_model or "none"
-            raise InvalidModel(
-                f"{directory} is a {made}; the family {family.title} takes {wanted} as ControlNet"
-            )
+        config = read_controlnet(directory, family)
+        made = str(config["_class_name"])
         try:
             self.model: Any = getattr(diffusers, made).from_pretrained(
                 directory, use_safetensors=True, local_files_only=True, torch_dtype=dtype

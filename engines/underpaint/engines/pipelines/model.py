@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from underpaint.engines.families.sizes import (
     working_size,
 )
 from underpaint.engines.forms import Form, find
-from underpaint.engines.loras import LoraFile, beside, read_lora, read_loras
+from underpaint.engines.loras import LoraFile, beside, name_with, read_lora, read_loras
 from underpaint.engines.memory import sizes
 from underpaint.engines.options import Options
 from underpaint.engines.pipelines import devices, loading
@@ -91,7 +91,7 @@ class Model:
         self.family: Family = loading.family_for(self.form.checkpoint)
         loras = read_loras(options.loras, self.family, self.form.checkpoint)
         self.called: Called = how_called(
-            self.form, self.card, self.family, [lora.name for lora in loras]
+            self.form, self.card, self.family, [lora.name for lora in loras if lora.weight]
         )
         blank = Image.new("RGB", (8, 8))
         first = way_of(
@@ -111,9 +111,12 @@ class Model:
             self.family,
             self.form.checkpoint,
             self.called,
-            [*loras, *self._lying_beside({lora.digest for lora in loras})],
+            [*loras, *self._lying_beside(loras)],
         )
-        load_embeddings(self.pipeline, self.family, self.form.path)
+        load_embeddings(self.pipeline, self.family, self.form.path, options.embeddings)
+        taesd = tiny_autoencoder(
+            self.pipeline, self.family, self.form.path, target.dtype, decodes=options.tiny_vae
+        )
         self._control = (
             Control(options.control, self.family, target.dtype) if options.control else None
         )
@@ -126,7 +129,6 @@ class Model:
         if decoder is not None and type(decoder).__name__ in _CHANNELS_LAST:
             decoder.to(memory_format=torch.channels_last)
         self._decoder = DecoderWatch(decoder)
-        taesd = tiny_autoencoder(self.form.path, target.dtype)
         if taesd is not None:
             taesd.to(target.device)
         self._runner = Runner(self.name, self.family, target, taesd)
@@ -136,6 +138,16 @@ class Model:
     def name(self) -> str:
         """The model's name."""
         return self.card.name
+
+    @property
+    def full_name(self) -> str:
+        """The model's name with the LoRAs that it adds unless a request names others."""
+        return name_with(self.name, self._adapters.usual)
+
+    @property
+    def loras(self) -> tuple[Lora, ...]:
+        """Those that requests can name."""
+        return tuple(Lora(name=one.name, digest=one.digest) for one in self._adapters.loras)
 
     @property
     def on_cpu(self) -> bool:
@@ -169,7 +181,7 @@ class Model:
         width, height = self.called.native_size
         return EngineDescription(
             name=engine,
-            model=self.name,
+            model=self.full_name,
             num_inference_steps=self.called.num_inference_steps,
             guidance_scale=self.called.guidance_scale,
             strength=self.called.strength,
@@ -177,7 +189,7 @@ class Model:
             width=width,
             height=height,
             takes=self._takes(),
-            loras=tuple(Lora(name=one.name, digest=one.digest) for one in self._adapters.loras),
+            loras=self.loras,
         )
 
     def draw(
@@ -271,12 +283,13 @@ class Model:
         }
         return (*(each for each, can in able.items() if can), *map(told.control, kinds))
 
-    def _lying_beside(self, known: set[str]) -> list[Any]:
+    def _lying_beside(self, given: Sequence[LoraFile]) -> list[LoraFile]:
         """The LoRAs in the model's directory: for requests that name them."""
         if not self.form.path.is_dir():
             return []  # the directory of a file may hold LoRAs for any family
         found = [read_lora(path, 0.0) for path in beside(self.form.path)]
-        return [lora for lora in found if lora.digest not in known]
+        known = {each for lora in given for each in (lora.digest, lora.name)}
+        return [lora for lora in found if not {lora.digest, lora.name} & known]
 
     def _pipeline_for(self, way: Way) -> Any:
         key = (way.class_name, way.control)

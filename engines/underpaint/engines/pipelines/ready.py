@@ -27,12 +27,17 @@ def ready_parts(folder: Path, index: Mapping[str, Any]) -> dict[str, Any]:
             continue
         library, class_name = held
         _find_again(library)
-        if library == "transformers" and not find_spec("torchvision"):
+        if library == "transformers" and not has_torchvision():
             seeing = getattr(transformers, class_name, None)
             if _sees_videos(seeing):
                 part = without_videos(seeing)
                 made[name] = part.from_pretrained(str(folder / name), local_files_only=True)
     return made
+
+
+def has_torchvision() -> bool:
+    """Whether torchvision is installed."""
+    return find_spec("torchvision") is not None
 
 
 def without_videos(made: Any) -> Any:
@@ -68,8 +73,7 @@ def _find_again(library: str) -> None:
 
 
 def _sees_videos(made: Any) -> bool:
-    return (
-        isinstance(made, type)
-        and issubclass(made, transformers.ProcessorMixin)
-        and "video_processor" in made.get_attributes()
-    )
+    if not (isinstance(made, type) and issubclass(made, transformers.ProcessorMixin)):
+        return False
+    processor: Any = made  # untyped
+    return "video_processor" in processor.get_attributes()

@@ -46,14 +46,29 @@ MODELS: Final[tuple[Known, ...]] = (
         scheduler_name="euler",
         scheduler=TRAILING,
     ),
-    # https://huggingface.co/ByteDance/Hyper-SD: FLUX and SD3 keep a guidance, as do the CFG ones
+    # https://huggingface.co/ByteDance/Hyper-SD: FLUX and SD3 keep a guidance, as do the CFG ones;
+    # that of SD3 grows with the steps: 3, 5 and 7 for 4, 8 and 16
     Known(
         title="Hyper-FLUX",
         words=rf"\bhyper flux\b.*?{STEPS}",
         guidance=3.5,
         lora=True,
     ),
-    Known(title="Hyper-SD3", words=rf"\bhyper sd ?3\b.*?{STEPS}", guidance=3.0, lora=True),
+    Known(
+        title="Hyper-SD3 in 4 steps",
+        words=r"\bhyper sd ?3\b.*?\b4 ?steps?\b",
+        steps=4,
+        guidance=3.0,
+        lora=True,
+    ),
+    Known(
+        title="Hyper-SD3 in 16 steps",
+        words=r"\bhyper sd ?3\b.*?\b16 ?steps?\b",
+        steps=16,
+        guidance=7.0,
+        lora=True,
+    ),
+    Known(title="Hyper-SD3", words=rf"\bhyper sd ?3\b.*?{STEPS}", guidance=5.0, lora=True),
     Known(
         title="Hyper-SD with guidance",
         words=rf"\bhyper sd(?: ?xl| ?15)?\b.*?{STEPS}.*\bcfg\b",
@@ -116,8 +131,9 @@ MODELS: Final[tuple[Known, ...]] = (
         steps=15,
         guidance=2.0,
         scheduler_name="lcm",
+        confirmed=False,
     ),
-    # https://huggingface.co/Lykon/dreamshaper-xl-v2-turbo, dreamshaper-xl-1024-v2-baked-vae
+    # https://huggingface.co/Lykon/dreamshaper-xl-v2-turbo: 4 to 8 steps, guidance 2
     Known(
         title="DreamShaper XL Turbo",
         ids=("Lykon/dreamshaper-xl-v2-turbo", "Lykon/dreamshaper-xl-turbo"),
@@ -126,13 +142,14 @@ MODELS: Final[tuple[Known, ...]] = (
         guidance=2.0,
         scheduler_name="dpm++_2m",
     ),
-    # https://huggingface.co/tianweiy/DMD2
+    # https://huggingface.co/tianweiy/DMD2: the one-step model was taught at the timestep 399 alone
     Known(
         title="DMD2 in one step",
         words=r"\bdmd ?2\b.*\b1 ?steps?\b",
         steps=1,
         guidance=0.0,
         scheduler_name="lcm",
+        call={"timesteps": [399]},
         lora=True,
     ),
     Known(
@@ -144,7 +161,7 @@ MODELS: Final[tuple[Known, ...]] = (
         scheduler_name="lcm",
         lora=True,
     ),
-    # https://huggingface.co/h1t/TCD-SDXL-LoRA
+    # https://huggingface.co/h1t/TCD-SDXL-LoRA, and diffusers' guide to TCD: 4 steps, eta 0.3
     Known(
         title="TCD",
         ids=("h1t/TCD-SDXL-LoRA", "h1t/TCD-SD15-LoRA"),
@@ -152,6 +169,7 @@ MODELS: Final[tuple[Known, ...]] = (
         steps=4,
         guidance=0.0,
         scheduler_name="tcd",
+        call={"eta": 0.3},
         lora=True,
     ),
     # https://huggingface.co/jasperai/flash-sdxl, flash-sd, flash-pixart
@@ -183,21 +201,21 @@ MODELS: Final[tuple[Known, ...]] = (
         steps=1,
         guidance=0.0,
     ),
-    # https://huggingface.co/segmind/SSD-1B and Segmind-Vega: distilled in layers, not in steps
-    Known(title="SSD-1B", ids=("segmind/SSD-1B",), words=r"\bssd 1 ?b\b", steps=30, guidance=9.0),
+    # https://huggingface.co/segmind/SSD-1B and Segmind-Vega: distilled in layers, not in steps, of
+    # which the cards say nothing; "a CFG around 9.0"
+    Known(title="SSD-1B", ids=("segmind/SSD-1B",), words=r"\bssd 1 ?b\b", guidance=9.0),
     Known(
         title="Segmind Vega",
         ids=("segmind/Segmind-Vega",),
         words=r"\bsegmind vega\b",
-        steps=30,
         guidance=9.0,
     ),
-    # https://huggingface.co/nota-ai/bk-sdm-small: called as Stable Diffusion 1.4
+    # https://huggingface.co/nota-ai/bk-sdm-small: called as Stable Diffusion 1.4, with 50 steps
     Known(
         title="BK-SDM",
         ids=tuple(f"nota-ai/bk-sdm-{size}" for size in ("base", "small", "tiny")),
         words=r"\bbk sdm\b",
-        steps=25,
+        steps=50,
         guidance=7.5,
     ),
     # https://huggingface.co/prompthero/openjourney
@@ -215,8 +233,9 @@ MODELS: Final[tuple[Known, ...]] = (
         steps=50,
         guidance=3.0,
     ),
-    # https://huggingface.co/Kwai-Kolors/Kolors-diffusers
-    Known(title="Kolors", ids=("Kwai-Kolors/Kolors-diffusers",), steps=50, guidance=6.5),
+    # diffusers' guide to Kolors has 25 steps, guidance 6.5 with DPM++ 2M Karras; with the scheduler
+    # that it ships, its makers' class has 50 and 5.0
+    Known(title="Kolors", ids=("Kwai-Kolors/Kolors-diffusers",), steps=50, guidance=5.0),
     # https://huggingface.co/PixArt-alpha/PixArt-LCM-XL-2-1024-MS
     Known(
         title="PixArt-δ",
@@ -225,19 +244,21 @@ MODELS: Final[tuple[Known, ...]] = (
         steps=4,
         guidance=0.0,
     ),
-    # https://huggingface.co/PixArt-alpha/PixArt-Alpha-DMD-XL-2-512x512
+    # https://github.com/PixArt-alpha/PixArt-sigma, app/app_pixart_dmd.py: one step, at 400 alone
     Known(
         title="PixArt-α DMD",
         ids=("PixArt-alpha/PixArt-Alpha-DMD-XL-2-512x512",),
         words=r"\bpixart alpha dmd\b",
         steps=1,
         guidance=1.0,
+        call={"timesteps": [400]},
     ),
-    # https://huggingface.co/Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers-Distilled
+    # Half of the steps, as the cards of the distilled models say; of how many, they do not agree
     Known(
         title="HunyuanDiT distilled",
         words=r"\bhunyuan ?di ?t\b.*\bdistilled\b",
         steps=25,
         guidance=5.0,
+        confirmed=False,
     ),
 )

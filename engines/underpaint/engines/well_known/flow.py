@@ -95,12 +95,12 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         steps=4,
         guidance=1.0,
     ),
-    # https://huggingface.co/black-forest-labs/FLUX.2-dev: "28 steps can be a good trade-off"
+    # https://huggingface.co/black-forest-labs/FLUX.2-dev: 50 steps, "28 can be a good trade-off"
     Known(
         title="FLUX.2 dev",
         ids=("black-forest-labs/FLUX.2-dev",),
         words=r"\bflux ?2 dev\b",
-        steps=28,
+        steps=50,
         guidance=4.0,
     ),
     # https://huggingface.co/stabilityai/stable-diffusion-3.5-large-turbo
@@ -177,7 +177,7 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         steps=50,
         guidance=4.0,
     ),
-    # https://huggingface.co/Efficient-Large-Model/Sana_Sprint_1.6B_1024px_diffusers
+    # diffusers' guide to Sana-Sprint, which starts from a picture at 0.5
     Known(
         title="Sana-Sprint",
         ids=(
@@ -187,8 +187,9 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         words=r"\bsana ?sprint\b",
         steps=2,
         guidance=4.5,
+        strength=0.5,
     ),
-    # https://huggingface.co/lodestones/Chroma1-HD
+    # diffusers' guide to Chroma
     Known(
         title="Chroma1-HD",
         ids=("lodestones/Chroma1-HD",),
@@ -203,7 +204,7 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         guidance=4.0,
         call={"cfg_trunc_ratio": 0.25, "cfg_normalization": True},
     ),
-    # https://huggingface.co/HiDream-ai/HiDream-I1-Fast and -Dev
+    # inference.py of HiDream-ai/HiDream-I1, read in a copy
     Known(
         title="HiDream-I1 Fast",
         ids=("HiDream-ai/HiDream-I1-Fast",),
@@ -217,5 +218,32 @@ FLOW_MODELS: Final[tuple[Known, ...]] = (
         words=r"\bhi ?dream i1 dev\b",
         steps=28,
         guidance=0.0,
+    ),
+    # diffusers' guide to ERNIE-Image. The prompt is drawn as it is, not as the model rewrites it.
+    Known(
+        title="ERNIE-Image-Turbo",
+        ids=("baidu/ERNIE-Image-Turbo",),
+        words=r"\bernie image turbo\b",
+        steps=8,
+        guidance=1.0,
+    ),
+    # diffusers' guide to PRX
+    Known(
+        title="PRX distilled",
+        ids=(
+            "Photoroom/prx-512-t2i-sft-distilled",
+            "Photoroom/prx-512-t2i-dc-ae-sft-distilled",
+        ),
+        words=r"\bprx\b.*\bdistilled\b",
+        steps=8,
+        guidance=1.0,
+    ),
+    # diffusers' guide to Fibo 2, and its pipeline of Fibo Edit
+    Known(
+        title="Fibo Turbo",
+        ids=("briaai/fibo-2-turbo-merge", "briaai/Fibo-Edit-1.5-turbo"),
+        words=r"\bfibo\b.*\bturbo\b",
+        steps=4,
+        guidance=1.0,
     ),
 )

@@ -22,10 +22,16 @@ class Known:
     call: Mapping[str, Any] = field(default_factory=dict)  # further keyword arguments
     trigger: str = ""  # words that go before each prompt
     lora: bool = False  # a LoRA that makes a model need few steps
+    confirmed: bool = True  # whether a source of its makers was read
 
     @property
     def told(self) -> str:
         """What it is called with, for people."""
+        doubt = "" if self.confirmed else ", which is not confirmed"
+        return f"{self._called}{doubt}"
+
+    @property
+    def _called(self) -> str:
         steps = "" if self.steps is None else f"{self.steps} step{'s' * (self.steps != 1)}"
         if self.guidance is None:
             return steps or "as its family"

@@ -35,9 +35,10 @@ from underpaint.orchestrator.names import ENGINE
 MAX_GPU_SECONDS: Final = 1_700  # below the longest deadline of CloudService.Generate
 LEDGER_CURRENCY: Final = "USD"
 _UNITS: Final = ("per_gpu_second", "per_image", "per_megapixel_step")
-_REQUIRED: Final = frozenset(
-    {"max_gpu_seconds", "num_inference_steps", "guidance_scale", "width", "height"}
-)
+_REQUIRED: Final = frozenset({"max_gpu_seconds", "width", "height"})
+# For an engine that never said how its model is called, if its entry does not say it either.
+_STEPS: Final = 28
+_GUIDANCE: Final = 4.0
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _RATE: Final = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})")
 
@@ -64,8 +65,8 @@ class EnginePrice:
     per_image_micros: int
     per_megapixel_step_micros: int
     max_gpu_seconds: int
-    num_inference_steps: int
-    guidance_scale: float
+    num_inference_steps: int = _STEPS  # only for an engine that never said its own
+    guidance_scale: float = _GUIDANCE  # likewise
     width: int  # pixels; width x height is the default number of pixels, in the draft's shape
     height: int  # pixels
 
@@ -85,7 +86,7 @@ class EnginePrice:
 
     @property
     def defaults(self) -> Defaults:
-        """The values that replace zeros in a request."""
+        """The values that replace zeros in a request, if the engine does not say its own."""
         return Defaults(
             width=self.width,
             height=self.height,
@@ -235,7 +236,7 @@ def _engine(entry: Entry, rates: Mapping[str, Rate]) -> EnginePrice:
     names = {unit: f"{unit}_{currency.lower()}_micros" for unit in _UNITS}
     fields = entry.fields(
         required=_REQUIRED | frozenset(names.values()),
-        optional=frozenset({"provider", "currency"}),
+        optional=frozenset({"provider", "currency", "num_inference_steps", "guidance_scale"}),
     )
     prices = {unit: fields[name].whole(0, MAX_USD_MICROS) for unit, name in names.items()}
     if not any(prices.values()):
@@ -252,8 +253,16 @@ def _engine(entry: Entry, rates: Mapping[str, Rate]) -> EnginePrice:
         per_image_micros=prices["per_image"],
         per_megapixel_step_micros=prices["per_megapixel_step"],
         max_gpu_seconds=fields["max_gpu_seconds"].whole(1, MAX_GPU_SECONDS),
-        num_inference_steps=fields["num_inference_steps"].whole(1, MAX_STEPS),
-        guidance_scale=fields["guidance_scale"].number(0, MAX_GUIDANCE),
+        num_inference_steps=(
+            fields["num_inference_steps"].whole(1, MAX_STEPS)
+            if "num_inference_steps" in fields
+            else _STEPS
+        ),
+        guidance_scale=(
+            fields["guidance_scale"].number(0, MAX_GUIDANCE)
+            if "guidance_scale" in fields
+            else _GUIDANCE
+        ),
         width=sides["width"],
         height=sides["height"],
     )

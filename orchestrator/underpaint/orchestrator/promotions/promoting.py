@@ -16,7 +16,7 @@ from underpaint.contract.errors import (
     ServiceUnreachable,
 )
 from underpaint.contract.generation import Inputs
-from underpaint.contract.inputs import check_inputs
+from underpaint.contract.inputs import check_inputs, check_reference
 from underpaint.contract.pictures import Digest
 from underpaint.contract.promotion import Promotion, PromotionRequest, PromotionState, Quote
 from underpaint.contract.wire import Defaults
@@ -144,14 +144,20 @@ class Promoting:
         result = (quote.request.width, quote.request.height)
 
         def check_sizes(_: bytes) -> None:
-            seen = check_inputs(inputs, result)
+            seen = check_inputs(replace(inputs, references=()), result)
             width, height = seen.init_image.size
             if (width, height) != (request.init_width, request.init_height):
                 raise InvalidRequest(
                     f"init_image is {width} x {height}, not {request.init_width} x "
                     f"{request.init_height} as was said; quote it again"
                 )
-            for warning in seen.warnings:
+            # One at a time: decoded, a picture takes several times the memory of its file.
+            more = [
+                warning
+                for number, each in enumerate(inputs.references, 1)
+                for warning in check_reference(number, each)
+            ]
+            for warning in (*seen.warnings, *more):
                 log.warning("promotion of draft %s: %s", request.init_image.sha256, warning)
 
         check: Callable[[bytes], None] = check_sizes

@@ -27,7 +27,7 @@ from underpaint.orchestrator.names import check_account
 from underpaint.orchestrator.policy import facts
 from underpaint.orchestrator.policy.expressions import shown
 from underpaint.orchestrator.promotions.store import OpenQuote, PromotionStore
-from underpaint.orchestrator.promotions.taking import check_taken, needs_description
+from underpaint.orchestrator.promotions.taking import check_taken
 
 MAX_DRAFTS: Final = 10_000  # how many drafts a promotion may say it was chosen from
 CHARGES_FLAGGED: Final = (
@@ -68,15 +68,11 @@ class Quoting:
             self.policies.current
         )  # a policy that is loaded meanwhile does not change this quote
         engines = (asked_engine,) if asked_engine else rules.engines
-        described: Mapping[str, EngineDescription] = {}
-        requests = {name: check(fill(self._defaults(name, None))) for name in engines}
+        described = await self.described()
+        requests = {
+            name: check(fill(self._defaults(name, described.get(name)))) for name in engines
+        }
         any_request = next(iter(requests.values()))
-        if needs_description(any_request):
-            described = await self.described()
-            requests = {
-                name: check(fill(self._defaults(name, described.get(name)))) for name in engines
-            }
-            any_request = next(iter(requests.values()))
         limits = await self.store.limits(any_request.account.scopes)
         roles = caller.roles_at(any_request.account.path)
         told = facts.of_roles(roles) | facts.of_limits(limits)
@@ -137,8 +133,15 @@ class Quoting:
         return quote
 
     def _defaults(self, engine: str, description: EngineDescription | None) -> Defaults:
-        price = self.prices.engine(engine)
-        return replace(price.defaults, strength=self._strength(description))
+        """The model's own steps and guidance, if the engine says them, and the size that is sold."""
+        defaults = self.prices.engine(engine).defaults
+        if description and description.num_inference_steps:
+            defaults = replace(
+                defaults,
+                num_inference_steps=description.num_inference_steps,
+                guidance_scale=description.guidance_scale,
+            )
+        return replace(defaults, strength=self._strength(description))
 
     def _strength(self, description: EngineDescription | None) -> float:
         """The engine's own strength, if it says one."""

@@ -8,14 +8,6 @@ from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.promotion import PromotionRequest
 
 
-def needs_description(request: PromotionRequest) -> bool:
-    """Whether a request can only be quoted well if the engine has described itself."""
-    made = request.request
-    extras = (request.mask, request.control, request.references, made.loras)
-    ignored = (made.negative_prompt, made.scheduler, made.clip_skip)
-    return request.auto_strength or any(extras) or any(ignored)
-
-
 def check_taken(engine: EngineDescription, request: PromotionRequest) -> tuple[str, ...]:
     """Warnings of what the engine leaves out of a request; none if it has not said what it takes.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from underpaint.contract.drafts import Draft, Node, Privacy
+from underpaint.contract.engines import Lora
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.wire.generation import (
     digest_from_wire,
@@ -69,6 +70,7 @@ def node_to_wire(node: Node) -> edge_pb2.GetNodeResponse:
         guidance_scale=node.guidance_scale,
         drafts=node.drafts,
         draft_limit=node.draft_limit,
+        loras=[edge_pb2.NodeLora(name=lora.name, digest=lora.digest) for lora in node.loras],
     )
 
 
@@ -82,4 +84,5 @@ def node_from_wire(wire: edge_pb2.GetNodeResponse) -> Node:
         guidance_scale=wire.guidance_scale,
         drafts=wire.drafts,
         draft_limit=wire.draft_limit,
+        loras=tuple(Lora(name=lora.name, digest=lora.digest) for lora in wire.loras),
     )

@@ -16,6 +16,7 @@ from rich.console import RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
+from underpaint.cli import additions as added
 from underpaint.cli import hardware
 from underpaint.cli.command import CommandContext, Ended
 from underpaint.cli.exits import DONE, FAILED
@@ -41,17 +42,17 @@ async def up(
     redis_url: Annotated[
         str, typer.Option(help="Your Redis >= 7.2 or Valkey, instead of the embedded one.")
     ] = "",
-    lite: Annotated[
-        str, typer.Option(metavar="DIR|ID", help="The edge's model: a diffusers directory or id.")
-    ] = "",
-    full: Annotated[
-        str, typer.Option(metavar="DIR|ID", help="The cloud's model: a diffusers directory or id.")
-    ] = "",
+    lite: Annotated[str, typer.Option(metavar="DIR|ID|FILE", help="The edge's model.")] = "",
+    full: Annotated[str, typer.Option(metavar="DIR|ID|FILE", help="The cloud's model.")] = "",
     device: hardware.Device = [],  # noqa: B006 - typer copies it
     dtype: hardware.Dtype = [],  # noqa: B006
     offload: hardware.Offload = [],  # noqa: B006
     compile: hardware.Compile = [],  # noqa: A002, B006
     quantise: hardware.Quantise = [],  # noqa: B006
+    lora: added.Lora = [],  # noqa: B006
+    embedding: added.Embedding = [],  # noqa: B006
+    control: added.Control = None,
+    tiny_vae: added.TinyVae = False,
     edge_port: Port = stack.EDGE_PORT,
     orchestrator_port: Port = stack.ORCHESTRATOR_PORT,
     cloud_port: Port = stack.CLOUD_PORT,
@@ -73,6 +74,9 @@ async def up(
     lite_placement, full_placement = hardware.by_engine(
         device=device, dtype=dtype, offload=offload, compile=compile, quantise=quantise
     )
+    lite_added, full_added = added.additions(
+        lora=lora, embedding=embedding, control=control, tiny_vae=tiny_vae
+    )
     options = StackOptions(
         data_dir=context.settings.data_directory,
         edge_port=edge_port,
@@ -84,6 +88,8 @@ async def up(
         full=expanded_name(full),
         lite_placement=lite_placement,
         full_placement=full_placement,
+        lite_added=lite_added,
+        full_added=full_added,
         prices=prices,
         policy=policy,
         callers_file=callers_file,

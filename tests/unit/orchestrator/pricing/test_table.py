@@ -94,6 +94,13 @@ def test_the_shipped_table_loads() -> None:
     assert 10_000 < bound < 1_000_000
 
 
+def test_a_table_names_money_and_need_not_name_steps(tmp_path: Path) -> None:
+    bare = TABLE.replace("    num_inference_steps: 28\n    guidance_scale: 3.0\n", "")
+    price = pricing.load(table(tmp_path, bare)).engine("full")
+    assert (price.num_inference_steps, price.guidance_scale) == (28, 4.0)
+    assert price.terms == pricing.load(table(tmp_path, TABLE)).engine("full").terms
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -8,7 +8,7 @@ from underpaint.contract.engines import EngineDescription, Lora
 from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.generation import LoraUse
 from underpaint.contract.pictures import Digest
-from underpaint.orchestrator.promotions.taking import check_taken, needs_description
+from underpaint.orchestrator.promotions.taking import check_taken
 
 from tests.unit.orchestrator.samples import GENERATION, promotion_request
 
@@ -48,7 +48,6 @@ def test_what_changes_the_picture_is_refused_with_what_would_do(
     with pytest.raises(InvalidRequest) as refused:
         check_taken(FLUX, request)
     assert str(refused.value) == told
-    assert needs_description(request)
     # An engine of an earlier version says nothing; it is asked, and answers for itself.
     assert check_taken(replace(FLUX, takes=()), request) == ()
 
@@ -73,5 +72,3 @@ def test_what_it_has_is_taken() -> None:
         request=replace(GENERATION, loras=(LoraUse(name="gold", weight=0.5),)),
     )
     assert check_taken(FLUX, edges) == ()
-    assert not needs_description(promotion_request())
-    assert needs_description(promotion_request(auto_strength=True))
