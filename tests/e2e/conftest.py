@@ -73,11 +73,14 @@ class Stack:
     marks: set[str] = field(default_factory=set)
     process: subprocess.Popen[str] | None = None
 
-    def start(self) -> None:
+    def start(self, *flags: object) -> None:
         environ = {k: v for k, v in os.environ.items() if not k.startswith("UNDERPAINT_")}
         with (self.data_dir.parent / "up.err").open("a") as err:
             self.process = subprocess.Popen(
-                [*COMMAND, "up", "--json", *FREE_PORTS, "--data-dir", str(self.data_dir)],
+                [
+                    *(*COMMAND, "up", "--json", *FREE_PORTS, "--data-dir", str(self.data_dir)),
+                    *map(str, flags),
+                ],
                 stdout=subprocess.PIPE,
                 stderr=err,
                 text=True,
