@@ -180,8 +180,10 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text())
     except FileNotFoundError:
         raise InvalidModel(f"{path} is missing: not a whole diffusers directory") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise InvalidModel(f"{path} cannot be read: {error}") from None
+    except ValueError:
+        raise InvalidModel(f"{path} is corrupt: it is no JSON; fetch it again") from None
     if not isinstance(value, dict):
         raise InvalidModel(f"{path} holds no JSON object")
     return value
@@ -190,7 +192,10 @@ def read_json(path: Path) -> dict[str, Any]:
 def _check_weights(folder: Path) -> None:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
-        raise InvalidModel(f"{folder} holds no .safetensors weights: incomplete, or pickled")
+        raise InvalidModel(
+            f"{folder} holds no .safetensors weights: half a download, or pickled; fetch "
+            "it again, as .safetensors"
+        )
     for path in files:
         read_header(path)
     for index in folder.glob("*.safetensors.index*.json"):
@@ -242,6 +247,8 @@ def read_header(path: Path) -> dict[str, Any]:
             end = max((int(t["data_offsets"][1]) for t in tensors.values()), default=0)
             for name, tensor in tensors.items():
                 _check_tensor(name, tensor)
+    except json.JSONDecodeError:
+        raise InvalidModel(f"{path} is corrupt: its header is no JSON; fetch it again") from None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         raise InvalidModel(f"{path} is corrupt: {error}; fetch it again") from None
     if 8 + length + end != size:
