@@ -97,6 +97,9 @@ def test_a_few_step_model_that_nobody_knows_is_shown_as_unknown(cli: Cli, model:
     steps = document["called"]["steps"]
     assert steps["sure"] == "unknown"
     assert "underpaint models card" in steps["why"]
+    assert f"underpaint models card {turbo} --steps 4" in " ".join(
+        cli("inspect", turbo).out.split()
+    )
     assert cli("card", turbo, "--steps", 8, "--guidance", 3.5).code == 0
     assert cli("inspect", turbo, "--json").json["called"]["steps"]["value"] == "8"
 

@@ -133,7 +133,7 @@ class Quoting:
         return quote
 
     def _defaults(self, engine: str, description: EngineDescription | None) -> Defaults:
-        """The model's own steps and guidance, if the engine says them, and the size that is sold."""
+        """The model's own steps and guidance, if the engine said them; the size that is sold."""
         defaults = self.prices.engine(engine).defaults
         if description and description.num_inference_steps:
             defaults = replace(

@@ -106,7 +106,7 @@ def _print(context: CommandContext, found: Inspection) -> None:
     context.out.print(_sheet({name: fact for name, fact in facts.items() if fact}))
     context.out.print(marked("\n[bold]called with[/]"))
     table = Sheet("", "", "", "")
-    table.columns[3].overflow = "fold"
+    table.columns[3].no_wrap, table.columns[3].overflow = False, "fold"
     for name, fact in found.called.items():
         table.add_row(name, fact.value or "?", _sure(fact), fact.why)
     context.out.print(table)
