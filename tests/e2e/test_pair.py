@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.e2e.conftest import Stack
 from tests.tiny import make
+from tests.tiny.extras import make_controlnet
 
 POLICY = """\
 rules:
@@ -28,8 +29,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     (folder / "policy.yaml").write_text(POLICY)
     running = Stack(folder / "data")
     running.start(
-        *("--lite", make("sd-turbo", folder / "my-turbo")),
+        *("--lite", make("sd-turbo", folder / "sd-turbo")),
         *("--full", make("sdxl", folder / "my-xl")),
+        *("--control", make_controlnet("sdxl-controlnet", folder / "sdxl-canny")),
         *("--policy", folder / "policy.yaml"),
     )
     try:
@@ -45,7 +47,7 @@ def test_a_pair_of_foreign_checkpoints_goes_through_the_whole_chain(
     # Each is called as its own makers call it: one step without guidance, and SDXL's 50 with 5.
     (draft, _) = pair.ok("draft", "a red cat", "-n", 2, "--seed", 7)["drafts"]
     asked = draft["request"]
-    assert draft["model"] == "my-turbo"
+    assert draft["model"] == "sd-turbo"
     assert (asked["num_inference_steps"], asked["guidance_scale"]) == (1, 0.0)
     assert (asked["width"], asked["height"]) == (128, 128)
 
@@ -65,7 +67,7 @@ def test_a_pair_of_foreign_checkpoints_goes_through_the_whole_chain(
     painted.paste(255, (32, 32, 96, 96))
     painted.save(mask)
     final = tmp_path / "final.png"
-    short = (*moved, "--steps", 4, "--mask", mask)
+    short = (*moved, "--steps", 4, "--mask", mask, "--control", "edges")
     promotion = pair.ok("promote", draft["id"], *short, "--yes", "--out", final)
 
     assert promotion["state"] == "settled"
@@ -73,9 +75,11 @@ def test_a_pair_of_foreign_checkpoints_goes_through_the_whole_chain(
     with Image.open(final) as picture:
         assert picture.size == (128, 128)
     lineage, receipt = promotion["lineage"], promotion["receipt"]
-    assert (lineage["draft_model"], lineage["model"]) == ("my-turbo", "my-xl")
+    assert (lineage["draft_model"], lineage["model"]) == ("sd-turbo", "my-xl")
     assert lineage["draft_sha256"] == draft["digest"]["sha256"]
     assert lineage["mask_sha256"] == sent(promotion, "mask")
+    assert lineage["control_sha256"] == sent(promotion, "control")
+    assert lineage["control_kind"] == "edges"
     assert 0 < receipt["charged_usd_micros"] <= receipt["quoted_usd_micros"]
 
     # The policy sees the mask; what the model cannot use is refused before anything is reserved.
