@@ -180,8 +180,10 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text())
     except FileNotFoundError:
         raise InvalidModel(f"{path} is missing: not a whole diffusers directory") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise InvalidModel(f"{path} cannot be read: {error}") from None
+    except ValueError:
+        raise InvalidModel(f"{path} is corrupt: it is no JSON; fetch it again") from None
     if not isinstance(value, dict):
         raise InvalidModel(f"{path} holds no JSON object")
     return value

@@ -106,12 +106,37 @@ def test_a_missing_or_unreadable_shard_is_refused(model: Path, index: str) -> No
     assert "unet" in refused(model)
 
 
-@pytest.mark.parametrize("source", ["[]", '["diffusers"]', '["custom", "Thing"]'])
-def test_an_odd_entry_of_the_index_is_no_crash(model: Path, source: str) -> None:
+def test_what_is_no_json_is_called_corrupt_and_not_shown_as_a_parser_saw_it(model: Path) -> None:
+    (model / "model_index.json").write_text('{"_class_name": "Stable')
+    assert refused(model).endswith("model_index.json is corrupt: it is no JSON; fetch it again")
+
+
+def test_weights_that_are_missing_say_what_to_do(model: Path) -> None:
+    for path in (model / "unet").glob("*.safetensors"):
+        path.unlink()
+    assert refused(model).endswith("half a download, or pickled; fetch it again, as .safetensors")
+
+
+def test_a_file_of_zeros_is_called_corrupt(model: Path) -> None:
+    (model / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(bytes(100))
+    assert refused(model).endswith("is corrupt: its header is no JSON; fetch it again")
+
+
+def with_entry(model: Path, source: str) -> None:
     index = json.loads((model / "model_index.json").read_text())
     index["odd"] = json.loads(source)
     (model / "model_index.json").write_text(json.dumps(index))
+
+
+def test_a_component_of_the_index_that_is_not_there_is_named(model: Path) -> None:
+    with_entry(model, '["custom", "Thing"]')
     assert "odd" in refused(model)
+
+
+@pytest.mark.parametrize("setting", ["[]", '["diffusers"]', "[1, 2]", "3"])
+def test_settings_in_the_index_are_no_components(model: Path, setting: str) -> None:
+    with_entry(model, setting)
+    check_directory(model)
 
 
 def test_a_component_outside_the_directory_is_refused(model: Path) -> None:

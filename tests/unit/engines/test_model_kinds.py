@@ -33,6 +33,8 @@ def test_no_pipeline_that_draws_from_a_prompt_is_taken_for_another_kind() -> Non
 
     names = [each.__name__ for each in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()]
     assert len(names) > 20
+    # diffusers counts the video models Helios among them.
+    names = [name for name in names if not name.startswith("Helios")]
     assert {name: kind_of_pipeline(name) for name in names} == dict.fromkeys(names, "")
 
 
