@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 from underpaint.cli.main import app
 from underpaint.contract.errors import InvalidModel, InvalidRequest
@@ -27,7 +28,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def file(model: Path) -> Path:
-    return write_single_file(model, model.parent / "fox.safetensors")
+    """The denoiser alone: without a card that says where the rest is, it is refused."""
+    whole = load_file(write_single_file(model, model.parent / "whole.safetensors"))
+    weights = {name: each for name, each in whole.items() if name.startswith("model.diffusion")}
+    save_file(weights, model.parent / "fox.safetensors")
+    return model.parent / "fox.safetensors"
 
 
 def commands(folder: Path, **options: object) -> dict[str, Sequence[str]]:
