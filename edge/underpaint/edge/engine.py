@@ -107,19 +107,13 @@ class LiteEngine:
 
         size = self._model.nearest_size(request.width, request.height)
         made = self._model.draw(request, size, on_step=after_step)
-        other: tuple[str, ...] = ()
-        if size != (request.width, request.height):
-            other = (
-                f"the picture is {size[0]} x {size[1]}: the model {self.name} draws multiples of "
-                f"{self._model.multiple} pixels",
-            )
         return GenerationResult(
             picture=encode_png(made.picture),
             width=made.picture.width,
             height=made.picture.height,
             model=made.model,
             gpu_seconds=time.perf_counter() - began,
-            warnings=(*other, *made.warnings),
+            warnings=made.warnings,
         )
 
     def _warm(self, threads: int) -> None:

@@ -227,7 +227,10 @@ def _draft(
             raise EngineFailed(
                 f"the model {result.model} drew {drew} pixels, which no draft may have: {error}"
             ) from None
-        warnings += (f"asked for {asked[0]} x {asked[1]} pixels; {result.model} drew {drew}",)
+        warnings += (
+            f"asked for {asked[0]} x {asked[1]} pixels; {result.model} drew {drew}, the nearest "
+            "size that it can draw",
+        )
     return Draft(
         id=new_id(),
         digest=Digest.of(result.picture),

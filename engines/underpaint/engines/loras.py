@@ -142,7 +142,8 @@ def read_lora(path: Path, weight: float = 1.0) -> LoraFile:
     header = read_header(path)
     contents = contents_of(header)
     if contents.what is not What.LORA:
-        what = contents.title or contents.what.value
+        known = contents.what is not What.UNKNOWN
+        what = contents.title or (f"a {contents.what.value}" if known else "something else")
         raise InvalidModel(f"{path} is no LoRA: it is {what}; give a LoRA as .safetensors")
     shapes = {
         name: tuple(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__"

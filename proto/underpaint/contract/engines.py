@@ -11,13 +11,17 @@ STRENGTH: Final = "strength"
 MASK: Final = "mask"
 REFERENCES: Final = "references"
 LORAS: Final = "loras"
-SCHEDULERS: Final = "schedulers"
 CLIP_SKIP: Final = "clip_skip"
 
 
 def control(kind: str) -> str:
     """How an engine says that it takes control maps of a kind."""
     return f"control:{kind}"
+
+
+def scheduler(name: str) -> str:
+    """How an engine says that it can be given a scheduler."""
+    return f"scheduler:{name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,4 +46,3 @@ class EngineDescription:
     height: int = 0
     takes: tuple[str, ...] = ()  # empty if it is not told
     loras: tuple[Lora, ...] = ()
-    model_digest: str = ""  # names the model and all that it was loaded with

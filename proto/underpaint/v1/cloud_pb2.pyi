@@ -80,7 +80,7 @@ class ListEnginesRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class EngineDescription(_message.Message):
-    __slots__ = ("name", "model", "num_inference_steps", "guidance_scale", "strength", "family", "width", "height", "takes", "loras", "model_digest")
+    __slots__ = ("name", "model", "num_inference_steps", "guidance_scale", "strength", "family", "width", "height", "takes", "loras")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     NUM_INFERENCE_STEPS_FIELD_NUMBER: _ClassVar[int]
@@ -91,7 +91,6 @@ class EngineDescription(_message.Message):
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     TAKES_FIELD_NUMBER: _ClassVar[int]
     LORAS_FIELD_NUMBER: _ClassVar[int]
-    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     name: str
     model: str
     num_inference_steps: int
@@ -102,8 +101,7 @@ class EngineDescription(_message.Message):
     height: int
     takes: _containers.RepeatedScalarFieldContainer[str]
     loras: _containers.RepeatedCompositeFieldContainer[Lora]
-    model_digest: str
-    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., strength: _Optional[float] = ..., family: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., takes: _Optional[_Iterable[str]] = ..., loras: _Optional[_Iterable[_Union[Lora, _Mapping]]] = ..., model_digest: _Optional[str] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., strength: _Optional[float] = ..., family: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., takes: _Optional[_Iterable[str]] = ..., loras: _Optional[_Iterable[_Union[Lora, _Mapping]]] = ...) -> None: ...
 
 class Lora(_message.Message):
     __slots__ = ("name", "digest")

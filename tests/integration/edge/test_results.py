@@ -44,7 +44,9 @@ async def test_the_size_of_a_draft_is_what_was_made(node: Node) -> None:
     ((draft, picture),) = await node.make(width=200, height=136)
     with Image.open(io.BytesIO(picture)) as made:
         assert (draft.request.width, draft.request.height) == made.size == (192, 128)
-    assert draft.warnings == ("asked for 200 x 136 pixels; noise drew 192 x 128",)
+    assert draft.warnings == (
+        "asked for 200 x 136 pixels; noise drew 192 x 128, the nearest size that it can draw",
+    )
     assert (await node.get(draft.id))[0] == draft
     ((draft, _),) = await node.make(width=192, height=128)
     assert draft.warnings == ()

@@ -75,7 +75,6 @@ ENGINE = EngineDescription(
     height=768,
     takes=("mask", "control:edges"),
     loras=(Lora(name="ink", digest="e" * 64), Lora(name="gold", digest="f" * 64)),
-    model_digest="a" * 64,
 )
 PROGRESS = Progress(step=1, steps=4, stage="denoise", preview=b"jpeg")
 PROMOTION_REQUEST = PromotionRequest(

@@ -229,11 +229,18 @@ def test_qwen_is_guided_without_a_negative_prompt(folder: Path, engines: dict[st
     assert weak != strong
 
 
-def test_a_size_that_it_cannot_draw_is_told(folder: Path, engines: dict[str, Any]) -> None:
+def test_a_result_says_its_true_size(folder: Path, engines: dict[str, Any]) -> None:
     lite = lite_of(folder, engines, "sd15")
     result = lite.generate(asked("sd15", width=200, height=136))
     assert (result.width, result.height) == decode(result.picture).size == (192, 128)
-    assert "multiples of 16" in str(result.warnings)
+
+
+def test_steps_that_a_scheduler_cannot_take_are_told(folder: Path, engines: dict[str, Any]) -> None:
+    """Heun calls the model twice a step, but once in the last."""
+    lite = lite_of(folder, engines, "sd15")
+    assert lite.generate(asked("sd15", scheduler="heun", num_inference_steps=5)).warnings == ()
+    result = lite.generate(asked("sd15", scheduler="heun", num_inference_steps=4))
+    assert "3 of 4 steps were taken" in str(result.warnings)
 
 
 def test_autoencoders_for_video_stay_as_they_are(folder: Path, engines: dict[str, Any]) -> None:

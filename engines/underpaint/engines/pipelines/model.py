@@ -42,11 +42,13 @@ from underpaint.engines.pipelines.plan import (
     Pictures,
     Way,
     call_of,
+    counted,
     way_of,
 )
 from underpaint.engines.pipelines.remembering import remembered
 from underpaint.engines.pipelines.running import OnStep, Runner, Watch
 from underpaint.engines.results import DecoderWatch, drawn
+from underpaint.engines.schedulers import schedulers_for
 from underpaint.engines.tokens import pipeline_limits
 
 log = logging.getLogger(__name__)
@@ -237,6 +239,7 @@ class Model:
             model=applied.named(self.name),
             steps=steps,
             warnings=(
+                *counted(steps, request.num_inference_steps),
                 *call.warnings,
                 *applied.warnings,
                 *self._limits.warnings(
@@ -278,10 +281,13 @@ class Model:
             told.MASK: family.inpaint is not None or family.layout not in UNKNOWN,
             told.REFERENCES: family.references > 0,
             told.LORAS: bool(self._adapters.loras),
-            told.SCHEDULERS: True,
             told.CLIP_SKIP: family.clip_skip,
         }
-        return (*(each for each, can in able.items() if can), *map(told.control, kinds))
+        return (
+            *(each for each, can in able.items() if can),
+            *map(told.control, kinds),
+            *map(told.scheduler, schedulers_for(self.form.checkpoint)),
+        )
 
     def _lying_beside(self, given: Sequence[LoraFile]) -> list[LoraFile]:
         """The LoRAs in the model's directory: for requests that name them."""
@@ -289,7 +295,12 @@ class Model:
             return []  # the directory of a file may hold LoRAs for any family
         found = [read_lora(path, 0.0) for path in beside(self.form.path)]
         known = {each for lora in given for each in (lora.digest, lora.name)}
-        return [lora for lora in found if not {lora.digest, lora.name} & known]
+        unused = [lora for lora in found if not {lora.digest, lora.name} & known]
+        for lora in unused:
+            log.info(
+                "the LoRA %s beside the model is used only for requests that name it", lora.name
+            )
+        return unused
 
     def _pipeline_for(self, way: Way) -> Any:
         key = (way.class_name, way.control)

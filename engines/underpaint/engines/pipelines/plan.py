@@ -241,3 +241,10 @@ def _give_own_control(call: Call, family: Family, name: str, pictures: Pictures)
     if pictures.control is None:
         raise InvalidRequest(f"the model {name} draws along a control map; send one")
     call.arguments["control_image"] = pictures.control
+
+
+def counted(steps: int, asked: int) -> tuple[str, ...]:
+    """A warning if the scheduler cannot take exactly as many steps as were asked."""
+    if steps == asked:
+        return ()
+    return (f"{steps} of {asked} steps were taken: the scheduler cannot take exactly so many",)

@@ -28,9 +28,14 @@ def check_taken(engine: EngineDescription, request: PromotionRequest) -> tuple[s
     )
     for name, needed, asked in wanted:
         if asked and needed not in engine.takes:
-            raise InvalidRequest(
-                f"engine {_named(engine)} takes no {name}; it takes {', '.join(engine.takes)}"
-            )
+            raise InvalidRequest(f"engine {_named(engine)} takes no {name}; {_taken(engine)}")
+    schedulers = [each for each in engine.takes if each.startswith(engines.scheduler(""))]
+    if made.scheduler and engines.scheduler(made.scheduler) not in schedulers:
+        names = [each.removeprefix(engines.scheduler("")) for each in schedulers]
+        raise InvalidRequest(
+            f"engine {_named(engine)} has no scheduler {made.scheduler}; "
+            + (f"it has {', '.join(names)}" if names else "it keeps its own")
+        )
     has = [lora.name for lora in engine.loras]
     for use in made.loras:
         if use.name not in has:
@@ -39,7 +44,6 @@ def check_taken(engine: EngineDescription, request: PromotionRequest) -> tuple[s
             )
     ignored = (
         ("the negative prompt", engines.NEGATIVE_PROMPT, bool(made.negative_prompt)),
-        ("the scheduler", engines.SCHEDULERS, bool(made.scheduler)),
         ("clip_skip", engines.CLIP_SKIP, made.clip_skip > 0),
         ("the strength", engines.STRENGTH, not request.auto_strength),
     )
@@ -48,6 +52,15 @@ def check_taken(engine: EngineDescription, request: PromotionRequest) -> tuple[s
         for name, needed, asked in ignored
         if asked and needed not in engine.takes
     )
+
+
+def _taken(engine: EngineDescription) -> str:
+    """What it takes, for people, without the long list of schedulers."""
+    taken = [each for each in engine.takes if not each.startswith(engines.scheduler(""))]
+    told = f"it takes {', '.join(taken) or 'a draft alone'}"
+    if not any(each.startswith(engines.control("")) for each in taken):
+        told += "; a cloud takes control maps when it is started with --control DIR"
+    return told
 
 
 def _named(engine: EngineDescription) -> str:

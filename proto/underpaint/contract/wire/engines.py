@@ -22,7 +22,6 @@ def engine_to_wire(engine: EngineDescription) -> cloud_pb2.EngineDescription:
         height=engine.height,
         takes=engine.takes,
         loras=[cloud_pb2.Lora(name=lora.name, digest=lora.digest) for lora in engine.loras],
-        model_digest=engine.model_digest,
     )
 
 
@@ -39,7 +38,6 @@ def engine_from_wire(wire: cloud_pb2.EngineDescription) -> EngineDescription:
         height=wire.height,
         takes=tuple(wire.takes),
         loras=tuple(Lora(name=lora.name, digest=lora.digest) for lora in wire.loras),
-        model_digest=wire.model_digest,
     )
 
 

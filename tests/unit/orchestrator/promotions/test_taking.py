@@ -53,16 +53,25 @@ def test_what_changes_the_picture_is_refused_with_what_would_do(
 
 
 def test_what_is_merely_left_out_is_warned_of() -> None:
-    asked = replace(GENERATION, negative_prompt="blur", scheduler="euler", clip_skip=2)
+    asked = replace(GENERATION, negative_prompt="blur", clip_skip=2)
     warnings = check_taken(replace(FLUX, takes=("mask",)), promotion_request(request=asked))
     assert [each.split(" leaves ")[1].split(" out")[0] for each in warnings] == [
         "the negative prompt",
-        "the scheduler",
         "clip_skip",
         "the strength",
     ]
-    taken = replace(FLUX, takes=("negative_prompt", "schedulers", "clip_skip", "strength"))
+    taken = replace(FLUX, takes=("negative_prompt", "clip_skip", "strength"))
     assert check_taken(taken, promotion_request(request=asked)) == ()
+
+
+def test_a_scheduler_that_it_has_not_is_refused_with_those_that_it_has() -> None:
+    has = replace(FLUX, takes=("strength", "scheduler:euler", "scheduler:heun"))
+    assert check_taken(has, promotion_request(request=replace(GENERATION, scheduler="heun"))) == ()
+    lcm = promotion_request(request=replace(GENERATION, scheduler="lcm"))
+    with pytest.raises(InvalidRequest, match="no scheduler lcm; it has euler, heun"):
+        check_taken(has, lcm)
+    with pytest.raises(InvalidRequest, match="no scheduler lcm; it keeps its own"):
+        check_taken(FLUX, lcm)
 
 
 def test_what_it_has_is_taken() -> None:
