@@ -32,6 +32,7 @@ def test_no_pipeline_that_draws_from_a_prompt_is_taken_for_another_kind() -> Non
     from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 
     names = [each.__name__ for each in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()]
+    names = [name for name in names if not name.startswith("Helios")]  # it draws videos
     assert len(names) > 20
     # diffusers counts the video models Helios among them.
     names = [name for name in names if not name.startswith("Helios")]
