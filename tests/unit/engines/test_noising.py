@@ -6,6 +6,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import pytest
 import torch
 from diffusers import (
@@ -127,6 +128,12 @@ def test_a_start_of_another_size_is_refused_in_words(tiny_model: Callable[[str],
     draw(pipeline, "sd15")  # and it is well afterwards
 
 
+def _sized(pipeline: Any, name: str) -> dict[str, Any]:
+    takes = inspect.signature(type(pipeline).__call__).parameters
+    width, height = size_of(name)
+    return {"width": width, "height": height} if "width" in takes else {}
+
+
 MASKED = ("sd15", "sdxl", "sd3", "flux-dev", "qwen-image", "z-image")
 
 
@@ -151,11 +158,9 @@ def test_image_to_image_classes_take_exactly_these_steps_and_never_drop_the_draf
 ) -> None:
     pipeline = load(tiny_model, name)
     own = _own(pipeline, mask)
-    more: dict[str, Any] = {"image": slope(name)}
+    more = {"image": slope(name)} | _sized(own, name)
     if mask:
         more["mask_image"] = Image.new("L", size_of(name), 255)
-    if "width" in inspect.signature(type(own).__call__).parameters:
-        more |= dict(zip(("width", "height"), size_of(name), strict=True))
     for steps, strength in ((1, 0.6), (4, 0.9)):
         with exact_steps(own, steps, strength) as planned, steps_of(own) as seen:
             first = draw(own, name, steps=steps, strength=strength, **more)
@@ -173,7 +178,7 @@ def test_image_to_image_takes_as_many_steps_as_are_asked(
 ) -> None:
     own = _own(load(tiny_model, name), mask=False)
     with exact_steps(own, 28, 0.3) as planned, steps_of(own) as seen:
-        draw(own, name, steps=28, strength=0.3, image=slope(name))
+        draw(own, name, steps=28, strength=0.3, image=slope(name), **_sized(own, name))
     assert len(seen) == planned.calls == 28
     assert abs(planned.strength - 0.3) <= 0.02
 
@@ -187,3 +192,28 @@ def test_the_same_steps_and_strength_whatever_the_scheduler(
         draw(own, "sd15", steps=4, strength=0.9, image=slope("sd15"))
         assert int(own.scheduler.timesteps[0]) == 899
     assert len(seen) == 4
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "EulerDiscreteScheduler",
+        "DDIMScheduler",
+        "DPMSolverMultistepScheduler",
+        "UniPCMultistepScheduler",
+        "HeunDiscreteScheduler",
+        "FlowMatchEulerDiscreteScheduler",
+    ],
+)
+def test_noise_is_as_much_as_the_scheduler_itself_would_add(kind: str) -> None:
+    scheduler = getattr(diffusers, kind)()
+    scheduler.set_timesteps(7)
+    clean, noise = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
+    for index in (0, 3, 6):
+        at = scheduler.timesteps[index : index + 1]
+        if hasattr(scheduler, "scale_noise"):
+            expected = scheduler.scale_noise(clean, at, noise)
+        else:
+            expected = scheduler.add_noise(clean, noise, at)
+        assert torch.allclose(noised(scheduler, index, clean, noise), expected, atol=1e-4)
+    assert torch.equal(noised(scheduler, len(scheduler.timesteps), clean, noise), clean)
