@@ -55,7 +55,7 @@ class Latents:
             grid = latents[:, :, 0] if latents.ndim == 5 else latents
             patches = (_patched(grid, self._layout is Layout.PATCHED_LAST) - mean) / deviation
             return patches if self._layout is Layout.PATCHED_MAP else _rows(patches)
-        mean, deviation = _statistics(autoencoder, latents)
+        mean, deviation = self._statistics(autoencoder, latents)
         return self._laid_out((latents - mean) / deviation)
 
     def encode_mask(self, mask: Image.Image, latents: torch.Tensor) -> torch.Tensor:
@@ -123,7 +123,7 @@ class Latents:
             autoencoder = own
             if self._layout not in _BY_BATCHES:
                 grid = grid.unsqueeze(2) if _has_frames(own) else grid
-                mean, deviation = _statistics(own, grid)
+                mean, deviation = self._statistics(own, grid)
                 grid = grid * deviation + mean
         with torch.inference_mode():
             pixels = autoencoder.decode(
@@ -140,6 +140,21 @@ class Latents:
         if self._layout is Layout.ROWS:
             return _rows(grid)
         return _rows(_patched(grid)) if self._layout is Layout.PACKED else grid
+
+    def _statistics(self, autoencoder: Any, latents: torch.Tensor) -> tuple[Any, Any]:
+        """Mean and deviation of what it encodes: a number for all channels, or one for each."""
+        config = autoencoder.config
+        scale = config.get("scaling_factor") or 1.0
+        means, deviations = config.get("latents_mean"), config.get("latents_std")
+        if self._layout is Layout.FRAMES_LAST:  # Kandinsky 5 takes FLUX.1's without its shift
+            return 0.0, 1 / scale
+        if means is None or deviations is None:
+            return config.get("shift_factor") or 0.0, 1 / scale
+        shape = (1, -1, *[1] * (latents.ndim - 2))
+        mean, deviation = (
+            torch.tensor(each).view(shape).to(latents) for each in (means, deviations)
+        )
+        return mean, deviation / scale
 
     def _at_most(self, grid: torch.Tensor, most: int | None) -> torch.Tensor:
         if most is None or max(self._size) <= most:
@@ -170,18 +185,6 @@ def _encoded(output: Any) -> torch.Tensor:
         return mode
     latents: torch.Tensor = output.latents if hasattr(output, "latents") else output.latent
     return latents
-
-
-def _statistics(autoencoder: Any, latents: torch.Tensor) -> tuple[Any, Any]:
-    """Mean and deviation of what it encodes: a number for all channels, or one for each."""
-    config = autoencoder.config
-    scale = config.get("scaling_factor") or 1.0
-    means, deviations = config.get("latents_mean"), config.get("latents_std")
-    if means is None or deviations is None:
-        return config.get("shift_factor") or 0.0, 1 / scale
-    shape = (1, -1, *[1] * (latents.ndim - 2))
-    mean, deviation = (torch.tensor(each).view(shape).to(latents) for each in (means, deviations))
-    return mean, deviation / scale
 
 
 def _of_batches(autoencoder: Any) -> tuple[torch.Tensor, torch.Tensor]:
