@@ -11,6 +11,7 @@ from underpaint.contract.errors import InvalidRequest
 from underpaint.engines.families.family import Layout
 
 _PATCHES: Final = frozenset({Layout.PACKED, Layout.PATCHED, Layout.PATCHED_LAST})
+_TAKES: Final = ("input_channels", "in_channels")  # what autoencoders call a picture's channels
 # Normalised by the batch norm of FLUX.2's autoencoder.
 _BY_BATCHES: Final = frozenset({Layout.PATCHED, Layout.PATCHED_LAST, Layout.PATCHED_MAP})
 
@@ -42,7 +43,9 @@ class Latents:
         if self._layout in {Layout.OTHER, Layout.PIXELS}:
             raise InvalidRequest("this model cannot start from a picture: it has no known latents")
         autoencoder = self._autoencoder
-        pixels = torch.from_numpy(np.asarray(picture.convert("RGB")).copy())
+        # Qwen-Image 2.1 encodes pictures with how opaque they are.
+        mode = "RGBA" if 4 in map(autoencoder.config.get, _TAKES) else "RGB"
+        pixels = torch.from_numpy(np.asarray(picture.convert("RGB").convert(mode)).copy())
         pixels = (pixels.permute(2, 0, 1)[None].float() / 127.5 - 1).to(
             autoencoder.device, autoencoder.dtype
         )
@@ -55,7 +58,7 @@ class Latents:
             grid = latents[:, :, 0] if latents.ndim == 5 else latents
             patches = (_patched(grid, self._layout is Layout.PATCHED_LAST) - mean) / deviation
             return patches if self._layout is Layout.PATCHED_MAP else _rows(patches)
-        mean, deviation = _statistics(autoencoder, latents)
+        mean, deviation = _statistics(autoencoder, latents, self._layout)
         return self._laid_out((latents - mean) / deviation)
 
     def encode_mask(self, mask: Image.Image, latents: torch.Tensor) -> torch.Tensor:
@@ -123,7 +126,7 @@ class Latents:
             autoencoder = own
             if self._layout not in _BY_BATCHES:
                 grid = grid.unsqueeze(2) if _has_frames(own) else grid
-                mean, deviation = _statistics(own, grid)
+                mean, deviation = _statistics(own, grid, self._layout)
                 grid = grid * deviation + mean
         with torch.inference_mode():
             pixels = autoencoder.decode(
@@ -172,11 +175,13 @@ def _encoded(output: Any) -> torch.Tensor:
     return latents
 
 
-def _statistics(autoencoder: Any, latents: torch.Tensor) -> tuple[Any, Any]:
+def _statistics(autoencoder: Any, latents: torch.Tensor, layout: Layout) -> tuple[Any, Any]:
     """Mean and deviation of what it encodes: a number for all channels, or one for each."""
     config = autoencoder.config
     scale = config.get("scaling_factor") or 1.0
     means, deviations = config.get("latents_mean"), config.get("latents_std")
+    if layout is Layout.FRAMES_LAST:  # Kandinsky 5 uses FLUX's autoencoder without its shift
+        return 0.0, 1 / scale
     if means is None or deviations is None:
         return config.get("shift_factor") or 0.0, 1 / scale
     shape = (1, -1, *[1] * (latents.ndim - 2))
@@ -212,5 +217,5 @@ def _picture(pixels: torch.Tensor) -> Image.Image:
     if not pixels.isfinite().all():
         raise ValueError("NaN or infinite numbers")
     # -1 to 1, first of the batch, to 8-bit height x width x 3.
-    levels = ((pixels[0].float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    levels = ((pixels[0, :3].float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
