@@ -39,12 +39,8 @@ UNTRIED: Final[Mapping[str, str]] = {
     "joyimage-edit-plus": _NONE,
 }
 # What the file of a family says that it can, and yet does not work, and why.
-_ALPHA: Final = "its autoencoder has a fourth channel, for transparency, which is not made here"
 _BREAKS: Final = "the part of transformers that looks at the draft breaks off"
 NOT_YET: Final[Mapping[tuple[str, str], str]] = {
-    ("prx", "lora"): "diffusers 0.42.1 has no way to add a LoRA to its transformer",
-    ("qwen-image-2.1", "mask"): _ALPHA,
-    ("qwen-image-2.1", "previews"): _ALPHA,
     **{("glm-image", each): _BREAKS for each in ("full", "draft", "mask")},
 }
 # Families that have a file of their own here, but do not load, and why.

@@ -11,7 +11,7 @@ from underpaint.engines.calling import how_called
 from underpaint.engines.cards import read_card
 from underpaint.engines.checkpoints import UNSAFE_SUFFIXES, read_header
 from underpaint.engines.controlnets import read_controlnet
-from underpaint.engines.families import family_of
+from underpaint.engines.families import known_family
 from underpaint.engines.families.family import Family
 from underpaint.engines.forms import check_packages, find
 from underpaint.engines.loras import parse, read_lora, read_loras
@@ -34,11 +34,10 @@ def check_start(model: str, options: Options) -> None:
         form = find(model, options.data_dir, fetch=False)
         if form.path.is_dir():
             check_packages(form.path)
-        family = family_of(form.checkpoint)
-        if family is not None:
-            loras = read_loras(options.loras, family, form.checkpoint)
-            used = [lora.name for lora in loras if lora.weight]
-            how_called(form, read_card(form, options.data_dir), family, used)
+        family = known_family(form.checkpoint)
+        loras = read_loras(options.loras, family, form.checkpoint)
+        used = [lora.name for lora in loras if lora.weight]
+        how_called(form, read_card(form, options.data_dir), family, used)
     if family is None:
         for text in options.loras:
             read_lora(*parse(text))

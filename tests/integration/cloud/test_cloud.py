@@ -267,5 +267,5 @@ def test_a_model_that_does_not_load_gets_one_line(tmp_path: Path, cloud: Cloud) 
     command += ["--listen", cloud.address, "--data-dir", str(tmp_path / "data")]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 2
-    assert ended.stderr.startswith(f"underpaint cloud: {tmp_path} does not load")
+    assert ended.stderr.startswith(f"underpaint cloud: {tmp_path.name} is a NoSuchPipeline, which")
     assert ended.stderr.count("\n") == 1

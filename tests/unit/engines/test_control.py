@@ -68,7 +68,7 @@ def test_one_of_another_family_is_refused(tmp_path: Path) -> None:
     directory = extras.make_controlnet("sd15-controlnet", tmp_path / "control")
     flux = make("flux-dev", tmp_path / "flux-dev")
     options = Options(placement=CPU, control=directory)
-    with pytest.raises(InvalidModel, match=r"is a ControlNetModel; the family FLUX\.1 takes"):
+    with pytest.raises(InvalidModel, match=r"is a ControlNetModel; for FLUX\.1 give a"):
         Model(str(flux), "text", options)
     (directory / "diffusion_pytorch_model.bin").write_bytes(b"\x80\x04.")
     with pytest.raises(InvalidModel, match=r"\.bin can run code"):

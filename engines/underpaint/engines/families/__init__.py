@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from underpaint.contract.errors import InvalidModel
 from underpaint.engines.families import (
     amused,
     auraflow,
@@ -113,3 +114,19 @@ def family_of(checkpoint: Checkpoint) -> Family | None:
     wanted = checkpoint.index.get("_class_name")
     named = (family for family in FAMILIES if wanted in family.index)
     return next((family for family in named if family.is_one(checkpoint)), None)
+
+
+def known_family(checkpoint: Checkpoint) -> Family:
+    """The family of a checkpoint.
+
+    Raises:
+        InvalidModel: it is of none that is known.
+    """
+    family = family_of(checkpoint)
+    if family is None:
+        named = checkpoint.index.get("_class_name")
+        raise InvalidModel(
+            f"{checkpoint.name} is a {named}, which is no family of text-to-image models that "
+            "Underpaint knows"
+        )
+    return family

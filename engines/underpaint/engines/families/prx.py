@@ -20,7 +20,6 @@ FAMILY = Family(
     multiple=32,
     # diffusers' guide to PRX, which Photoroom wrote: 28 steps, guidance 5.0
     manner=Manner(num_inference_steps=28, guidance_scale=5.0, why="as PRX"),
-    loras=True,
 )
 
 PIXEL = Family(

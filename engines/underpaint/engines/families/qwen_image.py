@@ -97,6 +97,6 @@ V21 = Family(
     manner=Manner(num_inference_steps=40, guidance_scale=1.0, why="as Qwen-Image 2.1"),
     guidance="true_cfg_scale",
     nothing=" ",
-    layout=Layout.PACKED,
+    layout=Layout.ROWS,
     loras=True,
 )

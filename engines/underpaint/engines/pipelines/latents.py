@@ -11,6 +11,7 @@ from underpaint.contract.errors import InvalidRequest
 from underpaint.engines.families.family import Layout
 
 _PATCHES: Final = frozenset({Layout.PACKED, Layout.PATCHED, Layout.PATCHED_LAST})
+_TAKES: Final = ("input_channels", "in_channels")  # what autoencoders call a picture's channels
 # Normalised by the batch norm of FLUX.2's autoencoder.
 _BY_BATCHES: Final = frozenset({Layout.PATCHED, Layout.PATCHED_LAST, Layout.PATCHED_MAP})
 
@@ -42,7 +43,9 @@ class Latents:
         if self._layout in {Layout.OTHER, Layout.PIXELS}:
             raise InvalidRequest("this model cannot start from a picture: it has no known latents")
         autoencoder = self._autoencoder
-        pixels = torch.from_numpy(np.asarray(picture.convert("RGB")).copy())
+        # Qwen-Image 2.1 encodes pictures with how opaque they are.
+        mode = "RGBA" if 4 in map(autoencoder.config.get, _TAKES) else "RGB"
+        pixels = torch.from_numpy(np.asarray(picture.convert("RGB").convert(mode)).copy())
         pixels = (pixels.permute(2, 0, 1)[None].float() / 127.5 - 1).to(
             autoencoder.device, autoencoder.dtype
         )
@@ -215,5 +218,5 @@ def _picture(pixels: torch.Tensor) -> Image.Image:
     if not pixels.isfinite().all():
         raise ValueError("NaN or infinite numbers")
     # -1 to 1, first of the batch, to 8-bit height x width x 3.
-    levels = ((pixels[0].float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    levels = ((pixels[0, :3].float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())

@@ -8,8 +8,6 @@ from typing import Any, Final
 import diffusers
 import transformers
 from underpaint.contract.errors import InvalidModel, InvalidRequest
-from underpaint.engines.families import family_of
-from underpaint.engines.families.family import Checkpoint, Family
 from underpaint.engines.forms import Form
 from underpaint.engines.pipelines import devices
 from underpaint.engines.pipelines.devices import Target
@@ -25,22 +23,6 @@ def silence() -> None:
         voice: Any = library.utils.logging
         voice.set_verbosity_error()
         voice.disable_progress_bar()
-
-
-def family_for(checkpoint: Checkpoint) -> Family:
-    """The family of a checkpoint.
-
-    Raises:
-        InvalidModel: it is of none that is known.
-    """
-    family = family_of(checkpoint)
-    if family is None:
-        named = checkpoint.index.get("_class_name")
-        raise InvalidModel(
-            f"{checkpoint.name} is a {named}, which is no family of text-to-image models that "
-            "Underpaint knows"
-        )
-    return family
 
 
 def load(form: Form, class_name: str, target: Target) -> Any:

@@ -16,6 +16,7 @@ from underpaint.contract.errors import InvalidRequest
 from underpaint.contract.generation import GenerationRequest
 from underpaint.engines.calling import Called, how_called
 from underpaint.engines.cards import ModelCard, read_card
+from underpaint.engines.families import known_family
 from underpaint.engines.families.family import Family, Start
 from underpaint.engines.families.sizes import (
     longest_side,
@@ -90,7 +91,7 @@ class Model:
         target = devices.choose(options.placement)
         self.form: Form = find(model, options.data_dir)
         self.card: ModelCard = read_card(self.form, options.data_dir)
-        self.family: Family = loading.family_for(self.form.checkpoint)
+        self.family: Family = known_family(self.form.checkpoint)
         loras = read_loras(options.loras, self.family, self.form.checkpoint)
         self.called: Called = how_called(
             self.form, self.card, self.family, [lora.name for lora in loras if lora.weight]
