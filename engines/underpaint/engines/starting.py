@@ -15,6 +15,7 @@ from underpaint.engines.families import known_family
 from underpaint.engines.families.family import Family
 from underpaint.engines.forms import check_packages, find
 from underpaint.engines.loras import parse, read_lora, read_loras
+from underpaint.engines.model_kinds import unloadable
 from underpaint.engines.options import Options
 from underpaint.engines.sniffing import What, contents_of
 
@@ -37,7 +38,13 @@ def check_start(model: str, options: Options) -> None:
         family = known_family(form.checkpoint)
         loras = read_loras(options.loras, family, form.checkpoint)
         used = [lora.name for lora in loras if lora.weight]
-        how_called(form, read_card(form, options.data_dir), family, used)
+        card = read_card(form, options.data_dir)
+        try:
+            how_called(form, card, family, used)
+        except InvalidModel:
+            raise
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+            raise unloadable(model, error) from error  # a configuration that says what cannot be
     if family is None:
         for text in options.loras:
             read_lora(*parse(text))
