@@ -59,6 +59,8 @@ COMMANDS: dict[str, list[str]] = {
     "policy explain": ["evil"],
     "policy replay": ["good.yaml"],
     "demo": ["a fox", "-n", "1", "--out", "demo"],
+    "models inspect": ["somebodys"],
+    "models card": ["somebodys", "--steps", "2"],
 }
 # These show nothing but this machine's own.
 ALONE = {
@@ -71,6 +73,7 @@ ALONE = {
     "models show",
     "models verify",
     "models eval",
+    "models families",
     "certs init",
     "certs issue",
     "certs show",
@@ -151,6 +154,11 @@ def evil(cli: Cli, stubs: Stubs, tmp_path: Path) -> Cli:
     orchestrator.altered, orchestrator.spender = poisoned, poisoned("a")
     (tmp_path / "bad.yaml").write_text("bad")
     (tmp_path / "good.yaml").write_text("good")
+    model = tmp_path / "somebodys"
+    (model / "scheduler").mkdir(parents=True)
+    (model / "scheduler" / "scheduler_config.json").write_text("{}")
+    index = {"_class_name": poisoned("Pipeline"), "scheduler": ["diffusers", poisoned("Euler")]}
+    (model / "model_index.json").write_text(json.dumps(index))
     return cli
 
 
