@@ -14,8 +14,10 @@ GENERATE = $(BIN)/python $(PROTOC) --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-g
 demo: $(READY)
 	$(BIN)/underpaint demo
 
+# What starts services runs alone; the rest on two cores, a file at a time.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/unit
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile tests/unit
 
 # On a machine with a CUDA device; fetches the quantisers.
 test-gpu: $(READY)

@@ -35,7 +35,7 @@ def test_latents_are_decoded_as_the_pipeline_does_and_encoded_the_other_way_roun
     last = seen[-1][1]
     decoded = latents.decode(last / scale)
     assert decoded.size == picture.size
-    assert difference(decoded, picture) < 0.01
+    assert difference(decoded, picture) < 0.1
 
     # The same as the autoencoder itself makes of the picture, without any normalising.
     encoded = latents.encode(picture)
@@ -49,7 +49,7 @@ def test_latents_are_decoded_as_the_pipeline_does_and_encoded_the_other_way_roun
         raw = pipeline.vae.decode(code, return_dict=False)[0]
     raw = raw[:, :, 0] if frames else raw
     levels = ((raw[0] + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
-    assert difference(latents.decode(encoded), Image.fromarray(levels)) < 0.01
+    assert difference(latents.decode(encoded), Image.fromarray(levels)) < 0.1
 
 
 @pytest.mark.parametrize("name", ["sd15", "flux-dev", "flux2", "qwen-image", "sana"])
@@ -90,7 +90,7 @@ def test_a_tiny_autoencoder_decodes_normalised_latents(
     grid = latents.encode(slope("sd15"))
     pixels = tiny.decode(grid, return_dict=False)[0]
     levels = ((pixels[0] + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
-    assert difference(latents.decode(grid, autoencoder=tiny), Image.fromarray(levels)) < 0.01
+    assert difference(latents.decode(grid, autoencoder=tiny), Image.fromarray(levels)) < 0.1
     # In the place of the pipeline's own, it encodes, too.
     pipeline.vae = tiny
     assert Latents(pipeline, Layout.SPATIAL, size).encode(slope("sd15")).shape == grid.shape
