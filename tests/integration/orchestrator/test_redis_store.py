@@ -69,7 +69,14 @@ async def test_a_take_does_the_same_work_however_many_wait(redis_url: str) -> No
         (lease,) = await store.take("test", 1)
         after = await _commands(store)
         assert lease.promotion.state is PromotionState.RUNNING
-        costs.append({name: after[name] - before.get(name, 0) for name in after})
+        costs.append(
+            # The connection that listens for news may be opened in between.
+            {
+                name: calls - before.get(name, 0)
+                for name, calls in after.items()
+                if not name.startswith(("cmdstat_client", "cmdstat_subscribe"))
+            }
+        )
         await store.close()
     assert costs[0] == costs[1]
     assert not {"cmdstat_scan", "cmdstat_keys", "cmdstat_smembers"} & {
